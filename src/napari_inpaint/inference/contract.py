@@ -1,0 +1,128 @@
+"""The facts that training, export and inference share about a model file.
+
+Standard library only, so that every side can import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final, get_type_hints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOLE: Final = 1.0
+"""The mask's value inside holes; known pixels are 0."""
+
+HOLE_THRESHOLD: Final = 0.5
+"""A mask value of at least this counts as a hole."""
+
+IMAGE: Final = "image"
+MASK: Final = "mask"
+COMPLETION: Final = "completion"
+COMPOSITE: Final = "composite"
+
+INPUTS: Final = (IMAGE, MASK)
+OUTPUTS: Final = (COMPLETION, COMPOSITE)
+
+AXES: Final[dict[str, tuple[str | int, ...]]] = {
+    IMAGE: ("N", 3, "H", "W"),
+    MASK: ("N", 1, "H", "W"),
+    COMPLETION: ("N", 3, "H", "W"),
+    COMPOSITE: ("N", 3, "H", "W"),
+}
+"""Axes of every tensor of the model file: a name where the size is free, a number where it is fixed."""
+
+METADATA_PREFIX: Final = "napari_inpaint."
+SCHEMA: Final = 1
+LAYOUT: Final = "nchw-float"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a model file says about itself, kept in the file's metadata.
+
+    The field names, with ``METADATA_PREFIX`` before them, are the metadata keys.
+    """
+
+    name: str
+    """What the model is called, for example ``compact``."""
+    recipe: str
+    """The training recipe that produced it."""
+    window: int
+    """Side of the windows that it was trained on, in pixels."""
+    hole_min: int
+    """Smallest side of a trained hole, in pixels."""
+    hole_max: int
+    """Largest side of a trained hole, in pixels; a larger hole is scaled down before the network sees it."""
+    size_multiple: int
+    """The network works on multiples of this; the graph pads by itself."""
+    minimum_side: int
+    """The network works on at least this side; the graph pads by itself."""
+    parameters: int
+    """Number of trained parameters."""
+    data: str
+    """What it was trained on."""
+    licence: str
+    """The licence of the weights."""
+    precision: str = "fp32"
+    """Arithmetic inside the graph: fp32, fp16 or int8. Inputs and outputs are float32 always."""
+    layout: str = LAYOUT
+    """Layout of inputs and outputs: RGB float (N, 3, H, W)."""
+    value_range: str = "0..1"
+    """Range of image, completion and composite."""
+    mask_meaning: str = "1 = hole, 0 = known"
+    """Polarity of the mask."""
+    schema: int = SCHEMA
+    """Version of this table."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no network can have.
+
+        Raises
+        ------
+        ValueError
+            Names the field, its value and what is allowed.
+        """
+        for name in ("window", "hole_min", "hole_max", "size_multiple", "minimum_side", "parameters"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if not self.hole_min <= self.hole_max <= self.window:
+            raise ValueError(
+                f"hole_min <= hole_max <= window must hold, not {self.hole_min}, {self.hole_max}, {self.window}"
+            )
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the metadata of the model file: one string per field."""
+        return {METADATA_PREFIX + field.name: str(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> ModelSpec:
+        """Read the spec from a model file's metadata.
+
+        Parameters
+        ----------
+        metadata
+            All key-value pairs of the file; keys without our prefix are ignored.
+
+        Raises
+        ------
+        ValueError
+            When keys are missing or hold something else than they should, or when the file was written by a newer
+            version of this package; the message names them.
+        """
+        missing = [field.name for field in fields(cls) if METADATA_PREFIX + field.name not in metadata]
+        if missing:
+            keys = ", ".join(METADATA_PREFIX + name for name in missing)
+            raise ValueError(f"the metadata lack {keys}")
+        values: dict[str, str | int] = {}
+        for name, kind in get_type_hints(cls).items():
+            text = metadata[METADATA_PREFIX + name]
+            try:
+                values[name] = kind(text)
+            except ValueError:
+                raise ValueError(f"{METADATA_PREFIX}{name} should be a whole number, not {text!r}") from None
+        spec = cls(**values)  # type: ignore[arg-type]
+        if spec.schema > SCHEMA:
+            raise ValueError(f"the file has schema {spec.schema}, this version reads up to {SCHEMA}: upgrade it")
+        return spec

@@ -1,0 +1,1 @@
+"""Train completion networks: data sets, networks, recipes, the training loop, evaluation."""

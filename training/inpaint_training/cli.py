@@ -1,0 +1,116 @@
+"""The command inpaint-train."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inpaint_training.recipes import bundled_recipes, load_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXAMPLES = """examples:
+  inpaint-train pack photos/ data/landscapes
+  inpaint-train fit --recipe compact --data data/landscapes --out runs/compact --max-minutes 60
+  inpaint-train fit --recipe compact --data data/landscapes --out runs/wide --network.width 0.5 --train.lr 5e-4
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; words that it does not know are overrides of the recipe."""
+    parser = argparse.ArgumentParser(
+        "inpaint-train", description="Train completion networks on your own photos.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    pack = commands.add_parser("pack", help="decode photos into a data set", allow_abbrev=False)
+    pack.add_argument("photos", nargs="+", type=Path, help="photos, folders or tar archives")
+    pack.add_argument("dataset", type=Path, help="folder to write; new or empty")
+    pack.add_argument("--short-side", type=int, default=768, metavar="PX", help="scale larger photos down to this")
+    pack.add_argument("--keep-duplicates", action="store_true", help="keep photos that repeat an earlier one")
+
+    fit = commands.add_parser(
+        "fit", help="train a network", allow_abbrev=False,
+        epilog="Every key of the recipe is an option too, for example --train.steps 1000 or --network.width 0.5.",
+    )  # fmt: skip
+    fit.add_argument("--recipe", required=True, help="a bundled recipe's name, or a YAML file")
+    fit.add_argument("--data", required=True, type=Path, metavar="DATASET", help="what 'pack' wrote")
+    fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder for checkpoints, logs and samples")
+    fit.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN")
+    fit.add_argument("--from", dest="start_from", type=Path, metavar="CHECKPOINT", help="start with these weights")
+    fit.add_argument("--max-minutes", type=float, metavar="M", help="time that this call may take")
+    fit.add_argument("--devices", default="auto", help="how many devices, or auto")
+    fit.add_argument("--num-nodes", type=int, default=1, help="how many machines")
+    fit.add_argument("--precision", help="for example bf16-mixed or 32-true; the default is the fast one")
+
+    commands.add_parser("recipes", help="list the bundled recipes", allow_abbrev=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = build_parser()
+    arguments, overrides = parser.parse_known_args(argv)
+    if overrides and arguments.command != "fit":
+        parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+    try:
+        return COMMANDS[arguments.command](arguments, overrides)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"inpaint-train: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("inpaint-train: stopped\n")
+        return 1
+
+
+def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Pack photos and report what was left out."""
+    from inpaint_training.dataset import PhotoDataset, pack, summarise
+
+    left_out = pack(arguments.photos, arguments.dataset, arguments.short_side, arguments.keep_duplicates)
+    for name, reason in left_out.items():
+        sys.stdout.write(f"left out {name}: {reason}\n")
+    kept = len(PhotoDataset(arguments.dataset))
+    reasons = f" ({summarise(left_out)})" if left_out else ""
+    sys.stdout.write(f"{arguments.dataset}: {kept} photos, {len(left_out)} left out{reasons}\n")
+    return 0
+
+
+def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
+    """Train and name the checkpoint."""
+    recipe = load_recipe(arguments.recipe, overrides)
+    from inpaint_training.checkpoint import resolve_checkpoint
+    from inpaint_training.train import fit
+
+    devices = arguments.devices if arguments.devices == "auto" else int(arguments.devices)
+    progress = fit(
+        recipe, arguments.data, arguments.out, resume=arguments.resume, start_from=arguments.start_from,
+        max_minutes=arguments.max_minutes, devices=devices, num_nodes=arguments.num_nodes,
+        precision=arguments.precision,
+    )  # fmt: skip
+    sys.stdout.write(
+        f"{progress.step} steps, {progress.images} images, {progress.minutes:.1f} minutes on {progress.device}; "
+        f"L1 over the holes of held-out photos: {progress.l1_hole:.4f}\n"
+        f"newest checkpoint: {resolve_checkpoint(arguments.out, 'newest')}\n"
+        f"best checkpoint: {resolve_checkpoint(arguments.out, 'best')}\n"
+    )
+    return 0
+
+
+def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
+    """List the bundled recipes."""
+    for name in bundled_recipes():
+        sys.stdout.write(f"{name:12} {load_recipe(name).description}\n")
+    return 0
+
+
+COMMANDS = {"pack": run_pack, "fit": run_fit, "recipes": run_recipes}
+
+if __name__ == "__main__":
+    sys.exit(main())
