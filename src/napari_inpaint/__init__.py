@@ -1,3 +1,35 @@
-"""Fill holes in images of any dtype and dimension with a neural network."""
+"""Fill holes in images of any dtype and dimension with a neural network.
+
+>>> from napari_inpaint import fill
+>>> result = fill(image, boxes=[(64, 64, 192, 192)])  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_inpaint.inference.boxes import Box as Box
+    from napari_inpaint.inference.inpainter import Inpainter as Inpainter
+    from napari_inpaint.inference.inpainter import fill as fill
 
 __version__ = "0.1.0"
+__all__ = ["Box", "Inpainter", "__version__", "fill"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used, so that importing the package costs nothing."""
+    if name == "Box":
+        from napari_inpaint.inference.boxes import Box
+
+        return Box
+    if name in ("Inpainter", "fill"):
+        from napari_inpaint.inference import inpainter
+
+        return getattr(inpainter, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted([*globals(), *__all__])

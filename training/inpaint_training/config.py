@@ -123,8 +123,8 @@ class Recipe:
     """The reconstruction loss."""
     train: TrainConfig = field(default_factory=TrainConfig)
     """The loop."""
-    data_licence: str = "unknown"
-    """Licence of the photos, for the model file."""
+    licence: str = "not stated"
+    """Licence of the trained weights, for the model file."""
 
     def __post_init__(self) -> None:
         """Refuse a recipe without phases."""

@@ -1,0 +1,52 @@
+"""What the ONNX file does around the network: any size in, composite out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from napari_inpaint.inference.contract import HOLE_THRESHOLD
+
+if TYPE_CHECKING:
+    from inpaint_training.networks import CompletionNetwork
+
+
+class CompletionGraph(nn.Module):
+    """Pad to a size that the network takes, complete, crop, composite.
+
+    A module around the network, so that exporting never edits the network itself.
+    """
+
+    def __init__(self, network: CompletionNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Complete and composite.
+
+        Parameters
+        ----------
+        image : Tensor of shape (N, 3, H, W)
+            RGB in [0, 1]; any H, W >= 1. What is under the hole is erased.
+        mask : Tensor of shape (N, 1, H, W)
+            At least 0.5 inside holes.
+
+        Returns
+        -------
+        completion, composite : Tensor of shape (N, 3, H, W)
+            The composite's known pixels are the image's, bit for bit.
+        """
+        height, width = image.shape[-2:]
+        completion = self.network(self._pad(image), self._pad(mask))[..., :height, :width]  # N, 3, H, W
+        composite = torch.where(mask >= HOLE_THRESHOLD, completion, image)  # N, 3, H, W
+        return completion, composite
+
+    def _pad(self, x: Tensor) -> Tensor:
+        # By repeating the last row and column: a reflection would need sides that are larger than the padding.
+        for axis in (2, 3):
+            side, multiple = x.shape[axis], self.network.size_multiple
+            padded = torch.sym_max(self.network.minimum_side, (side + multiple - 1) // multiple * multiple)
+            x = x.index_select(axis, torch.arange(padded, device=x.device).clamp(max=side - 1))
+        return x  # N, C, H', W'

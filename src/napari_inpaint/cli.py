@@ -1,0 +1,145 @@
+"""The command inpaint-fill."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import napari_inpaint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_inpaint.inference.boxes import Box
+
+EXAMPLES = """examples:
+  inpaint-fill photo.png -o filled.png --box 120 80 200 260
+  inpaint-fill plate.tif -o filled.tif --mask dust.png --grow 2 --record
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(
+        "inpaint-fill", description="Fill holes in an image. Pixels outside the holes do not change.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("input", type=Path, metavar="INPUT", help="png, jpg or tif; any real dtype, stacks too")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUTPUT", help="a file of the same format")
+    parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
+                        help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="an image of the same size, bright inside holes")
+    parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
+    parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
+    parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
+    parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
+    parser.add_argument("--record", action="store_true", help="write how it was filled to OUTPUT.json")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--version", action="version", version=f"napari-inpaint {napari_inpaint.__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.box and arguments.mask is None and not arguments.nan:
+        parser.error("nothing to fill: give --box, --mask or --nan")
+    if arguments.grow < 0:
+        parser.error(f"--grow must not be negative, not {arguments.grow}")
+    try:
+        return run(arguments)
+    except (ValueError, ImportError, OSError) as error:
+        sys.stderr.write(f"inpaint-fill: {error}\n")
+        return 1
+    except MemoryError:
+        sys.stderr.write(f"inpaint-fill: {arguments.input} does not fit into memory\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("inpaint-fill: stopped, nothing written\n")
+        return 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, fill, write, report."""
+    # imported here, so that --help and wrong usage answer at once
+    from tqdm import tqdm
+
+    from napari_inpaint.files import FileError, check_output, read_image, read_mask, write_atomically, write_image
+    from napari_inpaint.inference.inpainter import Inpainter
+
+    inpainter = Inpainter(arguments.model, arguments.device)
+    record_path = arguments.output.with_name(arguments.output.name + ".json")
+    for path in (arguments.output, *([record_path] if arguments.record else [])):
+        if path.exists() and not arguments.overwrite:
+            raise FileError(f"{path} exists: name another file, or add --overwrite")
+    source = read_image(arguments.input)
+    check_output(arguments.output, source)
+    for note in source.notes:
+        say(note)
+    pixels, axis = source.pixels, source.channel_axis
+    height, width = [length for i, length in enumerate(pixels.shape) if i != axis][-2:]
+    mask = None if arguments.mask is None else read_mask(arguments.mask, (height, width))
+    boxes = clip_boxes(arguments.box, height, width)
+
+    with warnings.catch_warnings(record=True) as caught, tqdm(
+        unit="window", disable=arguments.json or not sys.stderr.isatty(), leave=False
+    ) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        warnings.simplefilter("always", UserWarning)
+        filled = inpainter.fill(
+            pixels, mask, boxes, grow=arguments.grow, seam=arguments.seam, channel_axis=axis,
+            nan_is_hole=arguments.nan, on_progress=show,
+        )  # fmt: skip
+    for warning in caught:
+        say(str(warning.message))
+    write_image(arguments.output, source, filled)
+    record = inpainter.last_record or {}
+    if arguments.record:
+        write_atomically(record_path, json.dumps(record, indent=1).encode())
+    if arguments.json:
+        sys.stdout.write(json.dumps({"output": str(arguments.output), "record": record}) + "\n")
+    else:
+        ran = f"{record['provider']}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
+        sys.stdout.write(f"{arguments.output}: {record['filled_pixels']} pixels filled, {ran}\n")
+    return 0
+
+
+def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int) -> list[Box]:
+    """Clip boxes to the image and say so.
+
+    Raises
+    ------
+    ValueError
+        When a box has no pixel in the image.
+    """
+    from napari_inpaint.inference.boxes import to_box
+
+    clipped = []
+    for box in map(to_box, boxes):
+        inside = box.clip(height, width)
+        if inside is None:
+            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels")
+        if inside != box:
+            say(f"the box {tuple(box)} is clipped to {tuple(inside)}, the image has {height} x {width} pixels")
+        clipped.append(inside)
+    return clipped
+
+
+def say(sentence: str) -> None:
+    """Tell the user something on stderr."""
+    sys.stderr.write(f"inpaint-fill: {sentence}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""The smooth fill as a numpy function: the network's start, and a comparison method of its own.
+
+Computes what `inpaint_training.networks.pullpush_fill` computes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEVELS = 9
+"""Halvings; 2 ** 9 pixels reach across every window."""
+
+
+def pullpush_fill(image: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fill holes smoothly: the mask-normalised average pyramid.
+
+    Known values are averaged down level by level; what is unknown on a level takes the bilinearly resized values of
+    the level above. What is unknown at the top takes the mean of the known values, or 0.5.
+
+    Parameters
+    ----------
+    image : float32 array of shape (C, H, W)
+        Any range; what is under the hole does not matter, but see 0.5 above.
+    hole : bool array of shape (H, W)
+
+    Returns
+    -------
+    float32 array of shape (C, H, W)
+        Known values are unchanged.
+    """
+    known = (~hole).astype(np.float32)  # H, W
+    pyramid = [(np.where(hole, np.float32(0), image), known)]
+    for _ in range(LEVELS):
+        colour, known = pyramid[-1]
+        pyramid.append((block_mean(colour, 2), block_mean(known, 2)))
+    colour, known = pyramid[-1]
+    total = known.sum()
+    fill = colour.sum((1, 2), keepdims=True) / total if total > 0 else np.full((len(image), 1, 1), 0.5, np.float32)
+    for colour, known in reversed(pyramid):
+        smooth = resize(fill, *known.shape)
+        fill = np.where(known > 0, colour / np.maximum(known, np.float32(1e-30)), smooth)
+    result: NDArray[np.float32] = fill.astype(np.float32, copy=False)
+    return result
+
+
+def block_mean(x: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average blocks of ``factor`` x ``factor`` over the last two axes; blocks at the end may be smaller."""
+    for axis in (-2, -1):
+        starts = np.arange(0, x.shape[axis], factor)
+        counts = np.diff(np.append(starts, x.shape[axis])).astype(np.float32)
+        sums = np.add.reduceat(x, starts, axis, dtype=np.float32)
+        x = sums / (counts if axis == -1 else counts[:, None])
+    return x
+
+
+def resize(x: NDArray[np.float32], height: int, width: int, factor: float | None = None) -> NDArray[np.float32]:
+    """Resize the last two axes bilinearly, pixel centres at half-integers, edges repeated.
+
+    Parameters
+    ----------
+    x : float32 array of shape (..., h, w)
+    height, width
+        The new size.
+    factor
+        How many new pixels an old one is wide; the ratio of the sizes when it is None.
+    """
+    for axis, size in ((-2, height), (-1, width)):
+        length = x.shape[axis]
+        step = length / size if factor is None else 1 / factor
+        position = np.clip((np.arange(size) + 0.5) * step - 0.5, 0, length - 1)
+        lower = position.astype(np.intp)
+        upper = np.minimum(lower + 1, length - 1)
+        weight = (position - lower).astype(np.float32)
+        if axis == -2:
+            weight = weight[:, None]
+        x = x.take(lower, axis) * (1 - weight) + x.take(upper, axis) * weight
+    return x

@@ -1,0 +1,78 @@
+"""Provenance: what was filled, with what, and how."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.plan import Window
+    from napari_inpaint.inference.tensors import IntensityRange
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """How one window was filled."""
+
+    plane: tuple[int, ...]
+    """Index of the plane in the leading axes; empty for one plane."""
+    crop: tuple[int, int, int, int]
+    """y0, x0, y1, x1, half-open."""
+    holes: tuple[tuple[int, int, int, int], ...]
+    """Bounding boxes of the holes."""
+    factor: int
+    """The crop was scaled down by this."""
+    low: float
+    """The pixel value that the network saw as 0."""
+    high: float
+    """The pixel value that the network saw as 1."""
+
+
+def record_window(plane: tuple[int, ...], window: Window, intensity: IntensityRange) -> WindowRecord:
+    """Describe a window that was filled."""
+    holes = tuple(tuple(hole) for hole in window.holes)
+    return WindowRecord(plane, tuple(window.crop), holes, window.factor, intensity.low, intensity.high)
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything that decided what the holes were filled with."""
+
+    version: str
+    """Of this package."""
+    model: str = ""
+    model_sha256: str = ""
+    licence: str = ""
+    recipe: str = ""
+    precision: str = ""
+    provider: str = ""
+    """The ONNX Runtime provider that ran."""
+    threads: int | None = None
+    seam: bool = True
+    grow: int = 0
+    nan_is_hole: bool = False
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    mask_sha256: str = ""
+    """Of the mask that was filled, one byte a pixel, in C order."""
+    filled_pixels: int = 0
+    seconds: float = 0.0
+    network_seconds: float = 0.0
+    windows: list[WindowRecord] = field(default_factory=list)
+    schema: int = SCHEMA
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as plain types that JSON can hold."""
+        return asdict(self)
+
+
+def hash_mask(mask: NDArray[np.bool_]) -> str:
+    """Return the SHA-256 of a mask."""
+    return hashlib.sha256(np.ascontiguousarray(mask).view(np.uint8).tobytes()).hexdigest()
