@@ -88,9 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     mask = None if arguments.mask is None else read_mask(arguments.mask, (height, width))
     boxes = clip_boxes(arguments.box, height, width)
 
-    with warnings.catch_warnings(record=True) as caught, tqdm(
-        unit="window", disable=arguments.json or not sys.stderr.isatty(), leave=False
-    ) as bar:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        tqdm(unit="window", disable=arguments.json or not sys.stderr.isatty(), leave=False) as bar,
+    ):
 
         def show(done: int, total: int) -> None:
             bar.total = total

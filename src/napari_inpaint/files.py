@@ -149,7 +149,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 def _read_png(path: Path) -> ImageFile:
     data = path.read_bytes()
     chunks = list(_png_chunks(data))
-    depth, colour = chunks[0][1][8:10]
+    depth, _colour = chunks[0][1][8:10]
     options = {"chunks": [chunk for chunk in chunks if chunk[0] not in PNG_PIXEL_CHUNKS]}
     if depth == 16:  # Pillow narrows colours of 16 bits to 8
         import imagecodecs
@@ -161,8 +161,9 @@ def _read_png(path: Path) -> ImageFile:
         if image.mode not in PILLOW_MODES or "transparency" in image.info:
             mode = "RGBA" if "transparency" in image.info else "RGB"
             notes = (f"{path}: palette or keyed colours become {mode}",)
-            image = image.convert(mode)  # noqa: PLW2901
-        pixels = np.array(image)
+            pixels = np.array(image.convert(mode))
+        else:
+            pixels = np.array(image)
     return ImageFile(path, pixels, 2 if pixels.ndim == 3 else None, "PNG", options, notes)
 
 
@@ -184,11 +185,11 @@ def _write_png(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None
                 _write_png_chunk(buffer, other_kind, other_content)
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _png_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, bytes]]:
     position = len(PNG_SIGNATURE)
     while position < len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
-        yield kind, data[position + 8 : position + 8 + length]
+        yield kind, bytes(data[position + 8 : position + 8 + length])
         position += length + 12
         if kind == b"IEND":
             return
@@ -204,13 +205,12 @@ def _read_jpeg(path: Path) -> ImageFile:
         if image.mode not in ("L", "RGB"):
             raise FileError(f"{path} is a JPEG of mode {image.mode}, only grey and RGB can be written back")
         pixels = np.array(image)
-        options = {
-            "qtables": image.quantization,  # type: ignore[attr-defined]
-            "subsampling": JpegImagePlugin.get_sampling(image),
-            **{key: image.info[key] for key in ("exif", "icc_profile", "dpi", "comment") if key in image.info},
-        }
-    if options["subsampling"] == -1:
-        del options["subsampling"]
+        kept = ("exif", "icc_profile", "dpi", "comment")
+        options: dict[str, Any] = {key: image.info[key] for key in kept if key in image.info}
+        options["qtables"] = image.quantization  # type: ignore[attr-defined]
+        sampling = JpegImagePlugin.get_sampling(image)
+        if sampling >= 0:  # -1: one that Pillow has no name for
+            options["subsampling"] = sampling
     note = f"{path}: JPEG loses a little with every encoding, also outside the holes; use PNG or TIFF to avoid it"
     return ImageFile(path, pixels, 2 if pixels.ndim == 3 else None, "JPEG", options, (note,))
 
@@ -222,11 +222,14 @@ def _write_jpeg(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> Non
 def _read_tiff(path: Path) -> ImageFile:
     with tifffile.TiffFile(path) as tiff:
         if len(tiff.series) != 1 or len(tiff.series[0].levels) != 1:
-            raise FileError(f"{path} holds {len(tiff.series)} images or a pyramid, only plain images and stacks are read")
+            raise FileError(
+                f"{path} holds {len(tiff.series)} images or a pyramid, only plain images and stacks are read"
+            )
         series, page = tiff.series[0], tiff.pages[0].aspage()
         pixels = series.asarray()
-        if page.photometric in (tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.YCBCR, tifffile.PHOTOMETRIC.CIELAB):
-            raise FileError(f"{path} has {page.photometric.name} pixels, only grey and RGB can be written back")
+        photometric = tifffile.PHOTOMETRIC(page.photometric)
+        if photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB"):
+            raise FileError(f"{path} has {photometric.name} pixels, only grey and RGB can be written back")
         axis = series.axes.index("S") if "S" in series.axes else None
         resolution = tuple(page.tags[code].value for code in (282, 283) if code in page.tags)
         options: dict[str, Any] = {

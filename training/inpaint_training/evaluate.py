@@ -109,9 +109,7 @@ def _to_uint8(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def iterate_cases(
-    photos: Path, crop: int, holes: tuple[int, int], crops: int, seed: int
-) -> Iterator[Case]:
+def iterate_cases(photos: Path, crop: int, holes: tuple[int, int], crops: int, seed: int) -> Iterator[Case]:
     """Yield crops with one square hole each; the same ones for the same arguments.
 
     Parameters
@@ -160,12 +158,12 @@ def score(case: Case, filled: np.ndarray, seconds: float) -> Scores:
     mask = case.mask
     original, result = case.image.astype(np.float64) / 255, filled.astype(np.float64) / 255
     error = result - original
-    pair = [torch.from_numpy(x).permute(2, 0, 1)[None] for x in (original, result)]
+    a, b = (torch.from_numpy(x).permute(2, 0, 1)[None] for x in (original, result))
     return Scores(
         l1=100 * float(np.abs(error[mask]).mean()),
         psnr_hole=_psnr(error[mask]),
         psnr=_psnr(error),
-        ssim=float(ssim_map(*pair).mean()),
+        ssim=float(ssim_map(a, b).mean()),
         texture=_gradient_energy(result, case.box) / max(_gradient_energy(original, case.box), 1e-9),
         seconds=seconds,
     )
@@ -218,7 +216,10 @@ def format_table(rows: dict[str, Scores]) -> str:
         **{name: max(getattr(s, name) for s in rows.values()) for name in ("psnr_hole", "psnr", "ssim")},
     }
     digits = {"l1": 2, "psnr_hole": 2, "psnr": 2, "ssim": 4, "texture": 2, "seconds": 3}
-    lines = ["| method | L1 % (hole) | PSNR (hole) | PSNR | SSIM | texture | s per crop |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| method | L1 % (hole) | PSNR (hole) | PSNR | SSIM | texture | s per crop |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, scores in rows.items():
         cells = []
         for column, places in digits.items():
@@ -278,7 +279,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR|TAR|DATASET", help="never those trained on")
     parser.add_argument("--model", action="append", default=[], metavar="FILE|NAME", help="can be repeated")
     parser.add_argument("--method", action="append", choices=METHODS, help="can be repeated; all when none is named")
-    parser.add_argument("--holes", type=int, nargs=2, default=(88, 128), metavar=("MIN", "MAX"), help="sides, in pixels")
+    parser.add_argument(
+        "--holes", type=int, nargs=2, default=(88, 128), metavar=("MIN", "MAX"), help="sides, in pixels"
+    )
     parser.add_argument("--crop", type=int, default=256, metavar="PX", help="side of the crops (default 256)")
     parser.add_argument("--crops", type=int, default=2, metavar="N", help="crops of every photo (default 2)")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
@@ -310,8 +313,10 @@ def run(arguments: argparse.Namespace) -> int:
     fillers = {name: fill_classically(name) for name in arguments.method or METHODS}
     for model in arguments.model:
         inpainter = Inpainter(model, arguments.device)
-        fillers[Path(model).stem] = lambda image, mask, inpainter=inpainter: inpainter.fill(image, mask)
-    cases = list(iterate_cases(arguments.photos, arguments.crop, tuple(arguments.holes), arguments.crops, arguments.seed))
+        fillers[Path(model).stem] = inpainter.fill
+    cases = list(
+        iterate_cases(arguments.photos, arguments.crop, tuple(arguments.holes), arguments.crops, arguments.seed)
+    )
     if not cases:
         raise ValueError(f"{arguments.photos} has no photo of at least {arguments.crop} x {arguments.crop} pixels")
     with warnings.catch_warnings():

@@ -13,7 +13,6 @@ from lightning_fabric import Fabric
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from inpaint_training.checkpoint import (
     Progress,
@@ -184,7 +183,8 @@ def build_models(
     recipe: Recipe, fabric: Fabric, newest: Path | None, start_from: Path | None
 ) -> tuple[Models, Progress]:
     """Make the networks: new ones, a checkpoint's, or those of the run that goes on."""
-    network = CompletionNetwork(**asdict(recipe.network)).to(memory_format=torch.channels_last)
+    network = CompletionNetwork(**asdict(recipe.network))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     progress = Progress()
     if start := newest or start_from:
         checkpoint = read_checkpoint(start)

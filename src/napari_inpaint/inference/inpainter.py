@@ -215,10 +215,10 @@ class Inpainter:
         planes = list(np.ndindex(shape[:-3]))
         shared = plan(holes) if holes.ndim == 2 else None
         jobs = [(plane, *(shared or plan(holes[plane]))) for plane in planes if shared or holes[plane].any()]
-        largest = max(max(hole.height, hole.width) for *_, windows in jobs for w in windows for hole in w.holes)
+        largest = max(window.hole_size for *_, windows in jobs for window in windows)
         if largest > spec.hole_max:
             warnings.warn(
-                f"a hole is {largest} pixels long, model {spec.name!r} was trained on holes of {spec.hole_min} to "
+                f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
                 f"{spec.hole_max}: it is filled at a lower resolution",
                 stacklevel=3,
             )
@@ -246,7 +246,7 @@ class Inpainter:
         network_seconds = time.perf_counter() - started
         completion = from_rgb(completion, len(small))
         if window.factor > 1:
-            completion = resize(completion, *hole.shape, window.factor)
+            completion = resize(completion, hole.shape[0], hole.shape[1], window.factor)
         for label, box in zip(window.labels, window.holes, strict=True):
             local = box.shift(-window.crop.y0, -window.crop.x0)
             own = window_labels == label

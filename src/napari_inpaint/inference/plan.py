@@ -34,8 +34,10 @@ class Window:
     """Bounding boxes, in the plane, of the connected holes that this window fills."""
     labels: tuple[int, ...]
     """Their numbers in `label_holes`."""
-    factor: int = 1
+    factor: int
     """The crop is scaled down by this before the network sees it."""
+    hole_size: int
+    """Side, in pixels, of the largest square that fits into one of the holes, see `hole_size`."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -44,7 +46,7 @@ class Window:
 
 
 def label_holes(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Number the connected holes of a plane from 1; pixels that touch at a corner are connected.
+    """Give numbers to the connected holes of a plane from 1; pixels that touch at a corner are connected.
 
     Parameters
     ----------
@@ -69,17 +71,46 @@ def plan_windows(labels: NDArray[np.int32], spec: ModelSpec) -> tuple[Window, ..
     """
     height, width = labels.shape
     boxes = [Box(y.start, x.start, y.stop, x.stop) for y, x in ndimage.find_objects(labels)]
+    sizes = [hole_size(labels[box.slices] == index, box, labels.shape) for index, box in enumerate(boxes, 1)]
     windows = []
     for members in group_near(boxes, spec.window // CONTEXT):
         holes = tuple(boxes[i] for i in members)
-        largest = max(max(hole.height, hole.width) for hole in holes)
+        largest = max(sizes[i] for i in members)
         factor = max(1, math.ceil(largest / spec.hole_max))
         union = reduce(Box.union, holes)
         side = max(spec.window * factor, CONTEXT * union.height, CONTEXT * union.width)
         y0, y1 = _centred(union.y0, union.y1, side, height)
         x0, x1 = _centred(union.x0, union.x1, side, width)
-        windows.append(Window(Box(y0, x0, y1, x1), holes, tuple(i + 1 for i in members), factor))
+        windows.append(Window(Box(y0, x0, y1, x1), holes, tuple(i + 1 for i in members), factor, largest))
     return tuple(windows)
+
+
+def hole_size(hole: NDArray[np.bool_], box: Box, shape: tuple[int, ...]) -> int:
+    """Return the side of the largest square inside a hole: how far the network must look beyond known pixels.
+
+    A long scratch is small by this measure. At the image's edge nothing is known, so a hole there counts as if it
+    went on as far beyond the edge as it reaches into the image.
+
+    Parameters
+    ----------
+    hole : bool array of shape (box.height, box.width)
+    box
+        Where it lies.
+    shape
+        Height and width of the image.
+    """
+    if hole.all():
+        rows = box.height * (2 if (box.y0 == 0) != (box.y1 == shape[0]) else 1)
+        columns = box.width * (2 if (box.x0 == 0) != (box.x1 == shape[1]) else 1)
+        if box.height == shape[0]:
+            return columns
+        if box.width == shape[1]:
+            return rows
+        return min(rows, columns)
+    # a rim of known pixels wherever the image goes on; without one, distances reach beyond the edge
+    rim = [(int(box.y0 > 0), int(box.y1 < shape[0])), (int(box.x0 > 0), int(box.x1 < shape[1]))]
+    depth = ndimage.distance_transform_cdt(np.pad(hole, rim), "chessboard")
+    return 2 * int(depth.max()) - 1
 
 
 def group_near(boxes: list[Box], limit: int) -> list[list[int]]:

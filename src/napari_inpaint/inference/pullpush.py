@@ -19,8 +19,9 @@ LEVELS = 9
 def pullpush_fill(image: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Fill holes smoothly: the mask-normalised average pyramid.
 
-    Known values are averaged down level by level; what is unknown on a level takes the bilinearly resized values of
-    the level above. What is unknown at the top takes the mean of the known values, or 0.5.
+    Known values are averaged down level by level, every cell with a known value counting alike; what is unknown on a
+    level takes the bilinearly resized values of the level above. What is unknown at the top takes the mean of the
+    known cells, or 0.5.
 
     Parameters
     ----------
@@ -33,19 +34,17 @@ def pullpush_fill(image: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArra
     float32 array of shape (C, H, W)
         Known values are unchanged.
     """
-    known = (~hole).astype(np.float32)  # H, W
-    pyramid = [(np.where(hole, np.float32(0), image), known)]
+    pyramid = [(np.where(hole, np.float32(0), image), (~hole).astype(np.float32))]
     for _ in range(LEVELS):
-        colour, known = pyramid[-1]
-        pyramid.append((block_mean(colour, 2), block_mean(known, 2)))
+        colour, weight = (block_mean(x, 2) for x in pyramid[-1])
+        pyramid.append((colour / np.maximum(weight, np.float32(0.25)), (weight > 0).astype(np.float32)))
     colour, known = pyramid[-1]
-    total = known.sum()
-    fill = colour.sum((1, 2), keepdims=True) / total if total > 0 else np.full((len(image), 1, 1), 0.5, np.float32)
-    for colour, known in reversed(pyramid):
-        smooth = resize(fill, *known.shape)
-        fill = np.where(known > 0, colour / np.maximum(known, np.float32(1e-30)), smooth)
-    result: NDArray[np.float32] = fill.astype(np.float32, copy=False)
-    return result
+    count = known.sum()
+    mean = colour.sum((1, 2), keepdims=True) / count if count > 0 else np.float32(0.5)
+    fill: NDArray[np.float32] = np.where(known > 0, colour, mean)
+    for colour, known in reversed(pyramid[:-1]):
+        fill = np.where(known > 0, colour, resize(fill, known.shape[0], known.shape[1]))
+    return fill
 
 
 def block_mean(x: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -54,7 +53,7 @@ def block_mean(x: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
         starts = np.arange(0, x.shape[axis], factor)
         counts = np.diff(np.append(starts, x.shape[axis])).astype(np.float32)
         sums = np.add.reduceat(x, starts, axis, dtype=np.float32)
-        x = sums / (counts if axis == -1 else counts[:, None])
+        x = np.divide(sums, counts if axis == -1 else counts[:, None], dtype=np.float32)
     return x
 
 

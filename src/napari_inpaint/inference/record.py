@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.plan import Window
     from napari_inpaint.inference.tensors import IntensityRange
 
@@ -23,9 +24,9 @@ class WindowRecord:
 
     plane: tuple[int, ...]
     """Index of the plane in the leading axes; empty for one plane."""
-    crop: tuple[int, int, int, int]
+    crop: Box
     """y0, x0, y1, x1, half-open."""
-    holes: tuple[tuple[int, int, int, int], ...]
+    holes: tuple[Box, ...]
     """Bounding boxes of the holes."""
     factor: int
     """The crop was scaled down by this."""
@@ -37,8 +38,7 @@ class WindowRecord:
 
 def record_window(plane: tuple[int, ...], window: Window, intensity: IntensityRange) -> WindowRecord:
     """Describe a window that was filled."""
-    holes = tuple(tuple(hole) for hole in window.holes)
-    return WindowRecord(plane, tuple(window.crop), holes, window.factor, intensity.low, intensity.high)
+    return WindowRecord(plane, window.crop, window.holes, window.factor, intensity.low, intensity.high)
 
 
 @dataclass(slots=True)

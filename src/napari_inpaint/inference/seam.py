@@ -95,7 +95,7 @@ def _solve_poisson(
         u = _transform(u, axis, first or last, inverse=True)
         if first != last:
             u = np.split(u, 2, axis)[0 if first else 1]
-    return u
+    return np.asarray(u)
 
 
 def _transform(x: NDArray[np.float64], axis: int, sine: bool, inverse: bool) -> NDArray[np.float64]:

@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_inpaint.inference.contract import COMPLETION, IMAGE, INPUTS, LAYOUT, MASK, OUTPUTS, ModelSpec
 from napari_inpaint.models import DEFAULT, bundled_models
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 CPU = "CPUExecutionProvider"

@@ -111,7 +111,7 @@ def from_tensor(tensor: NDArray[np.float32], dtype: np.dtype[Any], intensity: In
             return rounded.astype(dtype)
         limits = np.iinfo(dtype)
         safe = np.clip(rounded, float(limits.min), np.nextafter(float(limits.max), 0))
-        return safe.astype(dtype)
+        return np.asarray(safe.astype(dtype))
     with np.errstate(over="ignore"):
         return values.astype(dtype)
 
@@ -131,9 +131,8 @@ def to_rgb(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
 def from_rgb(images: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
     """Return (C, H, W) from the completed (M, 3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
     if channels == RGB:
-        return images[0]
-    mean: NDArray[np.float32] = images.mean(1, dtype=np.float32)
-    return mean
+        return np.asarray(images[0])
+    return np.asarray(images.mean(1, dtype=np.float32))
 
 
 def shrink(
@@ -155,4 +154,4 @@ def shrink(
         return tensor, hole
     weight = block_mean((~hole).astype(np.float32), factor)
     total = block_mean(np.where(hole, np.float32(0), tensor), factor)
-    return total / np.maximum(weight, np.float32(1e-30)), weight == 0
+    return np.divide(total, np.maximum(weight, np.float32(1e-30)), dtype=np.float32), weight == 0

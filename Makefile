@@ -1,0 +1,43 @@
+# make demo   fill a rectangle in a photo       make test       everything that must pass
+# make lint   style, types, import contracts    make test-all   make test and the slow proofs
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-all lint picture clean
+
+demo: .venv/demo
+	$(BIN)/python examples/demo.py
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	tools/install-system-libraries
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint
+	tools/install-system-libraries
+	$(BIN)/python -m pytest
+
+picture: .venv/test
+	tools/install-system-libraries
+	xvfb-run -a -s "-screen 0 1920x1080x24" $(BIN)/python docs/make_pictures.py
+
+.venv/demo: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e .
+	touch $@
+
+.venv/test: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) -e '.[test]'
+	touch $@ .venv/demo
+
+.venv/bin/python:
+	PYTHON="$(PYTHON)" tools/make-venv
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The napari plugin: a thin layer between napari's layers and the engine."""

@@ -1,0 +1,37 @@
+import dataclasses
+
+import pytest
+
+from napari_inpaint.inference.contract import METADATA_PREFIX, ModelSpec
+
+SPEC = ModelSpec(
+    name="m", recipe="r", window=256, hole_min=8, hole_max=128, size_multiple=4, minimum_side=68, parameters=10,
+    data="photos", licence="CC0-1.0",
+)  # fmt: skip
+
+
+def test_metadata_round_trip():
+    assert ModelSpec.from_metadata(SPEC.to_metadata() | {"other": "key"}) == SPEC
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ModelSpec)])
+def test_a_missing_key_is_named(field):
+    metadata = SPEC.to_metadata()
+    del metadata[METADATA_PREFIX + field]
+    with pytest.raises(ValueError, match=METADATA_PREFIX + field):
+        ModelSpec.from_metadata(metadata)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("window", "wide", "whole number"),
+        ("window", "0", "at least 1"),
+        ("hole_max", "257", "hole_max"),
+        ("hole_min", "200", "hole_min"),
+        ("schema", "99", "upgrade"),
+    ],
+)
+def test_impossible_values_are_refused(field, value, message):
+    with pytest.raises(ValueError, match=message):
+        ModelSpec.from_metadata(SPEC.to_metadata() | {METADATA_PREFIX + field: value})
