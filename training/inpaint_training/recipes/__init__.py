@@ -52,7 +52,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     try:
         config = parser.parse_string(path.read_text(), defaults=True)
         config = parser.parse_args(list(overrides), namespace=config)
-        recipe = Recipe(**parser.instantiate_classes(config).as_dict())
+        recipe = Recipe(**parser.instantiate(config).as_dict())
     except Exception as error:  # jsonargparse wraps everything in its own kinds
         raise ValueError(f"recipe {name}: {error}") from error
     return recipe
