@@ -1,0 +1,112 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_inpaint.cli import main
+from napari_inpaint.files import read_image
+from napari_inpaint.samples import THE_CREST
+
+
+@pytest.fixture
+def png(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_fills_a_box_and_reports(tmp_path, png, photo, capsys):
+    output = tmp_path / "filled.png"
+    assert main([str(png), "-o", str(output), "--box", "100", "120", "150", "190", "--record"]) == 0
+    result = read_image(output).pixels
+    changed = (result != photo).any(-1)
+    assert changed[100:150, 120:190].any()
+    changed[100:150, 120:190] = False
+    assert not changed.any()
+    out = capsys.readouterr().out
+    assert "3500 pixels filled, CPUExecutionProvider" in out or "CUDA" in out
+    record = json.loads((tmp_path / "filled.png.json").read_text())
+    assert record["windows"][0]["holes"] == [[100, 120, 150, 190]]
+
+
+def test_a_mask_file_and_boxes_and_json(tmp_path, png, photo, capsys):
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[10:20, 30:50] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    output = tmp_path / "filled.png"
+    words = [str(png), "-o", str(output), "--mask", str(tmp_path / "mask.png"), "--box", "60", "60", "70", "70", "--json"]
+    assert main([*words, "--device", "cpu"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["output"] == str(output)
+    assert printed["record"]["filled_pixels"] == 300
+
+
+def test_partial_boxes_are_clipped_and_it_says_so(tmp_path, png, capsys):
+    assert main([str(png), "-o", str(tmp_path / "f.png"), "--box", "-5", "-5", "20", "20"]) == 0
+    assert "clipped to (0, 0, 20, 20)" in capsys.readouterr().err
+
+
+def test_an_empty_mask_copies_the_pixels(tmp_path, png, photo, capsys):
+    Image.fromarray(np.zeros(photo.shape[:2], np.uint8)).save(tmp_path / "m.png")
+    assert main([str(png), "-o", str(tmp_path / "f.png"), "--mask", str(tmp_path / "m.png")]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "f.png").pixels, photo)
+    assert "nothing to fill" in capsys.readouterr().out
+
+
+def test_the_input_may_be_replaced_only_when_asked(tmp_path, png, photo, capsys):
+    words = [str(png), "-o", str(png), "--box", "0", "0", "9", "9"]
+    before = png.read_bytes()
+    assert main(words) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert png.read_bytes() == before
+    assert main([*words, "--overwrite"]) == 0
+    assert png.read_bytes() != before
+
+
+BOX = ["--box", "5", "5", "20", "20"]
+BAD = {
+    "unreadable": (["{tmp}/text.png", *BOX], "is no PNG, JPEG or TIFF"),
+    "missing": (["{tmp}/nothing.png", *BOX], "No such file"),
+    "mask of another size": (["{png}", "--mask", "{tmp}/small.png"], "the mask must have the same size"),
+    "no known pixel": (["{png}", "--mask", "{tmp}/all.png"], "no pixel is known"),
+    "box outside": (["{png}", "--box", "5000", "0", "5010", "9"], "lies outside the image of 512 x 640"),
+    "empty box": (["{png}", "--box", "9", "9", "9", "20"], "is empty"),
+    "no model": (["{png}", *BOX, "--model", "nonsense"], "no model 'nonsense'"),
+    "no onnx": (["{png}", *BOX, "--model", "{png}"], "is not a model that ONNX Runtime can load"),
+    "other device": (["{png}", *BOX, "--device", "gpu"], "unknown device 'gpu'"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD)
+def test_bad_input_gets_a_sentence_and_writes_nothing(tmp_path, png, photo, capsys, words, message):
+    (tmp_path / "text.png").write_text("no image")
+    Image.fromarray(photo[:100, :, 0]).save(tmp_path / "small.png")
+    Image.fromarray(np.full(photo.shape[:2], 255, np.uint8)).save(tmp_path / "all.png")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    words = [word.format(tmp=tmp_path, png=png) for word in words]
+    assert main([*words, "-o", str(tmp_path / "out.png")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("inpaint-fill: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [["{png}"], ["{png}", "-o", "{out}"], ["{png}", "-o", "{out}", "--box", "1", "2"],
+                                   ["{png}", "-o", "{out}", *BOX, "--grow", "-1"], [], ["--nonsense"]])  # fmt: skip
+def test_wrong_usage_exits_2(tmp_path, png, words):
+    with pytest.raises(SystemExit) as exit_:
+        main([word.format(png=png, out=tmp_path / "o.png") for word in words])
+    assert exit_.value.code == 2
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_wrong_output_is_refused_before_the_work(tmp_path, png, capsys):
+    for output, message in (("f.jpg", "must end in .png"), ("no/f.png", "is no folder")):
+        assert main([str(png), "-o", str(tmp_path / output), *BOX]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_jpeg_says_that_it_is_encoded_again(tmp_path, capsys):
+    assert main([str(THE_CREST.path), "-o", str(tmp_path / "f.jpg"), *BOX]) == 0
+    assert capsys.readouterr().err.count("JPEG loses a little") == 1
