@@ -34,7 +34,19 @@ def test_a_mask_file_and_boxes_and_json(tmp_path, png, photo, capsys):
     mask[10:20, 30:50] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
     output = tmp_path / "filled.png"
-    words = [str(png), "-o", str(output), "--mask", str(tmp_path / "mask.png"), "--box", "60", "60", "70", "70", "--json"]
+    words = [
+        str(png),
+        "-o",
+        str(output),
+        "--mask",
+        str(tmp_path / "mask.png"),
+        "--box",
+        "60",
+        "60",
+        "70",
+        "70",
+        "--json",
+    ]
     assert main([*words, "--device", "cpu"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["output"] == str(output)

@@ -165,7 +165,8 @@ def test_dtypes_without_intensity_are_refused(inpainter, dtype):
     ("shape", "mask_shape", "expected"),
     [
         ((60, 70), None, None), ((60, 70, 3), None, 2), ((60, 70, 4), (60, 70), 2), ((9, 60, 70, 3), (60, 70), 3),
-        ((60, 70, 3), (70, 3), None), ((9, 60, 4), (9, 60, 4), None), ((60, 70, 5), None, None), ((60, 4, 3), None, None),
+        ((60, 70, 3), (70, 3), None), ((9, 60, 4), (9, 60, 4), None), ((60, 70, 5), None, None),
+        ((60, 4, 3), None, None),
     ],
 )  # fmt: skip
 def test_automatic_channel_axis(shape, mask_shape, expected):

@@ -70,7 +70,7 @@ def test_without_a_gpu_auto_falls_back_and_says_why_and_cuda_is_refused():
     session = Session(BUNDLED, "auto")
     assert session.provider == CPU
     assert session.cuda_problem
-    with pytest.raises(ValueError, match="device 'cuda' cannot be used: .*; use device='auto' or 'cpu'"):
+    with pytest.raises(ValueError, match=r"device 'cuda' cannot be used: .*; use device='auto' or 'cpu'"):
         Session(BUNDLED, "cuda")
 
 

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_inpaint.inference.tensors import IntensityRange, find_range, from_rgb, from_tensor, shrink, to_rgb, to_tensor
+from napari_inpaint.inference.tensors import (
+    IntensityRange,
+    find_range,
+    from_rgb,
+    from_tensor,
+    shrink,
+    to_rgb,
+    to_tensor,
+)
 
 DTYPES = [bool, np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32, np.float64]
 

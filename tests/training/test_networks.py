@@ -61,7 +61,7 @@ def test_the_claimed_sizes_are_the_true_ones(padding):
 
 def test_the_network_cannot_run_below_its_minimum():
     layers = CompletionNetwork(0.125).layers
-    with pytest.raises(RuntimeError, match="(?i)padding size"):
+    with pytest.raises(RuntimeError, match=r"(?i)padding size"):
         layers(torch.rand(1, 4, 64, 64))
 
 

@@ -33,8 +33,8 @@ def test_wrong_overrides_are_named(words, message):
 
 
 def test_unknown_recipes_and_broken_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="no recipe 'nonsense'.*compact"):
+    with pytest.raises(ValueError, match=r"no recipe 'nonsense'.*compact"):
         load_recipe("nonsense")
     (tmp_path / "r.yaml").write_text("name: [")
-    with pytest.raises(ValueError, match="r.yaml"):
+    with pytest.raises(ValueError, match=r"r\.yaml"):
         load_recipe(tmp_path / "r.yaml")
