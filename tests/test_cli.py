@@ -53,6 +53,17 @@ def test_a_mask_file_and_boxes_and_json(tmp_path, png, photo, capsys):
     assert printed["record"]["filled_pixels"] == 300
 
 
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_is_kept(tmp_path, photo, channels):
+    alpha = np.random.default_rng(0).integers(0, 256, (*photo.shape[:2], 1), np.uint8)
+    array = np.dstack([photo[..., : channels - 1], alpha])
+    Image.fromarray(array).save(tmp_path / "in.png")
+    assert main([str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--box", "9", "9", "60", "60"]) == 0
+    result = read_image(tmp_path / "out.png").pixels
+    np.testing.assert_array_equal(result[..., -1], array[..., -1])
+    assert (result[9:60, 9:60, 0] != array[9:60, 9:60, 0]).any()
+
+
 def test_partial_boxes_are_clipped_and_it_says_so(tmp_path, png, capsys):
     assert main([str(png), "-o", str(tmp_path / "f.png"), "--box", "-5", "-5", "20", "20"]) == 0
     assert "clipped to (0, 0, 20, 20)" in capsys.readouterr().err
@@ -84,6 +95,7 @@ BAD = {
     "box outside": (["{png}", "--box", "5000", "0", "5010", "9"], "lies outside the image of 512 x 640"),
     "empty box": (["{png}", "--box", "9", "9", "9", "20"], "is empty"),
     "no model": (["{png}", *BOX, "--model", "nonsense"], "no model 'nonsense'"),
+    "no output name": (["{png}", *BOX, "--model", "{tmp}"], "no model"),
     "no onnx": (["{png}", *BOX, "--model", "{png}"], "is not a model that ONNX Runtime can load"),
     "other device": (["{png}", *BOX, "--device", "gpu"], "unknown device 'gpu'"),
 }

@@ -88,6 +88,12 @@ TIFFS = {
         lambda p: np.dstack([p, p[..., 0]]),
         {"photometric": "rgb", "tile": (64, 64), "extrasamples": ["unassalpha"]},
     ),
+    "micrometres": (lambda p: p[..., 0], {"description": "0.5 µm".encode()}),
+    "turned, with tags": (
+        lambda p: p[..., 0],
+        {"extratags": [(274, "H", 1, 6, True), (315, "s", 0, "me", True), (33550, "d", 3, (1.0, 2.0, 0.0), True)]},
+    ),
+    "bilevel": (lambda p: p[..., 0] > 100, {"photometric": "minisblack"}),
     "described": (lambda p: p[..., 0].astype(np.int16), {"description": "a plate", "software": "scope"}),
 }
 
@@ -155,7 +161,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("bright", [1, 200, 255])
-def test_masks_are_bright_inside_holes(tmp_path, bright):
+def test_masks_are_not_black_inside_holes(tmp_path, bright):
     holes = np.zeros((30, 40), bool)
     holes[3:9, 5:20] = True
     for array in (holes * np.uint8(bright), np.dstack([holes * np.uint8(bright)] * 3)):
@@ -165,6 +171,58 @@ def test_masks_are_bright_inside_holes(tmp_path, bright):
     assert not read_mask(tmp_path / "none.png", (30, 40)).any()
     with pytest.raises(FileError, match=r"\(30, 40\) pixels, the image has \(31, 40\)"):
         read_mask(tmp_path / "m.png", (31, 40))
+
+
+def test_labels_and_white_is_zero_masks(tmp_path):
+    labels = np.zeros((30, 40), np.uint8)
+    labels[2:4, 2:4], labels[9:20, 9:20] = 1, 200
+    tifffile.imwrite(tmp_path / "labels.tif", labels)
+    np.testing.assert_array_equal(read_mask(tmp_path / "labels.tif", (30, 40)), labels > 0)
+    tifffile.imwrite(tmp_path / "inverted.tif", 255 - labels.clip(0, 1) * 255, photometric="miniswhite")
+    np.testing.assert_array_equal(read_mask(tmp_path / "inverted.tif", (30, 40)), labels > 0)
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((30, 40), np.nan, np.float32))
+    with pytest.raises(FileError, match="holds NaN"):
+        read_mask(tmp_path / "nan.tif", (30, 40))
+
+
+def test_lossy_tiffs_are_written_without_loss_and_it_says_so(tmp_path, photo):
+    tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], compression="jpeg")
+    source = read_image(tmp_path / "in.tif")
+    assert "DEFLATE" in source.notes[0]
+    write_image(tmp_path / "out.tif", source, source.pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, source.pixels)
+
+
+def test_what_cannot_be_written_back_is_refused(tmp_path, photo):
+    frames = [Image.fromarray(photo[:50, :50]), Image.fromarray(photo[50:100, :50])]
+    frames[0].save(tmp_path / "animated.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(FileError, match="animation"):
+        read_image(tmp_path / "animated.png")
+    tifffile.imwrite(tmp_path / "packed.tif", photo[..., 0] // 16, bitspersample=4)
+    with pytest.raises(FileError, match="4 bits"):
+        read_image(tmp_path / "packed.tif")
+    two = tmp_path / "two.tif"
+    tifffile.imwrite(two, photo[..., 0])
+    tifffile.imwrite(two, photo[:10], append=True)
+    with pytest.raises(FileError, match="2 images"):
+        read_image(two)
+
+
+def test_an_encoder_that_fails_leaves_nothing(tmp_path, photo):
+    source = read_image(save(tmp_path / "a.jpg", photo))
+    with pytest.raises(FileError, match="cannot be encoded"):
+        write_image(tmp_path / "b.jpg", source, photo.astype(np.float64))
+    assert not (tmp_path / "b.jpg").exists()
+
+
+def test_links_and_permissions_stay(tmp_path):
+    (tmp_path / "real.png").write_bytes(b"old")
+    (tmp_path / "real.png").chmod(0o600)
+    (tmp_path / "link.png").symlink_to("real.png")
+    write_atomically(tmp_path / "link.png", b"new")
+    assert (tmp_path / "link.png").is_symlink()
+    assert (tmp_path / "real.png").read_bytes() == b"new"
+    assert (tmp_path / "real.png").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_alpha_of_a_mask_does_not_count(tmp_path):

@@ -59,8 +59,8 @@ def to_onnx(network: CompletionNetwork, spec: ModelSpec, opset: int = OPSET) -> 
     ValueError
         When the opset is not supported.
     """
-    if opset < OPSET:
-        raise ValueError(f"--opset must be at least {OPSET}, not {opset}")
+    if not OPSET <= opset <= onnx.defs.onnx_opset_version():
+        raise ValueError(f"--opset must be {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
     side = network.minimum_side + network.size_multiple
     example = (torch.rand(2, 3, side, side + 8), torch.zeros(2, 1, side, side + 8))
     dynamic = {name: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(AXES[name]) if isinstance(size, str)}
@@ -74,6 +74,9 @@ def to_onnx(network: CompletionNetwork, spec: ModelSpec, opset: int = OPSET) -> 
         )  # fmt: skip
     assert program is not None
     model = program.model_proto
+    written = model.opset_import[0].version
+    if written != opset:
+        raise ValueError(f"torch.onnx writes opset {written} instead of {opset}: choose another --opset")
     name_axes(model)
     model.producer_name, model.doc_string = "napari-inpaint", DESCRIPTION
     del model.metadata_props[:]

@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUTPUT", help="a file of the same format")
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
                         help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="an image of the same size, bright inside holes")
+    parser.add_argument("--mask", type=Path, metavar="FILE", help="an image of the same size, not black inside holes")
     parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
@@ -51,11 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if not arguments.box and arguments.mask is None and not arguments.nan:
         parser.error("nothing to fill: give --box, --mask or --nan")
+    if not arguments.output.name:
+        parser.error(f"--output must name a file, not {str(arguments.output)!r}")
     if arguments.grow < 0:
         parser.error(f"--grow must not be negative, not {arguments.grow}")
     try:
         return run(arguments)
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
         sys.stderr.write(f"inpaint-fill: {error}\n")
         return 1
     except MemoryError:
@@ -88,24 +90,25 @@ def run(arguments: argparse.Namespace) -> int:
     mask = None if arguments.mask is None else read_mask(arguments.mask, (height, width))
     boxes = clip_boxes(arguments.box, height, width)
 
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        tqdm(unit="window", disable=arguments.json or not sys.stderr.isatty(), leave=False) as bar,
-    ):
+    visible: list[slice] = [slice(None)] * pixels.ndim
+    if source.alpha and axis is not None:
+        visible[axis] = slice(0, -1)  # transparency is kept
+    with warnings.catch_warnings(), tqdm(unit="window", disable=None, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        warnings.simplefilter("always", UserWarning)
-        filled = inpainter.fill(
-            pixels, mask, boxes, grow=arguments.grow, seam=arguments.seam, channel_axis=axis,
+        warnings.simplefilter("ignore", UserWarning)  # the record has them too
+        filled = pixels.copy()
+        filled[*visible] = inpainter.fill(
+            pixels[*visible], mask, boxes, grow=arguments.grow, seam=arguments.seam, channel_axis=axis,
             nan_is_hole=arguments.nan, on_progress=show,
         )  # fmt: skip
-    for warning in caught:
-        say(str(warning.message))
-    write_image(arguments.output, source, filled)
     record = inpainter.last_record or {}
+    for note in record["notes"]:
+        say(note)
+    write_image(arguments.output, source, filled)
     if arguments.record:
         write_atomically(record_path, json.dumps(record, indent=1).encode())
     if arguments.json:

@@ -21,10 +21,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"hIST", b"IDAT", b"IEND"}
+PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"hIST", b"bKGD", b"IDAT", b"IEND"}
 """Chunks that belong to one encoding of the pixels; all others are carried over."""
 PILLOW_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16"}
 """Modes that arrays and back do not change."""
+LOSSLESS_TIFF = {"NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD"}
+STRUCTURAL_TIFF_TAGS = {
+    254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 290, 291, 292, 293, 296,
+    297, 305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 530, 531, 532, 32997, 32998, 34675,
+    50838, 50839,
+}  # fmt: skip
+"""Tags that describe the storage, or that are written on their own; all others are carried over."""
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 
 
@@ -44,6 +51,8 @@ class ImageFile:
     """PNG, JPEG or TIFF."""
     options: dict[str, Any] = field(default_factory=dict)
     """What the writer needs to write the file as it was."""
+    alpha: bool = False
+    """Whether the last channel is transparency."""
     notes: tuple[str, ...] = ()
     """What the user should know, for example that JPEG is encoded again."""
 
@@ -74,9 +83,12 @@ def read_image(path: Path) -> ImageFile:
         raise
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, SyntaxError, RuntimeError, TypeError, KeyError, IndexError, ArithmeticError, struct.error,
-            zlib.error, Image.DecompressionBombError, tifffile.TiffFileError) as error:  # fmt: skip
-        raise FileError(f"{path} is broken: {error}") from error
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise FileError(f"{path} has too many pixels to be read safely as PNG or JPEG; convert it to TIFF") from error
+    except Exception as error:  # three decoders raise many kinds about broken files
+        raise FileError(f"{path} is broken: {error or type(error).__name__}") from error
     raise FileError(f"{path} is no PNG, JPEG or TIFF image")
 
 
@@ -101,7 +113,12 @@ def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
     """
     check_output(path, source)
     buffer = BytesIO()
-    WRITERS[source.format](buffer, source, pixels)
+    try:
+        WRITERS[source.format](buffer, source, pixels)
+    except MemoryError:
+        raise
+    except Exception as error:  # three encoders raise many kinds
+        raise FileError(f"{path} cannot be encoded like {source.path}: {error}; convert the input first") from error
     write_atomically(path, buffer.getvalue())
 
 
@@ -129,15 +146,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         When writing fails; nothing is left behind, and an existing file stays as it was.
     """
     partial = None
+    path = path.resolve()  # a link stays a link
     try:
+        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
         descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(partial).chmod(0o666 & ~mask)
+        Path(partial).chmod(mode)
         Path(partial).replace(path)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -146,25 +163,43 @@ def write_atomically(path: Path, data: bytes) -> None:
             Path(partial).unlink(missing_ok=True)
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def _read_png(path: Path) -> ImageFile:
     data = path.read_bytes()
     chunks = list(_png_chunks(data))
-    depth, _colour = chunks[0][1][8:10]
+    depth, colour = chunks[0][1][8:10]
+    kinds = {kind for kind, _ in chunks}
+    if b"acTL" in kinds:
+        raise FileError(f"{path} is an animation, only still images can be filled")
     options = {"chunks": [chunk for chunk in chunks if chunk[0] not in PNG_PIXEL_CHUNKS]}
     if depth == 16:  # Pillow narrows colours of 16 bits to 8
         import imagecodecs
 
         pixels = imagecodecs.png_decode(data)
-        return ImageFile(path, pixels, 2 if pixels.ndim == 3 else None, "PNG", options)
+        notes = (f"{path}: keyed transparency becomes an alpha channel",) if b"tRNS" in kinds else ()
+        return _to_file(path, pixels, "PNG", options, notes)
     with Image.open(BytesIO(data)) as image:
-        notes: tuple[str, ...] = ()
+        notes = (f"{path}: {depth} bits a pixel become 8",) if depth in (2, 4) and colour == 0 else ()
         if image.mode not in PILLOW_MODES or "transparency" in image.info:
             mode = "RGBA" if "transparency" in image.info else "RGB"
             notes = (f"{path}: palette or keyed colours become {mode}",)
             pixels = np.array(image.convert(mode))
         else:
             pixels = np.array(image)
-    return ImageFile(path, pixels, 2 if pixels.ndim == 3 else None, "PNG", options, notes)
+    return _to_file(path, pixels, "PNG", options, notes)
+
+
+def _to_file(
+    path: Path, pixels: NDArray[Any], kind: str, options: dict[str, Any], notes: tuple[str, ...] = ()
+) -> ImageFile:
+    """Describe pixels of shape (H, W) or (H, W, C) with 2 (grey and alpha), 3 or 4 (colours and alpha) channels."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    return ImageFile(path, pixels, 2 if channels > 1 else None, kind, options, channels in (2, 4), notes)
 
 
 def _write_png(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
@@ -205,14 +240,16 @@ def _read_jpeg(path: Path) -> ImageFile:
         if image.mode not in ("L", "RGB"):
             raise FileError(f"{path} is a JPEG of mode {image.mode}, only grey and RGB can be written back")
         pixels = np.array(image)
-        kept = ("exif", "icc_profile", "dpi", "comment")
+        if getattr(image, "n_frames", 1) > 1:
+            raise FileError(f"{path} holds {image.n_frames} pictures, only one can be written back")  # type: ignore[attr-defined]
+        kept = ("exif", "icc_profile", "dpi", "comment", "xmp", "progressive")
         options: dict[str, Any] = {key: image.info[key] for key in kept if key in image.info}
         options["qtables"] = image.quantization  # type: ignore[attr-defined]
         sampling = JpegImagePlugin.get_sampling(image)
         if sampling >= 0:  # -1: one that Pillow has no name for
             options["subsampling"] = sampling
     note = f"{path}: JPEG loses a little with every encoding, also outside the holes; use PNG or TIFF to avoid it"
-    return ImageFile(path, pixels, 2 if pixels.ndim == 3 else None, "JPEG", options, (note,))
+    return _to_file(path, pixels, "JPEG", options, (note,))
 
 
 def _write_jpeg(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
@@ -230,25 +267,42 @@ def _read_tiff(path: Path) -> ImageFile:
         photometric = tifffile.PHOTOMETRIC(page.photometric)
         if photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB"):
             raise FileError(f"{path} has {photometric.name} pixels, only grey and RGB can be written back")
+        if page.bitspersample not in (1, 8, 16, 32, 64):
+            raise FileError(
+                f"{path} has {page.bitspersample} bits a pixel, only 1, 8, 16, 32 and 64 can be written back"
+            )
         axis = series.axes.index("S") if "S" in series.axes else None
+        compression = tifffile.COMPRESSION(page.compression).name
+        notes: tuple[str, ...] = ()
+        if compression not in LOSSLESS_TIFF:
+            notes = (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
+            compression = "ADOBE_DEFLATE"
         resolution = tuple(page.tags[code].value for code in (282, 283) if code in page.tags)
+        if len(resolution) < 2 or any(denominator == 0 for _, denominator in resolution):
+            resolution = ()
         options: dict[str, Any] = {
             "byteorder": tiff.byteorder,
             "bigtiff": tiff.is_bigtiff,
             "photometric": page.photometric,
             "planarconfig": page.planarconfig if axis is not None else None,
-            "compression": page.compression,
-            "predictor": page.predictor if page.predictor != 1 else None,
+            "compression": compression,
+            "predictor": page.predictor if page.predictor != 1 and compression != "NONE" else None,
             "extrasamples": page.extrasamples or None,
-            "description": page.description or None,
-            "software": page.software or None,
+            "description": page.description.encode() or None,
+            "software": page.software.encode() or False,
             "rowsperstrip": page.rowsperstrip if not page.is_tiled else None,
             "tile": page.tile if page.is_tiled else None,
-            "resolution": resolution if len(resolution) == 2 else None,
-            "resolutionunit": page.resolutionunit if len(resolution) == 2 else None,
+            "resolution": resolution or None,
+            "resolutionunit": page.resolutionunit if resolution else None,
             "iccprofile": page.iccprofile,
+            "extratags": [
+                (tag.code, tag.dtype, tag.count, tag.value, True)
+                for tag in page.tags
+                if tag.code not in STRUCTURAL_TIFF_TAGS and isinstance(tag.value, (int, float, str, bytes, tuple))
+            ],
         }
-    return ImageFile(path, pixels, axis, "TIFF", options)
+        alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
+    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes)
 
 
 def _write_tiff(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
@@ -260,7 +314,7 @@ WRITERS = {"PNG": _write_png, "JPEG": _write_jpeg, "TIFF": _write_tiff}
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Read a mask: pixels above half of the largest value are holes; the alpha channel does not count.
+    """Read a mask: what is not black is a hole; in a JPEG, what is brighter than grey. Alpha does not count.
 
     Parameters
     ----------
@@ -276,15 +330,18 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     Raises
     ------
     FileError
-        When the file cannot be read, or has another size.
+        When the file cannot be read, has another size, or holds NaN.
     """
     file = read_image(path)
     mask = file.pixels
     if file.channel_axis is not None:
         mask = np.moveaxis(mask, file.channel_axis, -1)
-        mask = mask[..., : 1 if mask.shape[-1] == 2 else 3].max(-1)
+        mask = (mask[..., :-1] if file.alpha else mask).max(-1)
     if mask.shape != shape:
         raise FileError(f"{path} has {mask.shape} pixels, the image has {shape}: the mask must have the same size")
-    largest = mask.max(initial=0)
-    holes: NDArray[np.bool_] = mask * 1.0 > largest / 2
+    if np.isnan(mask).any():
+        raise FileError(f"{path} holds NaN: a mask is 0 where pixels are known and anything else inside holes")
+    if file.format == "TIFF" and file.options["photometric"] == tifffile.PHOTOMETRIC.MINISWHITE:
+        mask = mask.max(initial=0) - mask if mask.dtype != bool else ~mask
+    holes: NDArray[np.bool_] = mask > 127 if file.format == "JPEG" else mask != 0
     return holes

@@ -29,9 +29,13 @@ def test_a_missing_key_is_named(field):
         ("window", "0", "at least 1"),
         ("hole_max", "257", "hole_max"),
         ("hole_min", "200", "hole_min"),
-        ("schema", "99", "upgrade"),
     ],
 )
 def test_impossible_values_are_refused(field, value, message):
     with pytest.raises(ValueError, match=message):
         ModelSpec.from_metadata(SPEC.to_metadata() | {METADATA_PREFIX + field: value})
+
+
+def test_a_newer_file_asks_for_an_upgrade_even_when_its_keys_have_other_names():
+    with pytest.raises(ValueError, match=r"schema 99.*upgrade"):
+        ModelSpec.from_metadata({METADATA_PREFIX + "schema": "99"})

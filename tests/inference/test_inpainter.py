@@ -84,9 +84,20 @@ def test_what_is_under_the_hole_does_not_matter(inpainter, photo):
 
 
 def test_a_constant_image_stays_constant(inpainter):
-    for value, dtype in ((7, np.uint8), (40_000, np.uint16), (-2.5, np.float32), (1e30, np.float64)):
+    for value, dtype in ((7, np.uint8), (2**64 - 7, np.uint64), (-2.5, np.float32), (1e308, np.float64)):
         image = np.full((90, 80), value, dtype)
-        np.testing.assert_allclose(inpainter.fill(image, boxes=[(20, 10, 50, 60)]), image, rtol=0.03)
+        np.testing.assert_array_equal(inpainter.fill(image, boxes=np.array([(20, 10, 50, 60)])), image)
+
+
+def test_the_whole_range_of_float64_is_filled(inpainter):
+    largest = np.finfo(np.float64).max
+    image = np.where(np.random.default_rng(0).random((40, 50)) < 0.5, largest, -largest)
+    assert np.isfinite(inpainter.fill(image, boxes=[(10, 10, 22, 22)])).all()
+
+
+def test_images_without_pixels_come_back(inpainter):
+    empty = np.zeros((0, 40, 50), np.uint8)
+    assert inpainter.fill(empty, boxes=[(1, 1, 5, 5)]).shape == empty.shape
 
 
 def test_boxes_and_mask_unite_and_grow(inpainter, photo):
@@ -124,6 +135,36 @@ def test_nan_is_a_hole_when_asked(inpainter, photo):
     assert np.isfinite(kept[90:95, 90:95]).all()
 
 
+def test_nan_outside_the_holes_is_kept_and_does_not_leak_into_them(inpainter, photo):
+    image = photo[..., 0].astype(np.float32) + 1000
+    expected = inpainter.fill(image, boxes=[(100, 100, 140, 150)])[100:140, 100:150]
+    image[90:150, 97:100] = np.nan
+    image[95, 120] = np.inf
+    result = inpainter.fill(image, boxes=[(100, 100, 140, 150)])
+    assert np.isnan(result[90:150, 97:100]).all()
+    assert np.isposinf(result[95, 120])
+    assert np.abs(result[100:140, 100:150] - expected).mean() < 10
+    with pytest.raises(ValueError, match="no pixel is known"):
+        inpainter.fill(np.full((50, 50), np.nan), boxes=[(0, 0, 9, 9)])
+
+
+def test_channels_that_are_no_colours_have_their_own_ranges(inpainter, photo):
+    two = np.stack([photo[..., 0] / 255, photo[..., 1] * 300.0], -1)
+    boxes = [(100, 100, 140, 150)]
+    result = inpainter.fill(two, boxes=boxes, channel_axis=-1)
+    for channel in range(2):
+        np.testing.assert_array_equal(result[..., channel], inpainter.fill(two[..., channel], boxes=boxes))
+
+
+def test_a_long_scratch_and_a_frame_are_filled(inpainter, photo):
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[np.arange(500), np.arange(500) + 50] = True
+    mask[:2] = mask[-2:] = mask[:, :2] = mask[:, -2:] = True
+    result = inpainter.fill(photo, mask, grow=1)
+    assert len(inpainter.last_record["windows"]) > 4
+    assert np.abs(result.astype(int) - photo).mean() < 2
+
+
 def test_an_empty_mask_returns_an_equal_copy_without_a_session(photo):
     inpainter = Inpainter("compact")
     result = inpainter.fill(photo, np.zeros(photo.shape[:2], bool))
@@ -145,6 +186,9 @@ BAD = {
     "empty box": ({"boxes": [(4, 4, 4, 9)]}, "is empty"),
     "nothing to fill": ({}, "nothing to fill"),
     "negative grow": ({"mask": np.eye(60, 70), "grow": -1}, "not -1"),
+    "grow of no integer": ({"mask": np.eye(60, 70), "grow": 1.5}, "not 1.5"),
+    "boxes that are one box": ({"boxes": (1, 1, 5, 5)}, "four whole numbers"),
+    "channel axis of no integer": ({"mask": np.eye(60, 70), "channel_axis": "last"}, "'last'"),
     "no such channel axis": ({"mask": np.eye(60, 70), "channel_axis": 5}, "channel_axis 5 does not exist"),
 }
 
@@ -178,6 +222,13 @@ def test_channels_first(inpainter, photo):
     mask[100:140, 100:150] = True
     first = inpainter.fill(photo.transpose(2, 0, 1), mask, channel_axis=0)
     np.testing.assert_array_equal(first.transpose(1, 2, 0), inpainter.fill(photo, mask))
+
+
+def test_a_failed_fill_leaves_no_record(inpainter, photo):
+    inpainter.fill(photo, boxes=[(100, 100, 140, 150)])
+    with pytest.raises(ValueError, match="not wholly inside"):
+        inpainter.fill(photo, boxes=[(100, 100, 140, 1500)])
+    assert inpainter.last_record is None
 
 
 def test_record_says_what_was_done(inpainter, photo):

@@ -17,7 +17,7 @@ def plan(shape, *boxes):
     mask = np.zeros(shape, bool)
     for y0, x0, y1, x1 in boxes:
         mask[y0:y1, x0:x1] = True
-    return mask, plan_windows(label_holes(mask), SPEC)
+    return mask, plan_windows(label_holes(mask, SPEC), SPEC)
 
 
 def test_no_hole_no_window():
@@ -55,31 +55,48 @@ def test_a_hole_larger_than_trained_is_scaled_down():
 
 
 def test_a_long_scratch_keeps_full_resolution():
-    _, (window,) = plan((1000, 1000), (100, 300, 900, 310))
-    assert window.factor == 1
+    _, windows = plan((1000, 1000), (100, 300, 900, 310))
+    assert {window.factor for window in windows} == {1}
 
 
-@pytest.mark.parametrize(
-    ("box", "size"), [((10, 10, 20, 14), 4), ((0, 10, 20, 80), 40), ((0, 10, 100, 30), 20), ((0, 0, 9, 100), 18)]
-)
-@pytest.mark.parametrize("rectangular", [True, False])
-def test_hole_size_is_the_largest_square(box, size, rectangular):
-    y0, x0, y1, x1 = box
-    hole = np.ones((y1 - y0, x1 - x0), bool)
-    if not rectangular:
-        hole[0 if y0 else -1, 0 if x0 else -1] = False  # one corner inside the image
-        size -= 1 if size % 2 == 0 else 0
-        assert abs(hole_size(hole, Box(*box), (100, 100)) - size) <= 2
-    else:
-        assert hole_size(hole, Box(*box), (100, 100)) == size
+def test_a_hole_at_the_edge_is_as_large_as_it_is():
+    _, (window,) = plan((1000, 1000), (0, 0, 30, 32))
+    assert (window.hole_size, window.factor) == (30, 1)
+
+
+@pytest.mark.parametrize("boxes", [[(500, 10, 502, 990)], [(10, 10, 990, 12), (10, 10, 12, 990)]])
+def test_long_holes_are_divided_so_that_windows_stay_bounded(boxes):
+    mask, windows = plan((1000, 1000), *boxes)
+    covered = np.zeros_like(mask)
+    for window in windows:
+        assert max(window.size) <= 2 * SPEC.window
+        for hole in window.holes:
+            covered[hole.slices] = True
+    assert covered[mask].all()
+
+
+def test_a_wide_band_is_divided_at_its_scale():
+    _, windows = plan((200, 3000), (50, 0, 130, 3000))
+    assert len(windows) > 3
+    assert {window.factor for window in windows} <= {2, 3}
+    assert max(max(window.size) for window in windows) <= 2 * SPEC.window
+
+
+@pytest.mark.parametrize(("shape", "size"), [((10, 4), 4), ((1, 90), 1), ((30, 30), 30)])
+def test_hole_size_is_the_largest_square(shape, size):
+    assert hole_size(np.ones(shape, bool)) == size
+    y, x = np.mgrid[:41, :41]
+    assert hole_size(np.abs(y - 20) + np.abs(x - 20) <= 20) == 21
+    assert hole_size(np.eye(30, dtype=bool)) == 1
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 2**32 - 1), st.floats(0.01, 0.9))
 def test_every_hole_is_filled_exactly_once_from_a_window_that_holds_it(height, width, seed, density):
     mask = np.random.default_rng(seed).random((height, width)) < density
-    labels = label_holes(mask)
+    labels = label_holes(mask, SPEC)
     windows = plan_windows(labels, SPEC)
-    assert sorted(label for window in windows for label in window.labels) == list(range(1, labels.max() + 1))
+    assert sorted(label for window in windows for label in window.labels) == np.unique(labels[mask]).tolist()
+    assert ((labels > 0) == mask).all()
     for window in windows:
         crop = window.crop
         assert crop.clip(height, width) == crop

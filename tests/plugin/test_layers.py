@@ -120,12 +120,33 @@ def test_shapes_drawn_on_a_slice_count_on_that_slice_only():
         read(image, shapes, point=(2, 0, 0))
 
 
+def test_shapes_with_other_dimensions_count_where_they_are_seen():
+    corners = np.array([(1, 5, 5), (1, 5, 9), (1, 9, 9), (1, 9, 5)])
+    four = Image(np.zeros((2, 4, 30, 40), np.uint8))
+    assert read(four, Shapes(corners, shape_type="rectangle"), point=(0, 1, 0, 0)).plane == (0, 1)
+    with pytest.raises(ValueError, match="no shape on the current slice"):
+        read(four, Shapes(corners, shape_type="rectangle"), point=(0, 3, 0, 0))
+    flat = Image(np.zeros((30, 40), np.uint8))
+    with pytest.raises(ValueError, match="no shape on the current slice"):
+        read(flat, Shapes(corners, shape_type="rectangle"), point=(3, 0, 0))
+
+
+def test_the_job_is_detached_and_an_earlier_record_is_kept():
+    image = Image(np.zeros((30, 40), np.uint8), metadata={"napari_inpaint": {"model": "first"}})
+    job = read(image, make_shapes(((5, 5), (9, 9))))
+    image.data[:] = 9
+    data, attributes = to_layer(job, job.pixels, {"model": "second"})
+    assert (data == 0).all()
+    assert attributes["metadata"]["napari_inpaint"]["previous"] == {"model": "first"}
+
+
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
         (Shapes(ndim=2, name="empty"), "'empty' is empty"),
         (Shapes(np.array([(1, 1), (9, 9)]), shape_type="line"), "a line has no inside"),
-        (make_shapes(((100, 100), (110, 110))), "no pixel"),
+        (make_shapes(((100, 100), (110, 110))), "no pixel of"),
+        (make_shapes(((-1, -1), (110, 110))), "no pixel is known"),
     ],
 )
 def test_refusals_say_what_to_do(shapes, message):

@@ -25,6 +25,8 @@ def test_overrides_win_in_any_order():
     [
         (["--train.stepz", "7"], "stepz"), (["--train.steps", "x"], "train.steps"), (["--train.steps", "0"], "not 0"),
         (["--network.act", "swish"], "swish"), (["--network.width", "-1"], "-1"), (["--phases", "[]"], "phase"),
+        (["--phases", "[{share: 1, crop: 64, batch: 1, hole_min: 8, hole_max: 16}]"], "64 x 64"),
+        (["--loss.known", "0.2"], "loss.known is 0.2"), (["--train.seed", "-1"], "seed must not be negative"),
     ],
 )  # fmt: skip
 def test_wrong_overrides_are_named(words, message):

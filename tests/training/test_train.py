@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint_training.checkpoint import read_checkpoint, read_training_state, resolve_checkpoint
+from inpaint_training.checkpoint import read_checkpoint, read_training_state, resolve_checkpoint, write_checkpoint
 from inpaint_training.cli import main
 from inpaint_training.config import TrainConfig
 from inpaint_training.recipes import bundled_recipes, load_recipe
@@ -104,6 +104,23 @@ def test_the_learning_rate_rises_and_falls_along_a_cosine():
     assert (np.diff(rates[10:]) < 0).all()
 
 
+def test_batch_norm_trains(dataset, tmp_path):
+    words = [*SMALL, "--network.norm", "batch", "--network.hole_init", "mean", "--loss.known", "0.2"]
+    assert fit(load_recipe("compact", words), dataset, tmp_path / "run").step == 6
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(run, tmp_path, monkeypatch):
+    checkpoint = read_checkpoint(run)
+
+    def full(*_):
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="step-0000006 cannot be written"):
+        write_checkpoint(tmp_path, checkpoint.recipe, checkpoint.progress, checkpoint.network.state_dict(), {})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_errors_are_sentences_and_nothing_is_overwritten(run, dataset, tmp_path, capsys):
     fit_words = ["fit", "--recipe", "compact", "--data", str(dataset), *SMALL]
     assert main([*fit_words, "--out", str(run)]) == 1
@@ -114,6 +131,11 @@ def test_errors_are_sentences_and_nothing_is_overwritten(run, dataset, tmp_path,
     assert "is no data set" in capsys.readouterr().err
     assert main([*fit_words, "--out", str(tmp_path / "empty"), "--resume"]) == 1
     assert "neither a checkpoint nor a run" in capsys.readouterr().err
+    assert not (tmp_path / "empty").exists()
+    assert main([*fit_words, "--out", str(tmp_path / "x"), "--max-minutes", "inf"]) == 1
+    assert "not inf" in capsys.readouterr().err
+    assert main([*fit_words, "--out", str(run), "--resume", "--from", str(run)]) == 1
+    assert "leave out --from" in capsys.readouterr().err
     assert main([*fit_words, "--out", str(tmp_path / "x"), "--train.stepz", "1"]) == 1
     assert "stepz" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

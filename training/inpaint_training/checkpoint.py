@@ -72,9 +72,11 @@ def resolve_checkpoint(path: Path, which: str = "best") -> Path:
         return path
     try:
         folder = path / json.loads((path / INDEX).read_text())[which]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is neither a checkpoint nor a run with checkpoints ({error})") from error
-    return resolve_checkpoint(folder)
+    if not (folder / RECIPE).is_file() or not (folder / GENERATOR).is_file():
+        raise ValueError(f"{folder}, which {path / INDEX} names, is no checkpoint")
+    return folder
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -106,15 +108,24 @@ def write_checkpoint(run: Path, recipe: Recipe, progress: Progress, generator: M
     """Write a checkpoint into a run, name the newest and the best one, and delete those that are neither.
 
     The checkpoint appears whole or not at all.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written, for example because the disk is full; nothing is left behind.
     """
     folder = run / f"step-{progress.step:07}"
     partial = run / f".{folder.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_recipe(recipe, partial / RECIPE)
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in generator.items()}, partial / GENERATOR)
-    torch.save(dict(training), partial / TRAINING)
-    (partial / PROGRESS).write_text(json.dumps(asdict(progress), indent=1))
+    try:
+        partial.mkdir(parents=True)
+        write_recipe(recipe, partial / RECIPE)
+        save_file({name: x.detach().cpu().contiguous() for name, x in generator.items()}, partial / GENERATOR)
+        torch.save(dict(training), partial / TRAINING)
+        (partial / PROGRESS).write_text(json.dumps(asdict(progress), indent=1))
+    except Exception as error:  # safetensors and torch raise their own kinds when the disk is full
+        shutil.rmtree(partial, ignore_errors=True)
+        raise OSError(f"checkpoint {folder} cannot be written: {str(error).splitlines()[0]}") from error
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -137,5 +148,5 @@ def read_training_state(folder: Path) -> dict[str, Any]:
     try:
         state = torch.load(folder / TRAINING, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds
-        raise ValueError(f"{folder / TRAINING} cannot be read: {error}") from error
+        raise ValueError(f"{folder / TRAINING} cannot be read: {str(error).splitlines()[0]}") from error
     return dict(state)

@@ -45,8 +45,6 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN")
     fit.add_argument("--from", dest="start_from", type=Path, metavar="CHECKPOINT", help="start with these weights")
     fit.add_argument("--max-minutes", type=float, metavar="M", help="time that this call may take")
-    fit.add_argument("--devices", default="auto", help="how many devices, or auto")
-    fit.add_argument("--num-nodes", type=int, default=1, help="how many machines")
     fit.add_argument("--precision", help="for example bf16-mixed or 32-true; the default is the fast one")
 
     commands.add_parser("recipes", help="list the bundled recipes", allow_abbrev=False)
@@ -65,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"inpaint-train: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("inpaint-train: stopped\n")
+        sys.stderr.write("inpaint-train: stopped; a fit goes on from its newest checkpoint with --resume\n")
         return 1
 
 
@@ -88,11 +86,9 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
     from inpaint_training.checkpoint import resolve_checkpoint
     from inpaint_training.train import fit
 
-    devices = arguments.devices if arguments.devices == "auto" else int(arguments.devices)
     progress = fit(
         recipe, arguments.data, arguments.out, resume=arguments.resume, start_from=arguments.start_from,
-        max_minutes=arguments.max_minutes, devices=devices, num_nodes=arguments.num_nodes,
-        precision=arguments.precision,
+        max_minutes=arguments.max_minutes, precision=arguments.precision,
     )  # fmt: skip
     sys.stdout.write(
         f"{progress.step} steps, {progress.images} images, {progress.minutes:.1f} minutes on {progress.device}; "

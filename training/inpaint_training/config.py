@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from typing import Literal
 
-from inpaint_training.networks import NetworkConfig
+from inpaint_training.networks import CompletionNetwork, NetworkConfig
 
 
 def _positive(owner: object, *names: str) -> None:
@@ -39,8 +39,8 @@ class LossConfig:
 
     hole: float = 1.0
     """L1, averaged over the hole."""
-    known: float = 0.2
-    """L1, averaged over the known region."""
+    known: float = 0.0
+    """L1, averaged over the known region; without effect on a residual network, which returns it as it is."""
     ssim: float = 0.0
     """1 - SSIM of the composite, averaged over the hole."""
 
@@ -101,8 +101,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         _positive(self, "steps", "lr", "clip_norm", "ema_half_life", "held_out", "checkpoint_seconds", "log_steps")
-        if self.warmup < 0 or self.lr_end < 0:
-            raise ValueError(f"warmup and lr_end must not be negative, not {self.warmup} and {self.lr_end}")
+        for name in ("warmup", "lr_end", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,14 @@ class Recipe:
         """Refuse a recipe without phases."""
         if not self.phases:
             raise ValueError("a recipe needs at least one phase")
+        if self.loss.known and self.network.hole_init == "pullpush":
+            raise ValueError(
+                f"loss.known is {self.loss.known}, but with hole_init pullpush known pixels come back as they are: set "
+                "loss.known to 0"
+            )
+        network = CompletionNetwork(**asdict(self.network) | {"width": 1 / 64})
+        for phase in self.phases:
+            network.check_size(phase.crop, phase.crop)
 
     def shares(self) -> list[float]:
         """Return the part of all steps that each phase takes; the sum is 1."""

@@ -93,6 +93,7 @@ def pack(
     ValueError
         When the destination is in use, or no photo is left.
     """
+    destination = destination.resolve()
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise ValueError(f"{destination} is not empty: name a new folder for the data set")
     if short_side < MINIMUM_SIDE:

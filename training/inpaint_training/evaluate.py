@@ -254,7 +254,6 @@ def write_report(
     """Write table.md, table.csv, table.json and contact-sheet.png; return the table."""
     rows = {name: average(values) for name, values in scores.items()}
     table = format_table(rows)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.md").write_text(table)
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -296,7 +295,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return run(arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         sys.stderr.write(f"inpaint-eval: {error}\n")
         return 1
     except KeyboardInterrupt:
@@ -306,19 +305,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the cases, fill them, write and print the table."""
-    if not 1 <= arguments.holes[0] <= arguments.holes[1]:
-        raise ValueError(f"--holes must be 1 <= MIN <= MAX, not {arguments.holes[0]} {arguments.holes[1]}")
-    if arguments.crops < 1:
-        raise ValueError(f"--crops must be at least 1, not {arguments.crops}")
+    if not 2 <= arguments.holes[0] <= arguments.holes[1]:
+        raise ValueError(f"--holes must be 2 <= MIN <= MAX, not {arguments.holes[0]} {arguments.holes[1]}")
+    for name, least in (("crops", 1), ("crop", 8), ("seed", 0)):
+        if getattr(arguments, name) < least:
+            raise ValueError(f"--{name} must be at least {least}, not {getattr(arguments, name)}")
     fillers = {name: fill_classically(name) for name in arguments.method or METHODS}
     for model in arguments.model:
         inpainter = Inpainter(model, arguments.device)
+        if Path(model).stem in fillers:
+            raise ValueError(f"--model {model}: there is a row named {Path(model).stem!r} already, rename the file")
+        _ = inpainter.session  # refuses now what is no model
         fillers[Path(model).stem] = inpainter.fill
     cases = list(
         iterate_cases(arguments.photos, arguments.crop, tuple(arguments.holes), arguments.crops, arguments.seed)
     )
     if not cases:
         raise ValueError(f"{arguments.photos} has no photo of at least {arguments.crop} x {arguments.crop} pixels")
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
         scores, pictures = evaluate(fillers, cases)

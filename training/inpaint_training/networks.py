@@ -177,7 +177,7 @@ class CompletionNetwork(nn.Module):
             When H or W is no multiple of `size_multiple`, or less than `minimum_side`.
         """
         if not torch.compiler.is_exporting():
-            self._check_size(*image.shape[-2:])
+            self.check_size(*image.shape[-2:])
         hole = mask >= HOLE_THRESHOLD  # N, 1, H, W
         start = START[self.config.hole_init](image, hole)  # N, 3, H, W
         x = torch.cat([start * 2 - 1, hole.to(image.dtype)], 1)  # N, 4, H, W
@@ -187,7 +187,8 @@ class CompletionNetwork(nn.Module):
         completion = torch.where(hole, start + x, image)  # N, 3, H, W
         return completion if self.training else completion.clamp(0, 1)  # N, 3, H, W
 
-    def _check_size(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `ValueError` when images of this size cannot be completed."""
         if height % self.size_multiple or width % self.size_multiple or min(height, width) < self.minimum_side:
             raise ValueError(
                 f"image of {height} x {width} pixels: both sides must be multiples of {self.size_multiple} and "

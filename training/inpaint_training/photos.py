@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import tarfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,22 +34,34 @@ def iterate_photos(sources: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
     ValueError
         When a source does not exist or is of another kind.
     """
+    for source in sources:  # all of them, before the first is read
+        if not source.exists():
+            raise ValueError(f"{source}: no such file or folder")
+        if source.is_file() and source.suffix.lower() not in SUFFIXES and not tarfile.is_tarfile(source):
+            raise ValueError(f"{source}: neither a folder, a tar archive nor a photo ({', '.join(sorted(SUFFIXES))})")
     for source in sources:
         if source.is_dir():
             for path in sorted(source.rglob("*")):
                 if path.suffix.lower() in SUFFIXES and path.is_file():
-                    yield path.relative_to(source).as_posix(), path.read_bytes()
-        elif not source.is_file():
-            raise ValueError(f"{source}: no such file or folder")
+                    yield path.as_posix(), path.read_bytes()
         elif source.suffix.lower() in SUFFIXES:
-            yield source.name, source.read_bytes()
-        elif tarfile.is_tarfile(source):
-            with tarfile.open(source) as archive:
-                for member in archive:
-                    if Path(member.name).suffix.lower() in SUFFIXES and (file := archive.extractfile(member)):
-                        yield member.name, file.read()
+            yield source.as_posix(), source.read_bytes()
         else:
-            raise ValueError(f"{source}: neither a folder, a tar archive nor a photo ({', '.join(sorted(SUFFIXES))})")
+            yield from _iterate_tar(source)
+
+
+def _iterate_tar(source: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                if member.isfile() and Path(member.name).suffix.lower() in SUFFIXES:
+                    file = archive.extractfile(member)
+                    assert file is not None
+                    yield f"{source.as_posix()}/{member.name}", file.read()
+            if source.suffix == ".tar" and source.stat().st_size < archive.offset + tarfile.BLOCKSIZE:
+                raise EOFError("its end mark is missing")
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{source} is cut off or damaged ({error}): copy it again") from error
 
 
 def decode_photo(data: bytes, short_side: int | None = None) -> Image.Image:
@@ -69,8 +83,14 @@ def decode_photo(data: bytes, short_side: int | None = None) -> Image.Image:
         with Image.open(io.BytesIO(data)) as image:
             if short_side:
                 image.draft("RGB", (short_side, short_side))  # JPEG: decode at a fraction of the size
+            if image.mode.startswith(("I", "F")):
+                raise BadPhotoError(f"has pixels of type {image.mode}, not 8 bits a channel: convert it first")
             photo = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+    except BadPhotoError:
+        raise
+    except UnidentifiedImageError:
+        raise BadPhotoError("not readable: no image of a known format") from None
+    except (OSError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise BadPhotoError(f"not readable: {error}") from error
     if short_side and min(photo.size) > short_side:
         scale = short_side / min(photo.size)

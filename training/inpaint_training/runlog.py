@@ -25,23 +25,21 @@ SAMPLES = 8
 class RunLog:
     """Writes a run's log: ``log.jsonl``, TensorBoard events, and ``samples/`` with one grid per checkpoint."""
 
-    def __init__(self, run: Path, steps: int, first_step: int, enabled: bool = True) -> None:
-        self.run, self.enabled = run, enabled
-        self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step", disable=not enabled)
+    def __init__(self, run: Path, steps: int, first_step: int) -> None:
+        self.run = run
         self.recent: deque[tuple[float, float]] = deque(maxlen=2)
-        if enabled:
-            (run / "samples").mkdir(parents=True, exist_ok=True)
-            self.lines = (run / "log.jsonl").open("a", buffering=1)
-            self.board = SummaryWriter(run / "tensorboard")
+        (run / "samples").mkdir(parents=True, exist_ok=True)
+        self.lines = (run / "log.jsonl").open("a", buffering=1)
+        self.board = SummaryWriter(run / "tensorboard")
+        self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step")
 
     def __enter__(self) -> RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
-        if self.enabled:
-            self.lines.close()
-            self.board.close()
+        self.lines.close()
+        self.board.close()
 
     def advance(self, parts: Mapping[str, float]) -> None:
         """Move the progress bar by one step."""
@@ -57,8 +55,6 @@ class RunLog:
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         """Append a line, and the same numbers to TensorBoard."""
-        if not self.enabled:
-            return
         values = dict(values)
         if "images" in values:
             self.recent.append((time.monotonic(), values["images"]))
@@ -70,8 +66,6 @@ class RunLog:
 
     def write_samples(self, step: int, image: Tensor, mask: Tensor, completion: Tensor) -> None:
         """Write a grid, a row a photo: with the hole, composite, original."""
-        if not self.enabled:
-            return
         image, mask, completion = (x[:SAMPLES].cpu() for x in (image, mask, completion))
         composite = torch.where(mask > 0, completion, image)
         rows = torch.cat([torch.where(mask > 0, 0.5, image), composite, image], 3)  # N, 3, H, 3 W

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import time
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from inpaint_training.checkpoint import (
@@ -41,6 +42,8 @@ PROBE_STEPS = 6
 """Steps whose median duration is taken for a phase's speed."""
 TIME_FOR_STEPS = 0.95
 """Share of the time for steps; the rest is for checkpoints and validation."""
+
+MOST_STEPS = 100_000_000
 
 
 @dataclass
@@ -89,8 +92,6 @@ def fit(
     resume: bool = False,
     start_from: Path | None = None,
     max_minutes: float | None = None,
-    devices: int | str = "auto",
-    num_nodes: int = 1,
     precision: str | None = None,
 ) -> Progress:
     """Train a completion network.
@@ -110,8 +111,8 @@ def fit(
     max_minutes
         Time for this call. The speed, measured first, fixes the number of steps; whatever happens to the speed later,
         training stops with a checkpoint when the time is over.
-    devices, num_nodes, precision
-        See Lightning Fabric. Without `precision`: bf16-mixed where the device computes it fast, else 32-true.
+    precision
+        See Lightning Fabric; bf16-mixed where the device computes it fast, else 32-true, when it is None.
 
     Returns
     -------
@@ -124,15 +125,20 @@ def fit(
         When the data set, the run or the checkpoint cannot be used; the message says how to mend it.
     """
     started = time.monotonic()
+    if resume and start_from:
+        raise ValueError("--resume goes on with the run's own weights: leave out --from")
+    if max_minutes is not None and not 0 < max_minutes < math.inf:
+        raise ValueError(f"--max-minutes must be a positive number, not {max_minutes}")
     if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise ValueError(f"{run} is not empty: name a new folder, or go on with --resume")
+    newest = resolve_checkpoint(run, "newest") if resume else None
     dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.phases))
     held_out, trained = split(dataset, recipe.train.held_out)
 
-    fabric = Fabric(devices=devices, num_nodes=num_nodes, precision=precision or fast_precision())  # type: ignore[arg-type]
+    fabric = Fabric(devices=1, precision=precision or fast_precision())  # type: ignore[arg-type]
     fabric.launch()
     torch.manual_seed(recipe.train.seed)
-    models, progress = build_models(recipe, fabric, resolve_checkpoint(run, "newest") if resume else None, start_from)
+    models, progress = build_models(recipe, fabric, newest, start_from)
     progress = replace(progress, photos=len(trained), device=str(fabric.device))
     if max_minutes is not None:
         recipe = fit_steps_to_time(recipe, dataset, trained, fabric, progress.step, max_minutes, started)
@@ -140,7 +146,7 @@ def fit(
     minutes_before = progress.minutes
     last_checkpoint = time.monotonic()
 
-    with RunLog(run, recipe.train.steps, progress.step, enabled=fabric.is_global_zero) as log:
+    with RunLog(run, recipe.train.steps, progress.step) as log:
         for phase, image, mask in batches(recipe, dataset, trained, fabric, progress.step):
             rate = learning_rate(progress.step, recipe.train)
             for group in models.optimizer.param_groups:
@@ -163,9 +169,7 @@ def fit(
                 progress = replace(progress, l1_hole=l1_hole)
                 log.write(progress.step, {"held_out_l1_hole": l1_hole})
                 log.write_samples(progress.step, *validation, completion)
-                if fabric.is_global_zero:
-                    write_checkpoint(run, recipe, progress, models.average.module.state_dict(), training_state(models))
-                fabric.barrier()
+                write_checkpoint(run, recipe, progress, models.average.module.state_dict(), training_state(models))
                 last_checkpoint = time.monotonic()
             if last:
                 break
@@ -217,20 +221,19 @@ def batches(
 ) -> Iterator[tuple[Phase, Tensor, Tensor]]:
     """Yield phase, images (N, 3, H, W) in [0, 1] and masks (N, 1, H, W) for every step that is left.
 
-    What a step sees depends on the recipe's seed, the process, and the step at which the phase was entered.
+    What a step sees depends on the recipe's seed and the step at which the phase was entered.
     """
     step = first_step
     for phase, end in zip(recipe.phases, recipe.phase_ends(), strict=True):
         if step >= end:
             continue
-        batch = max(1, phase.batch // fabric.world_size)
-        seeds = np.random.SeedSequence([recipe.train.seed, fabric.global_rank, step])
+        seeds = np.random.SeedSequence([recipe.train.seed, step])
         crop_seed, hole_seed = (int(seed) for seed in seeds.generate_state(2))
         stream = CropStream(dataset, photos, phase.crop, recipe.data, crop_seed)
         rng = np.random.default_rng(hole_seed)
-        for crops in DataLoader(stream, batch):
+        for crops in DataLoader(stream, phase.batch):
             image = fabric.to_device(crops).float().div(255).contiguous(memory_format=torch.channels_last)
-            mask = torch.from_numpy(box_masks(batch, phase.crop, phase.hole_min, phase.hole_max, rng))
+            mask = torch.from_numpy(box_masks(phase.batch, phase.crop, phase.hole_min, phase.hole_max, rng))
             yield phase, image, fabric.to_device(mask)
             step += 1
             if step >= end:
@@ -247,11 +250,7 @@ def update_average(models: Models, images: int, half_life: float) -> None:
     """Move the average towards the weights; the first steps count more, or the random start would linger."""
     seen = int(models.average.n_averaged)
     decay = min(0.5 ** (images / half_life), (seen + 1) / (seen + 10))
-
-    def average(averaged: Any, current: Any, _: Any) -> None:
-        torch._foreach_lerp_(averaged, current, 1 - decay)
-
-    models.average.multi_avg_fn = average
+    models.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
     models.average.update_parameters(getattr(models.network, "module", models.network))
 
 
@@ -260,17 +259,26 @@ def fit_steps_to_time(
     started: float,
 ) -> Recipe:  # fmt: skip
     """Return the recipe with as many steps as fit into the time, by the measured speed of every phase."""
-    seconds = 0.0
-    for phase, share in zip(recipe.phases, recipe.shares(), strict=True):
+    seconds = []
+    for phase in recipe.phases:
         probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=PROBE_STEPS))
         models, _ = build_models(probe, fabric, None, None)
         times = []
         for _, image, mask in batches(probe, dataset, photos, fabric, 0):
             OBJECTIVES[phase.objective](models, image, mask, probe)
             times.append(time.monotonic())
-        seconds += share * float(np.median(np.diff(times)))
+        seconds.append(float(np.median(np.diff(times))))
     left = max_minutes * 60 * TIME_FOR_STEPS - (time.monotonic() - started)
-    return replace(recipe, train=replace(recipe.train, steps=step + max(1, int(left / seconds))))
+
+    def with_steps(steps: int) -> Recipe:
+        return replace(recipe, train=replace(recipe.train, steps=steps))
+
+    def too_long(steps: int) -> bool:
+        ends = [max(step, end) for end in with_steps(steps).phase_ends()]
+        return float(np.dot(np.diff([step, *ends]), seconds)) > left
+
+    # The phases' ends move with the number of steps, so the number is searched, not divided.
+    return with_steps(max(step + 1, bisect.bisect_left(range(step + 1, MOST_STEPS), True, key=too_long) + step))
 
 
 def held_out_batch(

@@ -61,11 +61,11 @@ def to_box(values: Iterable[int]) -> Box:
     ValueError
         When there are not four whole numbers, or the box has no pixel.
     """
-    values = tuple(values)
     try:
+        values = tuple(values)
         y0, x0, y1, x1 = (operator.index(value) for value in values)
     except (TypeError, ValueError):
-        raise ValueError(f"a box is four whole numbers (y0, x0, y1, x1), not {values}") from None
+        raise ValueError(f"a box is four whole numbers (y0, x0, y1, x1), not {values!r}") from None
     if y0 >= y1 or x0 >= x1:
         raise ValueError(f"the box {(y0, x0, y1, x1)} is empty: y0 < y1 and x0 < x1 must hold (half-open, in pixels)")
     return Box(y0, x0, y1, x1)

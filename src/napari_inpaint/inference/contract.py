@@ -111,6 +111,9 @@ class ModelSpec:
             When keys are missing or hold something else than they should, or when the file was written by a newer
             version of this package; the message names them.
         """
+        newer = metadata.get(f"{METADATA_PREFIX}schema", "")
+        if newer.isdigit() and int(newer) > SCHEMA:
+            raise ValueError(f"the file has schema {newer}, this version reads up to {SCHEMA}: upgrade it")
         missing = [field.name for field in fields(cls) if METADATA_PREFIX + field.name not in metadata]
         if missing:
             keys = ", ".join(METADATA_PREFIX + name for name in missing)
@@ -122,7 +125,4 @@ class ModelSpec:
                 values[name] = kind(text)
             except ValueError:
                 raise ValueError(f"{METADATA_PREFIX}{name} should be a whole number, not {text!r}") from None
-        spec = cls(**values)  # type: ignore[arg-type]
-        if spec.schema > SCHEMA:
-            raise ValueError(f"the file has schema {spec.schema}, this version reads up to {SCHEMA}: upgrade it")
-        return spec
+        return cls(**values)  # type: ignore[arg-type]

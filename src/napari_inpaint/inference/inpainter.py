@@ -16,10 +16,11 @@ from napari_inpaint.inference import seam as membrane
 from napari_inpaint.inference.boxes import Box, to_box
 from napari_inpaint.inference.plan import Window, label_holes, plan_windows
 from napari_inpaint.inference.pullpush import resize
-from napari_inpaint.inference.record import Record, hash_mask, record_window
+from napari_inpaint.inference.record import Record, WindowRecord, hash_mask
 from napari_inpaint.inference.session import Session, find_model
 from napari_inpaint.inference.tensors import (
     IntensityRange,
+    channel_groups,
     check_dtype,
     find_range,
     from_rgb,
@@ -103,7 +104,11 @@ class Inpainter:
 
     @property
     def last_record(self) -> dict[str, Any] | None:
-        """Provenance of the last fill: model, provider, windows, intensity ranges; None before the first."""
+        """Provenance of the last fill: model, provider, windows, intensity ranges.
+
+        None before the first fill, and after one that failed. Threads that need their own records use their own
+        inpainters.
+        """
         return None if self._record is None else self._record.to_dict()
 
     def fill(
@@ -160,32 +165,35 @@ class Inpainter:
             When a hole is larger than the network was trained on; it is filled at a lower resolution.
         """
         started = time.perf_counter()
+        self._record = None
         source = np.asarray(image)
         check_dtype(source.dtype)
-        if grow < 0:
-            raise ValueError(f"grow must not be negative, not {grow}")
+        if isinstance(grow, bool) or not hasattr(grow, "__index__") or grow < 0:
+            raise ValueError(f"grow must be a whole number of pixels, 0 or more, not {grow!r}")
         mask = None if mask is None else np.asarray(mask)
         channel_axis = resolve_channel_axis(source.shape, None if mask is None else mask.shape, channel_axis)
         result = source.copy()
-        planes = result[..., None] if channel_axis is None else np.moveaxis(result, channel_axis, -1)
+        originals, planes = (x[..., None] if channel_axis is None else np.moveaxis(x, channel_axis, -1)
+                             for x in (source, result))  # fmt: skip
         holes = find_holes(planes, mask, boxes, grow, nan_is_hole)
         record = Record(napari_inpaint.__version__, seam=seam, grow=grow, nan_is_hole=nan_is_hole, shape=source.shape,
                         dtype=str(source.dtype), mask_sha256=hash_mask(holes))  # fmt: skip
-        if not holes.any():
+        if not holes.any() or not source.size:
             self._record = record
             return result
 
-        jobs = self._plan(holes, planes.shape)
+        jobs = self._plan(holes, planes.shape, record)
+        for note in record.notes:
+            warnings.warn(note, stacklevel=2)
         total = sum(len(windows) for _, _, windows in jobs)
         done = 0
         for plane, labels, windows in jobs:
-            original = planes[plane].copy()  # a window's context must not be another window's fill
             for window in windows:
                 if cancel is not None and cancel.is_set():
                     raise FillCancelledError("the fill was cancelled; nothing was changed")
-                network_seconds, intensity = self._fill_window(planes[plane], original, labels, window, seam)
-                record.network_seconds += network_seconds
-                record.windows.append(record_window(plane, window, intensity))
+                seconds, ranges = self._fill_window(planes[plane], originals[plane], labels, window, seam)
+                record.network_seconds += seconds
+                record.windows.append(WindowRecord(plane, window.crop, window.holes, window.factor, ranges))
                 done += 1
                 if on_progress is not None:
                     on_progress(done, total)
@@ -201,7 +209,7 @@ class Inpainter:
         return result
 
     def _plan(
-        self, holes: NDArray[np.bool_], shape: tuple[int, ...]
+        self, holes: NDArray[np.bool_], shape: tuple[int, ...], record: Record
     ) -> list[tuple[tuple[int, ...], NDArray[np.int32], tuple[Window, ...]]]:
         """Plan every plane: its index, its labelled holes, its windows. One plan serves planes with one mask."""
         spec = self.session.spec
@@ -209,7 +217,7 @@ class Inpainter:
         def plan(plane_holes: NDArray[np.bool_]) -> tuple[NDArray[np.int32], tuple[Window, ...]]:
             if plane_holes.all():
                 raise ValueError("no pixel is known: the holes cover the whole image")
-            labels = label_holes(plane_holes)
+            labels = label_holes(plane_holes, spec)
             return labels, plan_windows(labels, spec)
 
         planes = list(np.ndindex(shape[:-3]))
@@ -217,43 +225,42 @@ class Inpainter:
         jobs = [(plane, *(shared or plan(holes[plane]))) for plane in planes if shared or holes[plane].any()]
         largest = max(window.hole_size for *_, windows in jobs for window in windows)
         if largest > spec.hole_max:
-            warnings.warn(
+            record.notes.append(
                 f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-                f"{spec.hole_max}: it is filled at a lower resolution",
-                stacklevel=3,
+                f"{spec.hole_max}: it is filled at a lower resolution"
             )
         return jobs
 
     def _fill_window(
         self, plane: NDArray[Any], original: NDArray[Any], labels: NDArray[np.int32], window: Window, seam: bool
-    ) -> tuple[float, IntensityRange]:
-        """Fill the holes of one window in place; return the network's seconds and the intensity range.
+    ) -> tuple[float, tuple[IntensityRange, ...]]:
+        """Fill the holes of one window in place; return the network's seconds and the intensity ranges.
 
-        ``plane`` and ``original`` have shape (H, W, C).
+        ``plane`` and ``original`` have shape (H, W, C); the original is the context, never another window's fill.
         """
         window_labels = labels[window.crop.slices]
-        hole = window_labels > 0
-        channels = plane.shape[-1]
-        coloured = slice(0, 3) if channels == 4 else slice(None)  # alpha is kept
-        pixels = original[window.crop.slices][..., coloured]
-        intensity = find_range(pixels, ~hole)
-        tensor = to_tensor(pixels, hole, intensity)
-        small, small_hole = shrink(tensor, hole, window.factor)
-        images = to_rgb(small)
-        masks = np.broadcast_to(small_hole.astype(np.float32), (len(images), 1, *small_hole.shape))
-        started = time.perf_counter()
-        completion = self.session.complete(images, np.ascontiguousarray(masks))
-        network_seconds = time.perf_counter() - started
-        completion = from_rgb(completion, len(small))
-        if window.factor > 1:
-            completion = resize(completion, hole.shape[0], hole.shape[1], window.factor)
-        for label, box in zip(window.labels, window.holes, strict=True):
-            local = box.shift(-window.crop.y0, -window.crop.x0)
-            own = window_labels == label
-            filled = membrane.correct(completion, tensor, own, local) if seam else completion[:, *local.slices]
-            target = plane[box.slices][..., coloured]
-            target[own[local.slices]] = from_tensor(filled, plane.dtype, intensity)[own[local.slices]]
-        return network_seconds, intensity
+        network_seconds, ranges = 0.0, []
+        for group in channel_groups(plane.shape[-1]):
+            pixels = original[window.crop.slices][..., group]
+            known = (window_labels == 0) & np.isfinite(pixels).all(-1)
+            intensity = find_range(pixels, known)
+            tensor = to_tensor(pixels, ~known, intensity)
+            small, small_hole = shrink(tensor, ~known, window.factor)
+            started = time.perf_counter()
+            completion = self.session.complete(to_rgb(small), small_hole[None, None].astype(np.float32))
+            network_seconds += time.perf_counter() - started
+            completion = from_rgb(completion, len(small))
+            if window.factor > 1:
+                completion = resize(completion, known.shape[0], known.shape[1], window.factor)
+            for label, box in zip(window.labels, window.holes, strict=True):
+                own, local = window_labels == label, box.shift(-window.crop.y0, -window.crop.x0)
+                filled = completion[:, *local.slices]
+                if seam:
+                    filled = membrane.correct(completion, tensor, own, local, known)
+                inside = own[local.slices]
+                plane[box.slices][..., group][inside] = from_tensor(filled, plane.dtype, intensity)[inside]
+            ranges.append(intensity)
+        return network_seconds, tuple(ranges)
 
 
 def resolve_channel_axis(
@@ -275,6 +282,8 @@ def resolve_channel_axis(
             is_channels = trailing and fits
         channel_axis = len(shape) - 1 if is_channels else None
     if channel_axis is not None:
+        if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
+            raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {channel_axis!r}")
         if not -len(shape) <= channel_axis < len(shape):
             raise ValueError(f"channel_axis {channel_axis} does not exist in an image of shape {tuple(shape)}")
         channel_axis %= len(shape)
@@ -316,18 +325,17 @@ def find_holes(
         holes = mask != 0
         if holes.ndim > 2:
             holes = np.broadcast_to(holes, shape).copy()
-    for box in [to_box(values) for values in boxes or ()]:
+    for box in [] if boxes is None else [to_box(values) for values in boxes]:
         if box.clip(height, width) != box:
             raise ValueError(f"the box {tuple(box)} is not wholly inside the image of {height} x {width} pixels")
-        if holes.base is not None or not holes.flags.writeable or holes is mask:
-            holes = holes.copy()
         holes[..., box.y0 : box.y1, box.x0 : box.x1] = True
     if nan_is_hole and planes.dtype.kind == "f":
-        holes = holes | ~np.isfinite(planes).all(-1)
+        colours = planes[..., :3] if planes.shape[-1] == 4 else planes
+        holes = holes | ~np.isfinite(colours).all(-1)
     if grow and holes.any():
-        square = np.ones((1,) * (holes.ndim - 2) + (2 * grow + 1,) * 2, bool)
-        holes = ndimage.maximum_filter(holes.view(np.uint8), footprint=square).astype(bool)
-    return holes
+        sides = [2 * min(grow, length) + 1 for length in (height, width)]
+        holes = ndimage.maximum_filter(holes, size=(*(1,) * (holes.ndim - 2), *sides))
+    return np.asarray(holes)
 
 
 @functools.lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import reduce
@@ -45,15 +46,38 @@ class Window:
         return math.ceil(self.crop.height / self.factor), math.ceil(self.crop.width / self.factor)
 
 
-def label_holes(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Give numbers to the connected holes of a plane from 1; pixels that touch at a corner are connected.
+def label_holes(mask: NDArray[np.bool_], spec: ModelSpec) -> NDArray[np.int32]:
+    """Give numbers to the holes of a plane, from 1.
+
+    A hole is what is connected, at corners too. A long one, a scratch or a frame, is divided into pieces that fit into
+    windows of a bounded size.
 
     Parameters
     ----------
-    mask : bool array of shape (H, W), True inside holes
+    mask : bool array of shape (H, W)
+        True inside holes.
+    spec
+        Window size and trained hole sizes.
     """
     labels: NDArray[np.int32] = ndimage.label(mask, structure=np.ones((3, 3)), output=np.int32)[0]
+    slices = ndimage.find_objects(labels)
+    count = len(slices)
+    for number, (rows, columns) in enumerate(slices, 1):
+        hole = labels[rows, columns] == number
+        tile = spec.window * scale_factor(hole, spec) if max(hole.shape) > spec.window else spec.window
+        if max(hole.shape) <= tile:
+            continue
+        for y, x in itertools.product(range(0, hole.shape[0], tile), range(0, hole.shape[1], tile)):
+            piece = hole[y : y + tile, x : x + tile]
+            if piece.any():
+                count += 1
+                labels[rows, columns][y : y + tile, x : x + tile][piece] = count
     return labels
+
+
+def scale_factor(hole: NDArray[np.bool_], spec: ModelSpec) -> int:
+    """Return by how much a hole is scaled down so that it is no larger than the trained ones."""
+    return math.ceil(hole_size(hole) / spec.hole_max)
 
 
 def plan_windows(labels: NDArray[np.int32], spec: ModelSpec) -> tuple[Window, ...]:
@@ -70,47 +94,38 @@ def plan_windows(labels: NDArray[np.int32], spec: ModelSpec) -> tuple[Window, ..
         Window size and trained hole sizes.
     """
     height, width = labels.shape
-    boxes = [Box(y.start, x.start, y.stop, x.stop) for y, x in ndimage.find_objects(labels)]
-    sizes = [hole_size(labels[box.slices] == index, box, labels.shape) for index, box in enumerate(boxes, 1)]
+    numbers, boxes = [], []
+    for number, place in enumerate(ndimage.find_objects(labels), 1):
+        if place is not None:  # the number of a hole that was divided
+            numbers.append(number)
+            boxes.append(Box(place[0].start, place[1].start, place[0].stop, place[1].stop))
+    sizes = [hole_size(labels[box.slices] == number) for number, box in zip(numbers, boxes, strict=True)]
     windows = []
     for members in group_near(boxes, spec.window // CONTEXT):
         holes = tuple(boxes[i] for i in members)
         largest = max(sizes[i] for i in members)
-        factor = max(1, math.ceil(largest / spec.hole_max))
+        factor = math.ceil(largest / spec.hole_max)
         union = reduce(Box.union, holes)
         side = max(spec.window * factor, CONTEXT * union.height, CONTEXT * union.width)
         y0, y1 = _centred(union.y0, union.y1, side, height)
         x0, x1 = _centred(union.x0, union.x1, side, width)
-        windows.append(Window(Box(y0, x0, y1, x1), holes, tuple(i + 1 for i in members), factor, largest))
+        windows.append(Window(Box(y0, x0, y1, x1), holes, tuple(numbers[i] for i in members), factor, largest))
     return tuple(windows)
 
 
-def hole_size(hole: NDArray[np.bool_], box: Box, shape: tuple[int, ...]) -> int:
+def hole_size(hole: NDArray[np.bool_]) -> int:
     """Return the side of the largest square inside a hole: how far the network must look beyond known pixels.
 
-    A long scratch is small by this measure. At the image's edge nothing is known, so a hole there counts as if it
-    went on as far beyond the edge as it reaches into the image.
+    A long scratch is small by this measure.
 
     Parameters
     ----------
-    hole : bool array of shape (box.height, box.width)
-    box
-        Where it lies.
-    shape
-        Height and width of the image.
+    hole : bool array of shape (h, w)
+        Cut out at its bounding box.
     """
     if hole.all():
-        rows = box.height * (2 if (box.y0 == 0) != (box.y1 == shape[0]) else 1)
-        columns = box.width * (2 if (box.x0 == 0) != (box.x1 == shape[1]) else 1)
-        if box.height == shape[0]:
-            return columns
-        if box.width == shape[1]:
-            return rows
-        return min(rows, columns)
-    # a rim of known pixels wherever the image goes on; without one, distances reach beyond the edge
-    rim = [(int(box.y0 > 0), int(box.y1 < shape[0])), (int(box.x0 > 0), int(box.x1 < shape[1]))]
-    depth = ndimage.distance_transform_cdt(np.pad(hole, rim), "chessboard")
-    return 2 * int(depth.max()) - 1
+        return int(min(hole.shape))
+    return 2 * int(ndimage.distance_transform_cdt(np.pad(hole, 1), "chessboard").max()) - 1
 
 
 def group_near(boxes: list[Box], limit: int) -> list[list[int]]:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.boxes import Box
-    from napari_inpaint.inference.plan import Window
     from napari_inpaint.inference.tensors import IntensityRange
 
 SCHEMA = 1
@@ -30,15 +29,8 @@ class WindowRecord:
     """Bounding boxes of the holes."""
     factor: int
     """The crop was scaled down by this."""
-    low: float
-    """The pixel value that the network saw as 0."""
-    high: float
-    """The pixel value that the network saw as 1."""
-
-
-def record_window(plane: tuple[int, ...], window: Window, intensity: IntensityRange) -> WindowRecord:
-    """Describe a window that was filled."""
-    return WindowRecord(plane, window.crop, window.holes, window.factor, intensity.low, intensity.high)
+    ranges: tuple[IntensityRange, ...]
+    """The pixel values that the network saw as 0 and 1: one range for colours, or one for every channel."""
 
 
 @dataclass(slots=True)
@@ -66,6 +58,8 @@ class Record:
     seconds: float = 0.0
     network_seconds: float = 0.0
     windows: list[WindowRecord] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know, for example that a hole is larger than trained."""
     schema: int = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Membrane correction: the error on the rim of a hole, diffused into the hole.
 
 The completion meets the known pixels with a small error. The correction is the harmonic function (a membrane) that
-takes this error on the rim, so the sum meets them exactly and keeps the completion's texture
-(Pérez, Gangnet, Blake: Poisson Image Editing, 2003, equation 4).
+takes this error on the rim, so the sum meets them exactly and keeps the completion's texture: exact for rectangles, a
+smooth fill from the rim for other shapes (Pérez, Gangnet, Blake: Poisson Image Editing, 2003, equation 4).
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def correct(
-    completion: NDArray[np.float32], image: NDArray[np.float32], hole: NDArray[np.bool_], box: Box
+    completion: NDArray[np.float32],
+    image: NDArray[np.float32],
+    hole: NDArray[np.bool_],
+    box: Box,
+    known: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
     """Return the completion of one hole, corrected so that it meets the known pixels.
 
@@ -30,20 +34,28 @@ def correct(
     completion, image : float32 array of shape (C, H, W)
         A window.
     hole : bool array of shape (H, W)
-        One connected hole.
+        One hole.
     box
         Its bounding box in the window.
+    known : bool array of shape (H, W)
+        Pixels that are in no hole at all.
 
     Returns
     -------
     float32 array of shape (C, box.height, box.width)
         Outside the hole it means nothing.
     """
-    y, x = box.slices
-    inside = completion[:, y, x]
-    if hole[y, x].all():
+    inside = completion[:, *box.slices]
+    height, width = hole.shape
+    y, x = slice(max(0, box.y0 - 1), min(height, box.y1 + 1)), slice(max(0, box.x0 - 1), min(width, box.x1 + 1))
+    rim = ndimage.binary_dilation(hole[y, x]) & ~hole[y, x]
+    if hole[box.slices].all() and known[y, x][rim].all():
         return inside + _rectangle_membrane(image, completion, box)
-    return inside + _smooth_membrane(image, completion, hole, box)
+    rim &= known[y, x]
+    if not rim.any():
+        return inside
+    membrane = pullpush_fill(image[:, y, x] - completion[:, y, x], ~rim)
+    return inside + membrane[:, box.y0 - y.start : box.y1 - y.start, box.x0 - x.start : box.x1 - x.start]
 
 
 def _rectangle_membrane(image: NDArray[np.float32], completion: NDArray[np.float32], box: Box) -> NDArray[np.float32]:
@@ -104,17 +116,3 @@ def _transform(x: NDArray[np.float64], axis: int, sine: bool, inverse: bool) -> 
     else:
         result = (fft.idct if inverse else fft.dct)(x, type=2, axis=axis, norm="ortho")
     return np.asarray(result, np.float64)
-
-
-def _smooth_membrane(
-    image: NDArray[np.float32], completion: NDArray[np.float32], hole: NDArray[np.bool_], box: Box
-) -> NDArray[np.float32]:
-    """Approximate the membrane of any hole by a smooth fill from its rim."""
-    height, width = hole.shape
-    y = slice(max(0, box.y0 - 1), min(height, box.y1 + 1))
-    x = slice(max(0, box.x0 - 1), min(width, box.x1 + 1))
-    rim = ndimage.binary_dilation(hole[y, x]) & ~hole[y, x]
-    if not rim.any():
-        return np.zeros((len(image), box.height, box.width), np.float32)
-    membrane = pullpush_fill(image[:, y, x] - completion[:, y, x], ~rim)
-    return membrane[:, box.y0 - y.start : box.y1 - y.start, box.x0 - x.start : box.x1 - x.start]

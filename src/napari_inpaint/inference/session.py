@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_inpaint.inference.contract import COMPLETION, IMAGE, INPUTS, LAYOUT, MASK, OUTPUTS, ModelSpec
+import numpy as np
+
+from napari_inpaint.inference.contract import AXES, COMPLETION, IMAGE, INPUTS, LAYOUT, MASK, OUTPUTS, ModelSpec
 from napari_inpaint.models import DEFAULT, bundled_models
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 CPU = "CPUExecutionProvider"
@@ -103,10 +104,10 @@ class Session:
             spec = ModelSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         except ValueError as error:
             raise ValueError(f"{path} is not a napari-inpaint model: {error}; make one with inpaint-export") from None
-        inputs = tuple(x.name for x in self._session.get_inputs())
-        outputs = tuple(x.name for x in self._session.get_outputs())
-        if inputs != INPUTS or outputs != OUTPUTS:
-            raise ValueError(f"{path} has inputs {inputs} and outputs {outputs}, not {INPUTS} and {OUTPUTS}")
+        tensors = [(x.name, x.type, len(x.shape)) for x in (*self._session.get_inputs(), *self._session.get_outputs())]
+        expected = [(name, "tensor(float)", len(AXES[name])) for name in (*INPUTS, *OUTPUTS)]
+        if tensors != expected:
+            raise ValueError(f"{path} has tensors {tensors}, not {expected} (name, type, axes)")
         if spec.layout != LAYOUT:
             raise ValueError(f"{path} has layout {spec.layout!r}, only {LAYOUT!r} can be used here")
         return spec
@@ -125,8 +126,24 @@ class Session:
         -------
         float32 array of shape (N, 3, H, W)
             The completion, in [0, 1].
+
+        Raises
+        ------
+        RuntimeError
+            When the provider fails, for example for want of memory.
         """
-        completion: NDArray[np.float32] = self._session.run([COMPLETION], {IMAGE: image, MASK: mask})[0]
+        try:
+            completion: NDArray[np.float32] = self._session.run([COMPLETION], {IMAGE: image, MASK: mask})[0]
+        except Exception as error:  # ONNX Runtime raises many kinds of its own
+            raise RuntimeError(
+                f"{self.provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
+                f"enough memory?): {_first_line(error)}"
+            ) from error
+        if completion.shape != image.shape or not np.isfinite(completion).all():
+            raise RuntimeError(
+                f"the model is damaged: for an image of shape {image.shape} its completion has shape "
+                f"{completion.shape}" + ("" if np.isfinite(completion).all() else " and is not finite")
+            )
         return completion
 
 

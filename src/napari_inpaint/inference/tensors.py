@@ -21,6 +21,7 @@ class IntensityRange:
 
     low: float
     high: float
+    """Python integers for integer pixels, so that 64 bits are exact."""
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
@@ -31,36 +32,39 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
     ValueError
         Names the dtype and what to do.
     """
-    if dtype.kind not in "buif":
+    if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise ValueError(
-            f"images of dtype {dtype} cannot be filled: only bool, integers and floats (fill real and imaginary parts "
-            "of complex images on their own)"
+            f"images of dtype {dtype} cannot be filled: only bool, integers and floats of up to 64 bits (convert "
+            "others first; fill real and imaginary parts of complex images on their own)"
         )
 
 
 def find_range(pixels: NDArray[Any], known: NDArray[np.bool_]) -> IntensityRange:
     """Choose the intensity range of a window.
 
-    8-bit pixels and bools keep the range of their dtype, in which photos are; all others take the range of the
-    window's known finite pixels.
+    8-bit pixels and bools keep the range of their dtype, in which photos are; all others, and constant windows, take
+    the range of the window's known pixels.
 
     Parameters
     ----------
     pixels : array of shape (H, W, C)
     known : bool array of shape (H, W)
-        At least one pixel.
+
+    Raises
+    ------
+    ValueError
+        When no pixel is known.
     """
+    if not known.any():
+        raise ValueError("no pixel is known around a hole: everything in its window is a hole, NaN or infinite")
+    values = pixels[known]
+    low, high = values.min().item(), values.max().item()
+    if low == high or pixels.dtype.itemsize > 1:
+        return IntensityRange(low, high)
     if pixels.dtype == np.bool_:
         return IntensityRange(0, 1)
-    if pixels.dtype in (np.uint8, np.int8):
-        limits = np.iinfo(pixels.dtype)
-        return IntensityRange(limits.min, limits.max)
-    values = pixels[known]
-    if pixels.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    if not values.size:
-        return IntensityRange(0, 0)
-    return IntensityRange(float(values.min()), float(values.max()))
+    limits = np.iinfo(pixels.dtype)
+    return IntensityRange(limits.min, limits.max)
 
 
 def to_tensor(pixels: NDArray[Any], hole: NDArray[np.bool_], intensity: IntensityRange) -> NDArray[np.float32]:
@@ -70,7 +74,7 @@ def to_tensor(pixels: NDArray[Any], hole: NDArray[np.bool_], intensity: Intensit
     ----------
     pixels : array of shape (H, W, C)
     hole : bool array of shape (H, W)
-        Becomes 0; infinite and undefined pixels elsewhere become 0 too.
+        Becomes 0; must hold all NaN and infinite pixels.
     intensity
         What becomes 0 and 1.
 
@@ -78,12 +82,12 @@ def to_tensor(pixels: NDArray[Any], hole: NDArray[np.bool_], intensity: Intensit
     -------
     float32 array of shape (C, H, W)
     """
-    span = intensity.high - intensity.low
-    if span == 0 or not np.isfinite(span):
+    if intensity.low == intensity.high:
         return np.zeros((pixels.shape[2], *pixels.shape[:2]), np.float32)
-    with np.errstate(invalid="ignore", over="ignore"):
-        scaled = (pixels.astype(np.float64) - intensity.low) / span
-    scaled[hole | ~np.isfinite(scaled).all(-1)] = 0
+    low, high = intensity.low / 2, intensity.high / 2  # halves, so that the span of float64 does not overflow
+    with np.errstate(invalid="ignore"):
+        scaled = (pixels.astype(np.float64) / 2 - low) / (high - low)
+    scaled[hole] = 0
     return np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32)
 
 
@@ -100,39 +104,36 @@ def from_tensor(tensor: NDArray[np.float32], dtype: np.dtype[Any], intensity: In
     -------
     array of shape (H, W, C)
     """
-    values = tensor.transpose(1, 2, 0).astype(np.float64) * (intensity.high - intensity.low) + intensity.low
+    fraction = tensor.transpose(1, 2, 0).astype(np.float64)
+    if intensity.low == intensity.high:
+        return np.full(fraction.shape, intensity.low, dtype)
+    values = intensity.low * (1 - fraction) + intensity.high * fraction
     if dtype.kind == "b":
         return values >= 0.5
-    if dtype.kind in "ui":
-        # The window's own range ends inside the dtype's; float64 cannot hold the last values of 64-bit integers.
-        low, high = (round(intensity.low), round(intensity.high)) if dtype.itemsize == 8 else _limits(dtype)
-        rounded = np.clip(np.rint(values), low, high)
-        if dtype.itemsize < 8:
-            return rounded.astype(dtype)
-        limits = np.iinfo(dtype)
-        safe = np.clip(rounded, float(limits.min), np.nextafter(float(limits.max), 0))
-        return np.asarray(safe.astype(dtype))
-    with np.errstate(over="ignore"):
-        return values.astype(dtype)
-
-
-def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return values.astype(dtype)
+    # float64 does not hold the largest integers of 64 bits: clip to the largest that it does.
     limits = np.iinfo(dtype)
-    return limits.min, limits.max
+    high = float(limits.max) if dtype.itemsize < 8 else np.nextafter(float(limits.max), 0)
+    return np.clip(np.rint(values), float(limits.min), high).astype(dtype)
+
+
+def channel_groups(channels: int) -> list[slice]:
+    """Return which channels are completed together: colours as one, alpha not at all, others one by one."""
+    if channels in (RGB, RGB + 1):
+        return [slice(0, RGB)]
+    return [slice(channel, channel + 1) for channel in range(channels)]
 
 
 def to_rgb(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (M, 3, H, W) images that the network completes for (C, H, W): RGB as it is, other channels alone."""
-    if len(tensor) == RGB:
-        return tensor[None]
-    return np.repeat(tensor[:, None], RGB, 1)
+    """Return the (1, 3, H, W) image that the network completes for (3, H, W) or (1, H, W)."""
+    return np.repeat(tensor, RGB // len(tensor), 0)[None]
 
 
-def from_rgb(images: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Return (C, H, W) from the completed (M, 3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
-    if channels == RGB:
-        return np.asarray(images[0])
-    return np.asarray(images.mean(1, dtype=np.float32))
+def from_rgb(image: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """Return (C, H, W) from the completed (1, 3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
+    return np.asarray(image[0] if channels == RGB else image[0].mean(0, dtype=np.float32, keepdims=True))
 
 
 def shrink(

@@ -29,7 +29,7 @@ class Job:
     """What is filled: one plane of an image layer, detached from the layer."""
 
     pixels: NDArray[Any]
-    """The whole image, full resolution."""
+    """A copy of the whole image, full resolution."""
     plane: tuple[int, ...]
     """Index of the plane in the leading axes."""
     mask: NDArray[np.bool_]
@@ -59,28 +59,34 @@ def read_job(image: Image, holes: Shapes, world_point: Sequence[float], displaye
     ValueError
         With what the user can do about it.
     """
-    pixels = np.asarray(image.data[0] if image.multiscale else image.data)
     if len(displayed) != 2 or tuple(displayed) != tuple(range(len(world_point) - 2, len(world_point))):
         raise ValueError("holes are filled in the plane of the last two axes: switch to 2-D display, axes in order")
     if not holes.data:
         raise ValueError(f"layer {holes.name!r} is empty: draw a rectangle around what is to go")
     leading = image.ndim - 2
     plane = tuple(round(x) for x in image.world_to_data(world_point)[:leading])
-    shape = pixels.shape[leading : leading + 2]
-    if any(not 0 <= index < length for index, length in zip(plane, pixels.shape, strict=False)):
+    data = image.data[0] if image.multiscale else image.data
+    shape = tuple(data.shape[leading : leading + 2])
+    if any(not 0 <= index < length for index, length in zip(plane, data.shape, strict=False)):
         raise ValueError(f"the current slice lies outside layer {image.name!r}: move the sliders into it")
+    if np.dtype(data.dtype).kind == "c":
+        raise ValueError(f"{image.name!r} is complex: fill its real and imaginary parts on their own")
     mask = np.zeros(shape, bool)
+    shapes_point = np.rint(holes.world_to_data(world_point))[:-2]
     clipped = found = False
     for vertices, kind in zip(holes.data, holes.shape_type, strict=True):
-        outline = np.array([image.world_to_data(holes.data_to_world(p)) for p in to_outline(vertices, kind)])
-        if holes.ndim >= image.ndim and (np.rint(outline[:, :leading]) != plane).any():
+        if (np.rint(vertices[:, :-2]) != shapes_point).any():
             continue  # drawn on another slice
+        outline = np.array([image.world_to_data(holes.data_to_world(p)) for p in to_outline(vertices, kind)])
         found = True
         clipped |= rasterise(outline[:, leading:], mask)
     if not found:
         raise ValueError(f"layer {holes.name!r} has no shape on the current slice: draw one here")
     if not mask.any():
         raise ValueError(f"no pixel of {image.name!r} has its centre inside the shapes of {holes.name!r}")
+    if mask.all():
+        raise ValueError(f"no pixel is known: the shapes cover all of {image.name!r}")
+    pixels = np.array(data)  # a copy: the layer may change during the run
     return Job(pixels, plane, mask, 2 if image.rgb else None, to_attributes(image), clipped)
 
 
@@ -153,9 +159,9 @@ def to_layer(job: Job, filled: NDArray[Any], record: dict[str, Any]) -> tuple[ND
     filled
         The filled plane.
     record
-        Provenance; kept in the layer's metadata as ``napari_inpaint``.
+        Provenance; kept in the layer's metadata as ``napari_inpaint``, with that of an earlier fill as ``previous``.
     """
-    data = job.pixels.copy()
-    data[job.plane] = filled
-    record = record | {"plane": list(job.plane)}
-    return data, job.layer | {"metadata": job.layer["metadata"] | {"napari_inpaint": record}}
+    job.pixels[job.plane] = filled
+    metadata = job.layer["metadata"]
+    record = record | {"plane": list(job.plane), "previous": metadata.get("napari_inpaint")}
+    return job.pixels, job.layer | {"metadata": metadata | {"napari_inpaint": record}}

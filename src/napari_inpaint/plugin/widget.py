@@ -8,9 +8,8 @@ from magicgui.widgets import ComboBox, Container, Label, PushButton, create_widg
 from napari.utils.notifications import show_warning
 
 from napari_inpaint.inference.inpainter import Inpainter
-from napari_inpaint.inference.session import choose_providers, import_onnxruntime
 from napari_inpaint.models import DEFAULT, bundled_models
-from napari_inpaint.plugin.layers import read_job, to_layer
+from napari_inpaint.plugin.layers import read_job
 from napari_inpaint.plugin.worker import Result, make_worker
 
 if TYPE_CHECKING:
@@ -53,29 +52,25 @@ class InpaintWidget(Container):
         dims = self.viewer.dims
         try:
             if self._inpainter is None:
-                choose_providers(self.device.value, import_onnxruntime())  # says why CUDA cannot be used
                 self._inpainter = Inpainter(self.model.value, self.device.value)
             job = read_job(self.image.value, self.holes.value, dims.point, dims.displayed)
-        except (ValueError, ImportError) as error:
+        except ValueError as error:
             self._say(f"{error}.", warn=True)
             return
         worker = make_worker(job, self._inpainter)
-        worker.returned.connect(self._add_result)
+        worker.returned.connect(self._take_result)
         worker.errored.connect(lambda error: self._say(f"{error}."))
         worker.finished.connect(lambda: setattr(self.fill_button, "enabled", True))
         self.fill_button.enabled = False
         self._say("Filling ...")
         worker.start()
 
-    def _add_result(self, result: Result) -> None:
-        data, attributes = to_layer(result.job, result.filled, result.record)
-        self.viewer.add_image(data, **attributes)
-        record = result.record
-        sentences = [f"{record['filled_pixels']} pixels filled in {record['seconds']:.2f} s by {record['provider']}."]
-        if result.job.clipped:
-            sentences.append("Shapes that reach beyond the image were clipped.")
-        sentences += [f"{note}." for note in result.notes]
-        self._say(" ".join(sentences), warn=bool(result.notes))
+    def _take_result(self, result: Result | str) -> None:
+        if isinstance(result, str):
+            self._say(result, warn=True)
+            return
+        self.viewer.add_image(result.data, **result.attributes)
+        self._say(" ".join(result.sentences), warn=len(result.sentences) > 1)
 
     def _say(self, sentence: str, warn: bool = False) -> None:
         self.status.value = sentence[:1].upper() + sentence[1:]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 
+from napari_inpaint.plugin.layers import to_layer
+
 if TYPE_CHECKING:
     from napari.qt.threading import FunctionWorker
     from numpy.typing import NDArray
@@ -18,23 +20,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A filled plane, and how it came about."""
+    """What the new layer is made of, and what to tell the user."""
 
-    job: Job
-    filled: NDArray[Any]
-    record: dict[str, Any]
-    notes: tuple[str, ...]
-    """What the user should know."""
+    data: NDArray[Any]
+    attributes: dict[str, Any]
+    sentences: tuple[str, ...]
 
 
-def run_job(job: Job, inpainter: Inpainter) -> Result:
-    """Fill the plane of a job."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        filled = inpainter.fill(job.pixels[job.plane], job.mask, channel_axis=job.channel_axis)
-    record = inpainter.last_record
-    assert record is not None
-    return Result(job, filled, record, tuple(str(w.message) for w in caught))
+def run_job(job: Job, inpainter: Inpainter) -> Result | str:
+    """Fill the plane of a job; return a sentence when the user must change something."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the record has them too
+            filled = inpainter.fill(job.pixels[job.plane], job.mask, channel_axis=job.channel_axis)
+        record = inpainter.last_record
+        assert record is not None
+        data, attributes = to_layer(job, filled, record)
+        problem = inpainter.session.cuda_problem
+    except (ValueError, ImportError, RuntimeError, MemoryError) as error:
+        return f"{error or 'not enough memory'}."
+    ran = record["provider"] + (f" ({problem})" if problem else "")
+    sentences = [f"{record['filled_pixels']} pixels filled in {record['seconds']:.2f} s by {ran}."]
+    if job.clipped:
+        sentences.append("Shapes that reach beyond the image were clipped.")
+    return Result(data, attributes, (*sentences, *(f"{note}." for note in record["notes"])))
 
 
 def make_worker(job: Job, inpainter: Inpainter) -> FunctionWorker[Any]:
