@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_inpaint import Box, Inpainter, fill
-from napari_inpaint.inference.inpainter import FillCancelledError, resolve_channel_axis
+from napari_inpaint.inference.holes import resolve_channel_axis
+from napari_inpaint.inference.inpainter import FillCancelledError
 
 DTYPES = ["?", "u1", "i1", "<u2", ">u2", "i4", "u8", "f2", "<f4", ">f8"]
 LAYOUTS = {

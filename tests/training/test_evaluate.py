@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint_training.evaluate import Case, iterate_cases, main, score
+from inpaint_training.evaluate import iterate_cases, main
+from inpaint_training.scores import Case, score
 
 
 def test_cases_follow_the_protocol_and_repeat(photos):

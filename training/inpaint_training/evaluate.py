@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import sys
 import time
 import warnings
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from tqdm import tqdm
 
 from inpaint_training.dataset import INDEX, PhotoDataset
 from inpaint_training.holes import random_box
-from inpaint_training.losses import ssim_map
 from inpaint_training.networks import mean_fill, pullpush_fill
 from inpaint_training.photos import BadPhotoError, decode_photo, iterate_photos
+from inpaint_training.report import SHEET_CASES, write_report
+from inpaint_training.scores import Case, Scores, score
 from napari_inpaint import Inpainter
 
 if TYPE_CHECKING:
@@ -34,43 +32,6 @@ SHORT_SIDE = 384
 """Photos are scaled to this short side before they are cropped, in pixels."""
 MARGIN = 20
 """Least distance of a hole from the crop's border, in pixels."""
-SHEET_CASES = 8
-SHEET_CELL = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A crop with one square hole."""
-
-    name: str
-    image: np.ndarray
-    """uint8 array of shape (H, W, 3)"""
-    box: tuple[int, int, int, int]
-
-    @property
-    def mask(self) -> np.ndarray:
-        """Bool array of shape (H, W), True inside the hole."""
-        mask = np.zeros(self.image.shape[:2], bool)
-        y0, x0, y1, x1 = self.box
-        mask[y0:y1, x0:x1] = True
-        return mask
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """How one method did on one case, or on average."""
-
-    l1: float
-    """Mean absolute difference over the hole, in percent of white."""
-    psnr_hole: float
-    """Peak signal-to-noise ratio over the hole, in dB."""
-    psnr: float
-    """Of the composite, in dB."""
-    ssim: float
-    """Structural similarity of the composite; Wang et al. 2004, uniform window of 7 pixels."""
-    texture: float
-    """Gradient energy inside the hole, relative to the original's: 1 is as detailed, less is blurred."""
-    seconds: float
 
 
 def fill_classically(name: str) -> Filler:
@@ -153,39 +114,6 @@ def _iterate_scaled(photos: Path, short_side: int) -> Iterator[tuple[str, Image.
             sys.stderr.write(f"inpaint-eval: {name} is left out, {error}\n")
 
 
-def score(case: Case, filled: np.ndarray, seconds: float) -> Scores:
-    """Compare a filled crop with the original."""
-    mask = case.mask
-    original, result = case.image.astype(np.float64) / 255, filled.astype(np.float64) / 255
-    error = result - original
-    a, b = (torch.from_numpy(x).permute(2, 0, 1)[None] for x in (original, result))
-    return Scores(
-        l1=100 * float(np.abs(error[mask]).mean()),
-        psnr_hole=_psnr(error[mask]),
-        psnr=_psnr(error),
-        ssim=float(ssim_map(a, b).mean()),
-        texture=_gradient_energy(result, case.box) / max(_gradient_energy(original, case.box), 1e-9),
-        seconds=seconds,
-    )
-
-
-def _psnr(error: np.ndarray) -> float:
-    # Half a grey level of 8 bits bounds the error from below, so that a perfect fill does not make the mean infinite.
-    return float(-10 * np.log10(max(float(np.mean(error**2)), (0.5 / 255) ** 2)))
-
-
-def _gradient_energy(image: np.ndarray, box: tuple[int, int, int, int]) -> float:
-    y0, x0, y1, x1 = box
-    hole = image[y0:y1, x0:x1]
-    return float(np.abs(np.diff(hole, axis=0)).mean() + np.abs(np.diff(hole, axis=1)).mean())
-
-
-def average(scores: Sequence[Scores]) -> Scores:
-    """Return the mean of every score; the texture's median, since an original without texture divides by nothing."""
-    means = {name: float(np.mean([getattr(s, name) for s in scores])) for name in Scores.__slots__}
-    return Scores(**means | {"texture": float(np.median([s.texture for s in scores]))})
-
-
 def evaluate(
     fillers: dict[str, Filler], cases: Sequence[Case]
 ) -> tuple[dict[str, list[Scores]], dict[str, list[np.ndarray]]]:
@@ -207,65 +135,6 @@ def evaluate(
             if len(pictures[name]) < SHEET_CASES:
                 pictures[name].append(filled)
     return scores, pictures
-
-
-def format_table(rows: dict[str, Scores]) -> str:
-    """Return a Markdown table; the best of every column is bold, seconds and texture apart."""
-    best = {
-        "l1": min(s.l1 for s in rows.values()),
-        **{name: max(getattr(s, name) for s in rows.values()) for name in ("psnr_hole", "psnr", "ssim")},
-    }
-    digits = {"l1": 2, "psnr_hole": 2, "psnr": 2, "ssim": 4, "texture": 2, "seconds": 3}
-    lines = [
-        "| method | L1 % (hole) | PSNR (hole) | PSNR | SSIM | texture | s per crop |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, scores in rows.items():
-        cells = []
-        for column, places in digits.items():
-            value = getattr(scores, column)
-            text = f"{value:.{places}f}"
-            cells.append(f"**{text}**" if best.get(column) == value else text)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def contact_sheet(cases: Sequence[Case], pictures: dict[str, list[np.ndarray]]) -> Image.Image:
-    """Return a picture with a row for every case: with its hole, the original, every method."""
-    names = ["hole", "original", *pictures]
-    count = min(SHEET_CASES, len(cases))
-    sheet = Image.new("RGB", (len(names) * SHEET_CELL, count * SHEET_CELL + 18), "white")
-    draw = ImageDraw.Draw(sheet)
-    for column, name in enumerate(names):
-        draw.text((column * SHEET_CELL + 4, 3), name, "black")
-    for row, case in enumerate(cases[:count]):
-        hidden = np.where(case.mask[..., None], np.uint8(128), case.image)
-        cells = [hidden, case.image, *(pictures[name][row] for name in pictures)]
-        for column, cell in enumerate(cells):
-            small = Image.fromarray(cell).resize((SHEET_CELL, SHEET_CELL), Image.Resampling.LANCZOS)
-            sheet.paste(small, (column * SHEET_CELL, row * SHEET_CELL + 18))
-    return sheet
-
-
-def write_report(
-    folder: Path, protocol: dict[str, Any], cases: Sequence[Case], scores: dict[str, list[Scores]],
-    pictures: dict[str, list[np.ndarray]],
-) -> str:  # fmt: skip
-    """Write table.md, table.csv, table.json and contact-sheet.png; return the table."""
-    rows = {name: average(values) for name, values in scores.items()}
-    table = format_table(rows)
-    (folder / "table.md").write_text(table)
-    with (folder / "table.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["method", "case", *Scores.__slots__])
-        for name, values in scores.items():
-            writer.writerows([name, c.name, *asdict(v).values()] for c, v in zip(cases, values, strict=True))
-    report = {"protocol": protocol, "means": {name: asdict(row) for name, row in rows.items()}}
-    (folder / "table.json").write_text(json.dumps(report, indent=1))
-    order = np.random.default_rng(protocol["seed"]).permutation(min(len(cases), SHEET_CASES)).tolist()
-    shuffled = {name: [pictures[name][i] for i in order] for name in pictures}
-    contact_sheet([cases[i] for i in order], shuffled).save(folder / "contact-sheet.png")
-    return table
 
 
 def build_parser() -> argparse.ArgumentParser:

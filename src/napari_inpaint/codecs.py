@@ -1,0 +1,204 @@
+"""PNG, JPEG and TIFF: pixels and everything else that a file holds, there and back."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from PIL import Image, JpegImagePlugin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"hIST", b"bKGD", b"IDAT", b"IEND"}
+"""Chunks that belong to one encoding of the pixels; all others are carried over."""
+PILLOW_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16"}
+"""Modes that arrays and back do not change."""
+LOSSLESS_TIFF = {"NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD"}
+STRUCTURAL_TIFF_TAGS = {
+    254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 290, 291, 292, 293, 296,
+    297, 305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 530, 531, 532, 32997, 32998, 34675,
+    50838, 50839,
+}  # fmt: skip
+"""Tags that describe the storage, or that are written on their own; all others are carried over."""
+
+
+class FileError(ValueError):
+    """A file that cannot be read or written, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A read image and what is needed to write it back the same way."""
+
+    path: Path
+    pixels: NDArray[Any]
+    """(H, W), (H, W, C), or with leading axes for a stack."""
+    channel_axis: int | None
+    format: str
+    """PNG, JPEG or TIFF."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What the writer needs to write the file as it was."""
+    alpha: bool = False
+    """Whether the last channel is transparency."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, for example that JPEG is encoded again."""
+
+
+def read_png(path: Path) -> ImageFile:
+    """Read a PNG; 16-bit colours stay 16-bit."""
+    data = path.read_bytes()
+    chunks = list(_png_chunks(data))
+    depth, colour = chunks[0][1][8:10]
+    kinds = {kind for kind, _ in chunks}
+    if b"acTL" in kinds:
+        raise FileError(f"{path} is an animation, only still images can be filled")
+    options = {"chunks": [chunk for chunk in chunks if chunk[0] not in PNG_PIXEL_CHUNKS]}
+    if depth == 16:  # Pillow narrows colours of 16 bits to 8
+        import imagecodecs
+
+        pixels = imagecodecs.png_decode(data)
+        notes = (f"{path}: keyed transparency becomes an alpha channel",) if b"tRNS" in kinds else ()
+        return _to_file(path, pixels, "PNG", options, notes)
+    with Image.open(BytesIO(data)) as image:
+        notes = (f"{path}: {depth} bits a pixel become 8",) if depth in (2, 4) and colour == 0 else ()
+        if image.mode not in PILLOW_MODES or "transparency" in image.info:
+            mode = "RGBA" if "transparency" in image.info else "RGB"
+            notes = (f"{path}: palette or keyed colours become {mode}",)
+            pixels = np.array(image.convert(mode))
+        else:
+            pixels = np.array(image)
+    return _to_file(path, pixels, "PNG", options, notes)
+
+
+def _to_file(
+    path: Path, pixels: NDArray[Any], kind: str, options: dict[str, Any], notes: tuple[str, ...] = ()
+) -> ImageFile:
+    """Describe pixels of shape (H, W) or (H, W, C) with 2 (grey and alpha), 3 or 4 (colours and alpha) channels."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    return ImageFile(path, pixels, 2 if channels > 1 else None, kind, options, channels in (2, 4), notes)
+
+
+def write_png(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Write a PNG with the chunks of its source that do not describe the pixels."""
+    if pixels.dtype == np.uint16:
+        import imagecodecs
+
+        data = imagecodecs.png_encode(np.ascontiguousarray(pixels))
+    else:
+        encoded = BytesIO()
+        Image.fromarray(pixels).save(encoded, "PNG")
+        data = encoded.getvalue()
+    buffer.write(PNG_SIGNATURE)
+    for index, (kind, content) in enumerate(_png_chunks(data)):
+        if kind in PNG_PIXEL_CHUNKS:
+            _write_png_chunk(buffer, kind, content)
+        if index == 0:
+            for other_kind, other_content in source.options["chunks"]:
+                _write_png_chunk(buffer, other_kind, other_content)
+
+
+def _png_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, bytes]]:
+    position = len(PNG_SIGNATURE)
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        yield kind, bytes(data[position + 8 : position + 8 + length])
+        position += length + 12
+        if kind == b"IEND":
+            return
+    raise ValueError("the file ends before its end mark")
+
+
+def _write_png_chunk(buffer: BytesIO, kind: bytes, content: bytes) -> None:
+    buffer.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content)))
+
+
+def read_jpeg(path: Path) -> ImageFile:
+    """Read a JPEG and the tables that it was encoded with."""
+    with Image.open(path) as image:
+        if image.mode not in ("L", "RGB"):
+            raise FileError(f"{path} is a JPEG of mode {image.mode}, only grey and RGB can be written back")
+        pixels = np.array(image)
+        if getattr(image, "n_frames", 1) > 1:
+            raise FileError(f"{path} holds {image.n_frames} pictures, only one can be written back")  # type: ignore[attr-defined]
+        kept = ("exif", "icc_profile", "dpi", "comment", "xmp", "progressive")
+        options: dict[str, Any] = {key: image.info[key] for key in kept if key in image.info}
+        options["qtables"] = image.quantization  # type: ignore[attr-defined]
+        sampling = JpegImagePlugin.get_sampling(image)
+        if sampling >= 0:  # -1: one that Pillow has no name for
+            options["subsampling"] = sampling
+    note = f"{path}: JPEG loses a little with every encoding, also outside the holes; use PNG or TIFF to avoid it"
+    return _to_file(path, pixels, "JPEG", options, (note,))
+
+
+def write_jpeg(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Encode a JPEG with the tables of its source."""
+    Image.fromarray(pixels).save(buffer, "JPEG", **source.options)
+
+
+def read_tiff(path: Path) -> ImageFile:
+    """Read a TIFF with one image or stack."""
+    with tifffile.TiffFile(path) as tiff:
+        if len(tiff.series) != 1 or len(tiff.series[0].levels) != 1:
+            raise FileError(
+                f"{path} holds {len(tiff.series)} images or a pyramid, only plain images and stacks are read"
+            )
+        series, page = tiff.series[0], tiff.pages[0].aspage()
+        pixels = series.asarray()
+        photometric = tifffile.PHOTOMETRIC(page.photometric)
+        if photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB"):
+            raise FileError(f"{path} has {photometric.name} pixels, only grey and RGB can be written back")
+        if page.bitspersample not in (1, 8, 16, 32, 64):
+            raise FileError(
+                f"{path} has {page.bitspersample} bits a pixel, only 1, 8, 16, 32 and 64 can be written back"
+            )
+        axis = series.axes.index("S") if "S" in series.axes else None
+        compression = tifffile.COMPRESSION(page.compression).name
+        notes: tuple[str, ...] = ()
+        if compression not in LOSSLESS_TIFF:
+            notes = (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
+            compression = "ADOBE_DEFLATE"
+        resolution = tuple(page.tags[code].value for code in (282, 283) if code in page.tags)
+        if len(resolution) < 2 or any(denominator == 0 for _, denominator in resolution):
+            resolution = ()
+        options: dict[str, Any] = {
+            "byteorder": tiff.byteorder,
+            "bigtiff": tiff.is_bigtiff,
+            "photometric": page.photometric,
+            "planarconfig": page.planarconfig if axis is not None else None,
+            "compression": compression,
+            "predictor": page.predictor if page.predictor != 1 and compression != "NONE" else None,
+            "extrasamples": page.extrasamples or None,
+            "description": page.description.encode() or None,
+            "software": page.software.encode() or False,
+            "rowsperstrip": page.rowsperstrip if not page.is_tiled else None,
+            "tile": page.tile if page.is_tiled else None,
+            "resolution": resolution or None,
+            "resolutionunit": page.resolutionunit if resolution else None,
+            "iccprofile": page.iccprofile,
+            "extratags": [
+                (tag.code, tag.dtype, tag.count, tag.value, True)
+                for tag in page.tags
+                if tag.code not in STRUCTURAL_TIFF_TAGS and isinstance(tag.value, (int, float, str, bytes, tuple))
+            ],
+        }
+        alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
+    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes)
+
+
+def write_tiff(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Write a TIFF in the layout and with the tags of its source."""
+    options = {key: value for key, value in source.options.items() if value is not None}
+    tifffile.imwrite(buffer, pixels, metadata=None, **options)
+
+
+WRITERS = {"PNG": write_png, "JPEG": write_jpeg, "TIFF": write_tiff}
