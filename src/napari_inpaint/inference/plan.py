@@ -64,7 +64,9 @@ def label_holes(mask: NDArray[np.bool_], spec: ModelSpec) -> NDArray[np.int32]:
     count = len(slices)
     for number, (rows, columns) in enumerate(slices, 1):
         hole = labels[rows, columns] == number
-        tile = spec.window * scale_factor(hole, spec) if max(hole.shape) > spec.window else spec.window
+        if max(hole.shape) <= spec.window:
+            continue
+        tile = spec.window * scale_factor(hole_size(hole), spec)
         if max(hole.shape) <= tile:
             continue
         for y, x in itertools.product(range(0, hole.shape[0], tile), range(0, hole.shape[1], tile)):
@@ -75,9 +77,9 @@ def label_holes(mask: NDArray[np.bool_], spec: ModelSpec) -> NDArray[np.int32]:
     return labels
 
 
-def scale_factor(hole: NDArray[np.bool_], spec: ModelSpec) -> int:
-    """Return by how much a hole is scaled down so that it is no larger than the trained ones."""
-    return math.ceil(hole_size(hole) / spec.hole_max)
+def scale_factor(size: int, spec: ModelSpec) -> int:
+    """Return by how much a hole of this `hole_size` is scaled down so that it is no larger than the trained ones."""
+    return math.ceil(size / spec.hole_max)
 
 
 def plan_windows(labels: NDArray[np.int32], spec: ModelSpec) -> tuple[Window, ...]:
@@ -104,7 +106,7 @@ def plan_windows(labels: NDArray[np.int32], spec: ModelSpec) -> tuple[Window, ..
     for members in group_near(boxes, spec.window // CONTEXT):
         holes = tuple(boxes[i] for i in members)
         largest = max(sizes[i] for i in members)
-        factor = math.ceil(largest / spec.hole_max)
+        factor = scale_factor(largest, spec)
         union = reduce(Box.union, holes)
         side = max(spec.window * factor, CONTEXT * union.height, CONTEXT * union.width)
         y0, y1 = _centred(union.y0, union.y1, side, height)
