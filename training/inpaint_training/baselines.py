@@ -9,7 +9,7 @@ Demir, Unal: Patch-Based Image Inpainting with Generative Adversarial Networks, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_training.networks import mean_fill, zero_fill
+from inpaint_training.pieces import Piece
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
 
 @dataclass(frozen=True)
-class ContextEncoderConfig:
+class ContextEncoderConfig(Piece):
     """What a context encoder is built from."""
 
     kind: Literal["context-encoder"] = "context-encoder"
@@ -37,9 +38,13 @@ class ContextEncoderConfig:
         """Return a new network."""
         return ContextEncoder(self.width)
 
+    def smallest(self) -> ContextEncoderConfig:
+        """Return the same with the fewest channels, which takes the same sizes of images."""
+        return replace(self, width=1 / 64)
+
 
 @dataclass(frozen=True)
-class PgganConfig:
+class PgganConfig(Piece):
     """What the generator of PGGAN is built from."""
 
     kind: Literal["pggan"] = "pggan"
@@ -54,6 +59,10 @@ class PgganConfig:
     def build(self) -> PgganNetwork:
         """Return a new network."""
         return PgganNetwork(self.width)
+
+    def smallest(self) -> PgganConfig:
+        """Return the same with the fewest channels, which takes the same sizes of images."""
+        return replace(self, width=1 / 64)
 
 
 def check_width(width: float) -> None:

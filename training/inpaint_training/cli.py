@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   inpaint-train pack photos/ data/landscapes
   inpaint-train fit --recipe compact --data data/landscapes --out runs/compact --max-minutes 60
-  inpaint-train fit --recipe compact --data data/landscapes --out runs/wide --network.width 0.5 --train.lr 5e-4
+  inpaint-train fit --recipe compact --data data/landscapes --out runs/wide --network.width 0.5 --phases.0.batch 8
+  inpaint-train fit --recipe compact --data data/landscapes --out runs/compact --resume
+  inpaint-train blend runs/compact/step-0004800 runs/compact --share 0.4
 """
 
 
@@ -45,7 +47,15 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN")
     fit.add_argument("--from", dest="start_from", type=Path, metavar="CHECKPOINT", help="start with these weights")
     fit.add_argument("--max-minutes", type=float, metavar="M", help="time that this call may take")
-    fit.add_argument("--precision", help="for example bf16-mixed or 32-true; the default is the fast one")
+    fit.add_argument("--devices", default="1", metavar="D", help="processes on every node, one a device; or auto")
+    fit.add_argument("--num-nodes", type=int, default=1, metavar="N", help="computers")
+    fit.add_argument("--precision", metavar="P", help="for example bf16-mixed or 32-true; the default is the fast one")
+
+    blend = commands.add_parser("blend", help="interpolate the weights of two checkpoints", allow_abbrev=False)
+    blend.add_argument("a", type=Path, help="a checkpoint, for example the last one before adversarial training")
+    blend.add_argument("b", type=Path, help="one that grew from it")
+    blend.add_argument("--share", type=float, required=True, help="of B, 0 to 1")
+    blend.add_argument("--out", type=Path, metavar="CHECKPOINT", help="folder to write; beside B when left out")
 
     commands.add_parser("recipes", help="list the bundled recipes", allow_abbrev=False)
     return parser
@@ -84,11 +94,14 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Train and name the checkpoint."""
     recipe = load_recipe(arguments.recipe, overrides)
     from inpaint_training.checkpoint import resolve_checkpoint
-    from inpaint_training.train import fit
+    from inpaint_training.train import Machine, fit
 
+    devices = int(arguments.devices) if arguments.devices.isdigit() else arguments.devices
     progress = fit(
         recipe, arguments.data, arguments.out, resume=arguments.resume, start_from=arguments.start_from,
-        max_minutes=arguments.max_minutes, precision=arguments.precision,
+        max_minutes=arguments.max_minutes,
+        fix_steps=not any(word.partition("=")[0] == "--train.steps" for word in overrides),
+        machine=Machine(devices, arguments.num_nodes, arguments.precision),
     )  # fmt: skip
     sys.stdout.write(
         f"{progress.step} steps, {progress.images} images, {progress.minutes:.1f} minutes on {progress.device}; "
@@ -99,14 +112,22 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
     return 0
 
 
-def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
-    """List the bundled recipes."""
-    for name in bundled_recipes():
-        sys.stdout.write(f"{name:12} {load_recipe(name).description}\n")
+def run_blend(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Interpolate and name the new checkpoint."""
+    from inpaint_training.checkpoint import blend
+
+    sys.stdout.write(f"{blend(arguments.a, arguments.b, arguments.share, arguments.out)}\n")
     return 0
 
 
-COMMANDS = {"pack": run_pack, "fit": run_fit, "recipes": run_recipes}
+def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
+    """List the bundled recipes."""
+    for name in bundled_recipes():
+        sys.stdout.write(f"{name:16} {load_recipe(name).description}\n")
+    return 0
+
+
+COMMANDS = {"pack": run_pack, "fit": run_fit, "blend": run_blend, "recipes": run_recipes}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Literal
+from typing import Annotated, Literal
 
-from inpaint_training.networks import CompletionNetwork, NetworkConfig
+from pydantic import Field
 
+from inpaint_training.adversarial import AdaptiveBalance, Balance, WganGp
+from inpaint_training.augment import AUGMENTATIONS
+from inpaint_training.baselines import ContextEncoderConfig, PgganConfig
+from inpaint_training.critics import CriticConfig
+from inpaint_training.holes import Holes
+from inpaint_training.losses import TERMS
+from inpaint_training.networks import NetworkConfig
+from inpaint_training.optimizers import Update
+from inpaint_training.pieces import Piece, check_known, check_not_negative, check_positive
 
-def _positive(owner: object, *names: str) -> None:
-    for name in names:
-        if not getattr(owner, name) > 0:
-            raise ValueError(f"{name} must be greater than 0, not {getattr(owner, name)}")
+Network = Annotated[NetworkConfig | ContextEncoderConfig | PgganConfig, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Piece):
     """How crops are cut from photos."""
 
     crop_min: float = 1 / 3
@@ -28,86 +34,109 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "crop_min")
+        check_positive(self, "crop_min")
         if self.crop_min > 1 or not 0 <= self.flip <= 1 or not 0 <= self.jitter < 1:
             raise ValueError(f"crop_min and flip must be at most 1, jitter less than 1, not {self}")
 
 
 @dataclass(frozen=True)
-class LossConfig:
-    """Weights of the reconstruction loss, for values in [0, 1]."""
-
-    hole: float = 1.0
-    """L1, averaged over the hole."""
-    known: float = 0.0
-    """L1, averaged over the known region; without effect on a residual network, which returns it as it is."""
-    ssim: float = 0.0
-    """1 - SSIM of the composite, averaged over the hole."""
-
-
-@dataclass(frozen=True)
-class Phase:
+class Phase(Piece):
     """A stretch of training with one objective and one crop size."""
 
     share: float
-    """Share of all steps; the shares of a recipe's phases are normalised to 1."""
+    """Share of all steps; the shares of a recipe's phases are normalised to 1. 0 leaves the phase out."""
     crop: int
     """Side of the crops, in pixels."""
     batch: int
     """Crops a step, over all devices."""
-    hole_min: int
-    """Smallest side of a hole, in pixels."""
-    hole_max: int
-    """Largest side of a hole, in pixels."""
-    objective: Literal["reconstruction"] = "reconstruction"
-    """What the step function minimises."""
+    holes: Holes
+    """Where pixels are hidden."""
+    objective: Literal["reconstruction", "critic", "adversarial"] = "reconstruction"
+    """What is trained: the completion network alone, the critics alone, or one against the other."""
+    update: Update = field(default_factory=Update)
+    """Of the completion network."""
+    critic_update: Update = field(default_factory=Update)
+    """Of the critics."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "share", "crop", "batch", "hole_min")
-        if not self.hole_min <= self.hole_max < self.crop:
-            raise ValueError(
-                f"hole_min <= hole_max < crop must hold, not {self.hole_min}, {self.hole_max}, {self.crop}"
-            )
+        check_not_negative(self, "share")
+        check_positive(self, "crop", "batch")
+        if self.hole_max >= self.crop:
+            raise ValueError(f"holes of {self.hole_max} px do not fit into crops of {self.crop} px")
+
+    @property
+    def hole_min(self) -> int:
+        """Smallest side of a hole, in pixels."""
+        return self.holes.range[0]
+
+    @property
+    def hole_max(self) -> int:
+        """Largest side of a hole, in pixels."""
+        return self.holes.range[1]
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class AdversarialConfig(Piece):
+    """How critics and completion network play against each other."""
+
+    balance: Balance = field(default_factory=AdaptiveBalance)
+    """Weight of the adversarial loss."""
+    critic_turns: int = 1
+    """Steps that change the critics, in a row."""
+    network_turns: int = 1
+    """Steps that change the completion network, in a row; with 1 and 1, every step changes both on the same crops."""
+    augment: tuple[str, ...] = ()
+    """What is done to the images that the critics see: names in `AUGMENTATIONS`."""
+
+    def __post_init__(self) -> None:
+        """Check names and ranges."""
+        check_positive(self, "critic_turns", "network_turns")
+        for name in self.augment:
+            check_known(name, AUGMENTATIONS, "augmentation")
+
+    def turns(self, step: int) -> tuple[bool, bool]:
+        """Return whether the ``step``-th step of a phase changes the critics, and the completion network."""
+        if self.critic_turns == self.network_turns == 1:
+            return True, True
+        critics = step % (self.critic_turns + self.network_turns) < self.critic_turns
+        return critics, not critics
+
+
+@dataclass(frozen=True)
+class TrainConfig(Piece):
     """The loop."""
 
     steps: int = 10_000
     """Optimiser steps."""
-    lr: float = 1e-3
-    """Peak learning rate of Adam; it falls to `lr_end` along a cosine."""
-    lr_end: float = 1e-5
-    """Learning rate of the last step."""
-    warmup: int = 200
-    """Steps over which the learning rate rises to its peak."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    """Adam's averaging of the gradient and of its square."""
-    clip_norm: float = 1.0
-    """Largest norm of the gradient."""
     ema_half_life: float = 5_000
-    """Images after which a weight counts half in the averaged weights, which are the ones that are evaluated."""
+    """Images after which a weight counts half in the averaged weights, which are those that are evaluated and shipped;
+    0 ships the weights themselves."""
+    watchdog: bool = True
+    """Go back to the last good state when adversarial training goes wrong."""
     held_out: int = 24
-    """Photos of the data set that are not trained on; they choose the best checkpoint."""
-    checkpoint_seconds: float = 300
-    """Time between checkpoints (and validations and sample grids)."""
+    """Photos of the data set that are not trained on; they choose the best checkpoint and feed the watchdog."""
+    check_steps: int = 200
+    """Steps between checks on the held-out photos."""
     log_steps: int = 50
     """Steps between log lines."""
+    checkpoint_seconds: float = 300
+    """Least time between checkpoints; they are written after a check."""
+    keep: int = 2
+    """Newest checkpoints that are kept, beside the best one and the last one before adversarial training."""
+    compile: bool = False
+    """Compile the completion network (torch.compile)."""
     seed: int = 0
     """Of weights, crops and holes."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "steps", "lr", "clip_norm", "ema_half_life", "held_out", "checkpoint_seconds", "log_steps")
-        for name in ("warmup", "lr_end", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        check_positive(self, "steps", "held_out", "check_steps", "log_steps", "checkpoint_seconds", "keep")
+        check_not_negative(self, "ema_half_life", "seed")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Piece):
     """One training configuration."""
 
     name: str
@@ -116,35 +145,70 @@ class Recipe:
     """One line for the list of recipes."""
     phases: tuple[Phase, ...]
     """One after the other."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    """The completion network."""
+    network: Network = field(default_factory=NetworkConfig)
+    """The network that completes."""
+    loss: dict[str, float] = field(default_factory=lambda: {"l1_hole": 1.0})
+    """Weights of the reconstruction loss, by the names in `losses.TERMS`."""
+    critics: tuple[CriticConfig, ...] = ()
+    """The networks that it is trained against."""
+    adversarial: AdversarialConfig = field(default_factory=AdversarialConfig)
+    """How."""
     data: DataConfig = field(default_factory=DataConfig)
     """The crops."""
-    loss: LossConfig = field(default_factory=LossConfig)
-    """The reconstruction loss."""
     train: TrainConfig = field(default_factory=TrainConfig)
     """The loop."""
     licence: str = "not stated"
     """Licence of the trained weights, for the model file."""
 
     def __post_init__(self) -> None:
-        """Refuse a recipe without phases."""
-        if not self.phases:
-            raise ValueError("a recipe needs at least one phase")
-        if self.loss.known and self.network.hole_init == "pullpush":
+        """Refuse what does not fit together."""
+        if not any(phase.share for phase in self.phases):
+            raise ValueError("a recipe needs at least one phase with a share")
+        for name, weight in self.loss.items():
+            check_known(name, TERMS, "reconstruction loss")
+            if weight < 0:
+                raise ValueError(f"loss.{name} must not be negative, not {weight}")
+        if not any(self.loss.values()):
+            raise ValueError("loss needs at least one term with a weight")
+        if self.loss.get("l1_known") and getattr(self.network, "hole_init", "") == "pullpush":
             raise ValueError(
-                f"loss.known is {self.loss.known}, but with hole_init pullpush known pixels come back as they are: set "
-                "loss.known to 0"
+                f"loss.l1_known is {self.loss['l1_known']}, but with hole_init pullpush known pixels come back as they "
+                "are: leave it out"
             )
-        network = CompletionNetwork(**asdict(self.network) | {"width": 1 / 64})
+        self._check_critics()
+        network = self.network.smallest().build()
         for phase in self.phases:
             network.check_size(phase.crop, phase.crop)
 
-    def shares(self) -> list[float]:
-        """Return the part of all steps that each phase takes; the sum is 1."""
-        total = sum(phase.share for phase in self.phases)
-        return [phase.share / total for phase in self.phases]
+    def _check_critics(self) -> None:
+        for critic in self.critics:
+            if isinstance(critic.loss, WganGp) and getattr(critic, "norm", "none") == "batch":
+                raise ValueError("a gradient penalty looks at images one by one: set the critic's norm to none")
+        for phase in self.phases:
+            if phase.objective != "reconstruction":
+                if not self.critics:
+                    raise ValueError(f"a phase with the objective {phase.objective} needs critics")
+                for critic in self.critics:
+                    critic.check_crop(phase.crop)
 
     def phase_ends(self) -> list[int]:
         """Return the step at which each phase ends; the last one is `train.steps`."""
-        return [round(share * self.train.steps) for share in accumulate(self.shares())]
+        total = sum(phase.share for phase in self.phases)
+        return [round(share / total * self.train.steps) for share in accumulate(phase.share for phase in self.phases)]
+
+    def phase_of(self, step: int) -> tuple[Phase, int, int]:
+        """Return the phase of a step, the step at which the phase starts, and the one at which it ends."""
+        start = 0
+        for phase, end in zip(self.phases, self.phase_ends(), strict=True):
+            if step < end:
+                return phase, start, end
+            start = end
+        raise ValueError(f"step {step} is beyond the recipe's {self.train.steps} steps")
+
+    def images_before(self, step: int) -> int:
+        """Return how many crops are seen before a step."""
+        images, start = 0, 0
+        for phase, end in zip(self.phases, self.phase_ends(), strict=True):
+            images += phase.batch * max(0, min(step, end) - start)
+            start = end
+        return images

@@ -6,13 +6,14 @@ Iizuka, Simo-Serra, Ishikawa: Globally and Locally Consistent Image Completion, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_training.pieces import Piece
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
 PULLPUSH_LEVELS = 9
@@ -20,9 +21,10 @@ PULLPUSH_LEVELS = 9
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Piece):
     """What a completion network is built from."""
 
+    kind: Literal["completion"] = "completion"
     width: float = 1.0
     """Multiplies the channels of every layer of Table 1; 1 gives 6,066,179 parameters."""
     padding: Literal["reflect", "zero"] = "reflect"
@@ -39,6 +41,14 @@ class NetworkConfig:
         """Check the width (the words are checked by whoever parses them)."""
         if not 0 < self.width <= 4:
             raise ValueError(f"width must be in (0, 4], not {self.width}")
+
+    def build(self) -> CompletionNetwork:
+        """Return the network."""
+        return CompletionNetwork(self.width, self.padding, self.norm, self.act, self.hole_init)
+
+    def smallest(self) -> NetworkConfig:
+        """Return the same with the fewest channels, which takes the same sizes of images."""
+        return replace(self, width=1 / 64)
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "leaky": nn.LeakyReLU, "elu": nn.ELU}
@@ -78,6 +88,29 @@ TABLE_1 = (
 )
 
 
+def reflect_pad(x: Tensor, pad: int, by_flips: bool | None = None) -> Tensor:
+    """Pad (N, C, H, W) by reflection to (N, C, H + 2 pad, W + 2 pad).
+
+    Two ways with equal results: `torch.nn.functional.pad`, which an exporter writes as one operator, and joining
+    mirrored slices, which keeps channels_last on CUDA, where the former gives it up.
+
+    Parameters
+    ----------
+    by_flips
+        Join slices; None: on CUDA, except in an export.
+    """
+    if by_flips is None:
+        by_flips = FLIP_PAD if FLIP_PAD is not None else x.is_cuda and not torch.compiler.is_exporting()
+    if not by_flips:
+        return F.pad(x, (pad,) * 4, mode="reflect")
+    x = torch.cat([x[:, :, 1 : pad + 1].flip(2), x, x[:, :, -pad - 1 : -1].flip(2)], 2)
+    return torch.cat([x[:, :, :, 1 : pad + 1].flip(3), x, x[:, :, :, -pad - 1 : -1].flip(3)], 3)
+
+
+FLIP_PAD: bool | None = None
+"""What `reflect_pad` does when it is not told: None chooses by device; a benchmark sets it."""
+
+
 class Layer(nn.Module):
     """Pad, convolve (or convolve transposed), normalise, activate."""
 
@@ -104,7 +137,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H / stride, W / stride)."""
         if self.reflect:
-            x = F.pad(x, (self.pad,) * 4, mode="reflect")  # N, C, H + 2 pad, W + 2 pad
+            x = reflect_pad(x, self.pad)  # N, C, H + 2 pad, W + 2 pad
         return self.act(self.norm(self.conv(x)))  # N, C', H / stride, W / stride
 
 
@@ -133,7 +166,7 @@ class CompletionNetwork(nn.Module):
         hole_init: Literal["zero", "mean", "pullpush"] = "pullpush",
     ) -> None:
         super().__init__()
-        self.config = config = NetworkConfig(width, padding, norm, act, hole_init)
+        self.config = config = NetworkConfig("completion", width, padding, norm, act, hole_init)
         self.layers = nn.Sequential()
         channels, scale = 4, 1  # the image and the mask
         self.minimum_side = self.size_multiple = 1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -18,56 +17,87 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from inpaint_training.batches import Batch
+
 SAMPLES = 8
 """Rows of a sample grid."""
 
 
 class RunLog:
-    """Writes a run's log: ``log.jsonl``, TensorBoard events, and ``samples/`` with one grid per checkpoint."""
+    """Writes a run's log: ``log.jsonl``, TensorBoard events, and ``samples/`` with one grid per checkpoint.
 
-    def __init__(self, run: Path, steps: int, first_step: int) -> None:
-        self.run = run
-        self.recent: deque[tuple[float, float]] = deque(maxlen=2)
-        (run / "samples").mkdir(parents=True, exist_ok=True)
-        self.lines = (run / "log.jsonl").open("a", buffering=1)
-        self.board = SummaryWriter(run / "tensorboard")
-        self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step")
+    Parameters
+    ----------
+    run
+        The folder.
+    steps
+        Of the whole run.
+    enabled
+        Only one of several processes writes.
+    """
+
+    def __init__(self, run: Path, steps: int, first_step: int, enabled: bool = True) -> None:
+        self.run, self.enabled = run, enabled
+        self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step", disable=not enabled)
+        self.parts: dict[str, list[Tensor]] = {}
+        self.images, self.since = 0, time.monotonic()
+        if enabled:
+            (run / "samples").mkdir(parents=True, exist_ok=True)
+            self.lines = (run / "log.jsonl").open("a", buffering=1)
+            self.board = SummaryWriter(run / "tensorboard")
 
     def __enter__(self) -> RunLog:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
-        self.lines.close()
-        self.board.close()
+        if self.enabled:
+            self.lines.close()
+            self.board.close()
 
-    def advance(self, parts: Mapping[str, float]) -> None:
-        """Move the progress bar by one step."""
-        self.bar.set_postfix({"L1 hole": f"{parts['l1_hole']:.4f}", "img/s": f"{self.speed():.1f}"}, refresh=False)
+    def add(self, parts: Mapping[str, Tensor], images: int) -> None:
+        """Remember a step's numbers, which stay on the device, and move the progress bar."""
+        for name, value in parts.items():
+            self.parts.setdefault(name, []).append(value)
+        self.images += images
         self.bar.update()
 
-    def speed(self) -> float:
-        """Return images per second between the last two log lines that counted images."""
-        if len(self.recent) < 2:
-            return float("nan")
-        (t0, images0), (t1, images1) = self.recent
-        return (images1 - images0) / max(t1 - t0, 1e-9)
+    def means(self) -> dict[str, float]:
+        """Return the means of the numbers since the last call, and the speed in images per second."""
+        means = {name: float(torch.stack(values).float().mean()) for name, values in self.parts.items()}
+        now = time.monotonic()
+        means["images_per_second"] = self.images / max(now - self.since, 1e-9)
+        shown = next((name for name in ("l1_hole", "loss") if name in means), None)
+        if shown:
+            self.bar.set_postfix({shown: f"{means[shown]:.4f}", "img/s": f"{means['images_per_second']:.1f}"})
+        self.restart()
+        return means
 
-    def write(self, step: int, values: Mapping[str, Any]) -> None:
+    def restart(self) -> None:
+        """Forget the numbers since the last call: what follows is another timeline, or was not training."""
+        self.parts, self.images, self.since = {}, 0, time.monotonic()
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append a line, and the same numbers to TensorBoard."""
-        values = dict(values)
-        if "images" in values:
-            self.recent.append((time.monotonic(), values["images"]))
-            if len(self.recent) == 2:
-                values["images_per_second"] = self.speed()
-        self.lines.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        if self.enabled:
+            self.lines.write(json.dumps({"step": step, **values}) + "\n")
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
 
-    def write_samples(self, step: int, image: Tensor, mask: Tensor, completion: Tensor) -> None:
-        """Write a grid, a row a photo: with the hole, composite, original."""
-        image, mask, completion = (x[:SAMPLES].cpu() for x in (image, mask, completion))
+    def say(self, step: int, text: str) -> None:
+        """Tell something to whoever watches, and write it down."""
+        if self.enabled:
+            self.bar.write(f"step {step}: {text}")
+            self.lines.write(json.dumps({"step": step, "event": text}) + "\n")
+            self.board.add_text("events", text, step)
+
+    def write_samples(self, step: int, batch: Batch, completion: Tensor) -> None:
+        """Write a grid, a row a photo: with the hole, completion, composite, original."""
+        if not self.enabled:
+            return
+        image, mask, completion = (x[:SAMPLES].float().cpu() for x in (batch.image, batch.mask, completion))
         composite = torch.where(mask > 0, completion, image)
-        rows = torch.cat([torch.where(mask > 0, 0.5, image), composite, image], 3)  # N, 3, H, 3 W
-        grid = torch.cat(list(rows), 1).clamp(0, 1).mul(255).round().byte().permute(1, 2, 0)  # N H, 3 W, 3
-        Image.fromarray(grid.numpy()).save(self.run / "samples" / f"step-{step:07}.jpg", quality=90)
+        rows = torch.cat([torch.where(mask > 0, 0.5, image), completion, composite, image], 3)  # N, 3, H, 4 W
+        grid = torch.cat(list(rows), 1).clamp(0, 1).mul(255).round().byte()  # 3, N H, 4 W
+        Image.fromarray(grid.permute(1, 2, 0).numpy()).save(self.run / "samples" / f"step-{step:07}.jpg", quality=90)
+        self.board.add_image("samples", grid, step)

@@ -1,87 +1,75 @@
-"""Train a completion network: read `fit` from top to bottom."""
+"""Train a completion network: read `fit` and `Run.train` from top to bottom."""
 
 from __future__ import annotations
 
 import bisect
+import copy
 import math
+import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch.nn.utils import clip_grad_norm_
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
 
+from inpaint_training.batches import Batch, Crops, held_out_batches, iterate_batches, split
 from inpaint_training.checkpoint import (
+    INDEX,
     Progress,
+    keep_checkpoint,
     read_checkpoint,
-    read_training_state,
+    read_newest,
     resolve_checkpoint,
     write_checkpoint,
 )
-from inpaint_training.config import DataConfig
-from inpaint_training.dataset import CropStream, PhotoDataset, random_crop
-from inpaint_training.holes import box_masks
-from inpaint_training.losses import masked_mean, reconstruction_loss
-from inpaint_training.networks import CompletionNetwork
+from inpaint_training.dataset import PhotoDataset
+from inpaint_training.health import MOST_ROLLBACKS, Watchdog, examine
+from inpaint_training.interruption import Interruption
+from inpaint_training.models import Models
+from inpaint_training.recipes import to_plain
 from inpaint_training.runlog import RunLog
+from inpaint_training.steps import train_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from torch import Tensor
-
-    from inpaint_training.config import Phase, Recipe, TrainConfig
-
+    from inpaint_training.config import Phase, Recipe
 
 PROBE_STEPS = 6
-"""Steps whose median duration is taken for a phase's speed."""
+"""Steps whose duration is taken for a phase's speed, after a first one."""
 TIME_FOR_STEPS = 0.95
-"""Share of the time for steps; the rest is for checkpoints and validation."""
-
+"""Share of the time for steps; the rest is for checkpoints and checks."""
 MOST_STEPS = 100_000_000
+AGREE_STEPS = 10
+"""Several processes agree about stopping every so many steps: asking costs them a wait."""
+FREE_TO_CHANGE = ("name", "description", "licence", "train.steps", "train.log_steps", "train.checkpoint_seconds",
+                  "train.keep", "train.compile")  # fmt: skip
+"""What a resumed run may have otherwise than its checkpoint."""
 
 
-@dataclass
-class Models:
-    """The networks in training and what changes them; a step function gets all of them."""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run uses."""
 
-    network: Any
-    """The completion network, wrapped by Fabric."""
-    optimizer: Any
-    """Changes the completion network."""
-    average: AveragedModel
-    """Moving average of the completion network's weights: what is evaluated and shipped."""
-    backward: Callable[[Tensor], None]
-    """Fabric's backward pass."""
+    devices: int | str = 1
+    """Processes on every node, one a device; ``auto`` takes all GPUs."""
+    nodes: int = 1
+    """Computers."""
+    precision: str | None = None
+    """See Lightning Fabric; bf16-mixed where the hardware computes it, else 32-true, when it is None."""
 
-
-def reconstruction_step(models: Models, image: Tensor, mask: Tensor, recipe: Recipe) -> dict[str, float]:
-    """Make one step of the completion network towards the original images.
-
-    Parameters
-    ----------
-    image : Tensor of shape (N, 3, H, W), in [0, 1]
-    mask : Tensor of shape (N, 1, H, W), 1 inside holes
-
-    Returns
-    -------
-    dict
-        The loss, its parts, and the gradient's norm before clipping.
-    """
-    parts = reconstruction_loss(models.network(image, mask), image, mask, recipe.loss)
-    models.optimizer.zero_grad()
-    models.backward(parts["loss"])
-    norm = clip_grad_norm_(models.network.parameters(), recipe.train.clip_norm)
-    models.optimizer.step()
-    return {name: float(value.detach()) for name, value in parts.items()} | {"gradient_norm": float(norm)}
-
-
-OBJECTIVES = {"reconstruction": reconstruction_step}
+    def launch(self) -> Fabric:
+        """Start the processes."""
+        precision: Any = self.precision or fast_precision()
+        try:
+            fabric = Fabric(devices=self.devices, num_nodes=self.nodes, precision=precision)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ValueError(f"devices {self.devices}, nodes {self.nodes}, precision {precision}: {error}") from error
+        fabric.launch()
+        return fabric
 
 
 def fit(
@@ -92,7 +80,8 @@ def fit(
     resume: bool = False,
     start_from: Path | None = None,
     max_minutes: float | None = None,
-    precision: str | None = None,
+    fix_steps: bool = True,
+    machine: Machine | None = None,
 ) -> Progress:
     """Train a completion network.
 
@@ -107,12 +96,14 @@ def fit(
     resume
         Go on from the run's newest checkpoint.
     start_from
-        Start with this checkpoint's weights.
+        Start with this checkpoint's weights, and its critics when it has those of the recipe.
     max_minutes
-        Time for this call. The speed, measured first, fixes the number of steps; whatever happens to the speed later,
-        training stops with a checkpoint when the time is over.
-    precision
-        See Lightning Fabric; bf16-mixed where the device computes it fast, else 32-true, when it is None.
+        Time for this call; when it is over, training stops with a checkpoint.
+    fix_steps
+        The recipe's number of steps is no wish of the user's: a new run with `max_minutes` gets the number that fits
+        into them by the speed measured first, a resumed one keeps its checkpoint's.
+    machine
+        Devices and precision; one device by default.
 
     Returns
     -------
@@ -123,182 +114,287 @@ def fit(
     ------
     ValueError
         When the data set, the run or the checkpoint cannot be used; the message says how to mend it.
+    KeyboardInterrupt
+        After SIGTERM or Ctrl-C, when the step is finished and a checkpoint written.
     """
     started = time.monotonic()
     if resume and start_from:
         raise ValueError("--resume goes on with the run's own weights: leave out --from")
     if max_minutes is not None and not 0 < max_minutes < math.inf:
         raise ValueError(f"--max-minutes must be a positive number, not {max_minutes}")
-    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise ValueError(f"{run} is not empty: name a new folder, or go on with --resume")
-    newest = resolve_checkpoint(run, "newest") if resume else None
+    if not resume and (run / INDEX).exists():
+        raise ValueError(f"{run} holds checkpoints: name a new folder, or go on with --resume")
+    if not resume and run.exists() and (not run.is_dir() or any(p.name not in LOGS for p in run.iterdir())):
+        raise ValueError(f"{run} is not empty: name a new folder")
+    newest = read_newest(run) if resume else None
+    if newest:
+        refuse_changes(newest[0].recipe, recipe, run)
+        if fix_steps:
+            recipe = replace(recipe, train=replace(recipe.train, steps=newest[0].recipe.train.steps))
     dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.phases))
     held_out, trained = split(dataset, recipe.train.held_out)
 
-    fabric = Fabric(devices=1, precision=precision or fast_precision())  # type: ignore[arg-type]
-    fabric.launch()
-    torch.manual_seed(recipe.train.seed)
-    models, progress = build_models(recipe, fabric, newest, start_from)
+    fabric = (machine or Machine()).launch()
+    refuse_uneven_batches(recipe, fabric.world_size)
+    crops = Crops(dataset, trained, fabric.device)
+    if max_minutes is not None and fix_steps and not newest:
+        recipe = fit_steps_to_time(recipe, crops, fabric, max_minutes, started)
+    models = Models(recipe, fabric)
+    progress, watchdog = Progress(), Watchdog()
+    if newest:
+        checkpoint, state = newest
+        models.load_state(state["models"])
+        progress, watchdog = checkpoint.progress, Watchdog(**state["watchdog"])
+    elif start_from:
+        take_weights(models, recipe, start_from)
     progress = replace(progress, photos=len(trained), device=str(fabric.device))
-    if max_minutes is not None:
-        recipe = fit_steps_to_time(recipe, dataset, trained, fabric, progress.step, max_minutes, started)
-    validation = held_out_batch(dataset, held_out, recipe.phases[-1], fabric.device)
-    minutes_before = progress.minutes
-    last_checkpoint = time.monotonic()
+    fabric.barrier()  # every process has looked at the folder before one of them writes into it
 
-    with RunLog(run, recipe.train.steps, progress.step) as log:
-        for phase, image, mask in batches(recipe, dataset, trained, fabric, progress.step):
-            rate = learning_rate(progress.step, recipe.train)
-            for group in models.optimizer.param_groups:
-                group["lr"] = rate
-            parts = OBJECTIVES[phase.objective](models, image, mask, recipe)
-            if not math.isfinite(parts["loss"]):
-                raise ValueError(f"the loss became {parts['loss']} at step {progress.step}: use a smaller --train.lr")
-            update_average(models, phase.batch, recipe.train.ema_half_life)
-            minutes = minutes_before + (time.monotonic() - started) / 60
-            progress = replace(progress, step=progress.step + 1, images=progress.images + phase.batch, minutes=minutes)
-
-            over = max_minutes is not None and minutes - minutes_before > max_minutes
-            last = over or progress.step >= recipe.train.steps
-            if progress.step % recipe.train.log_steps == 0 or last:
-                log.write(progress.step, parts | {"lr": rate, "images": progress.images, "minutes": minutes})
-            log.advance(parts)
-            if last or time.monotonic() - last_checkpoint > recipe.train.checkpoint_seconds:
-                completion = complete(models.average, *validation)
-                l1_hole = float(masked_mean((completion - validation[0]).abs(), validation[1]))
-                progress = replace(progress, l1_hole=l1_hole)
-                log.write(progress.step, {"held_out_l1_hole": l1_hole})
-                log.write_samples(progress.step, *validation, completion)
-                write_checkpoint(run, recipe, progress, models.average.module.state_dict(), training_state(models))
-                last_checkpoint = time.monotonic()
-            if last:
-                break
+    with RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log, Interruption() as interruption:
+        trainer = Run(recipe, run, crops, replace_photos(crops, held_out), models, log, watchdog, progress)
+        deadline = started + max_minutes * 60 if max_minutes is not None else math.inf
+        progress = trainer.train(deadline, started, interruption)
+    if interruption.wished:
+        raise KeyboardInterrupt
     return progress
 
 
-def split(dataset: PhotoDataset, held_out: int) -> tuple[list[int], list[int]]:
-    """Divide a data set into held-out photos and photos to train on; at most a tenth is held out."""
-    order = np.random.default_rng(0).permutation(len(dataset)).tolist()
-    count = min(held_out, len(dataset) // 10) or 1
-    return order[:count], order[count:] or order
+LOGS = {"samples", "tensorboard", "log.jsonl"}
+"""What a run that ended before its first checkpoint leaves behind; a new one may go on in that folder."""
 
 
-def build_models(
-    recipe: Recipe, fabric: Fabric, newest: Path | None, start_from: Path | None
-) -> tuple[Models, Progress]:
-    """Make the networks: new ones, a checkpoint's, or those of the run that goes on."""
-    network = CompletionNetwork(**asdict(recipe.network))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    progress = Progress()
-    if start := newest or start_from:
-        checkpoint = read_checkpoint(start)
-        if checkpoint.recipe.network != recipe.network:
-            raise ValueError(f"{start} holds another network ({checkpoint.recipe.network}) than the recipe asks for")
-        network.load_state_dict(checkpoint.network.state_dict())
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.train.lr, betas=recipe.train.betas)
-    average = AveragedModel(network, use_buffers=True)
-    if newest:
-        state = read_training_state(newest)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        progress = checkpoint.progress
-    wrapped, wrapped_optimizer = fabric.setup(network, optimizer)
-    return Models(wrapped, wrapped_optimizer, average.to(fabric.device), fabric.backward), progress
+def replace_photos(crops: Crops, photos: Sequence[int]) -> Crops:
+    """Return the same crops of other photos; the data set is shared."""
+    other = copy.copy(crops)
+    other.photos = photos
+    return other
 
 
-def training_state(models: Models) -> dict[str, Any]:
-    """Return what a resumed run needs."""
-    return {
-        "network": models.network.state_dict(),
-        "average": models.average.state_dict(),
-        "optimizer": models.optimizer.state_dict(),
-    }
+class Run:
+    """A run in progress."""
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, crops: Crops, held_out: Crops, models: Models, log: RunLog,
+        watchdog: Watchdog, progress: Progress,
+    ) -> None:  # fmt: skip
+        self.recipe, self.folder, self.crops, self.held_out = recipe, folder, crops, held_out
+        self.models, self.fabric, self.log = models, models.fabric, log
+        self.watchdog, self.progress = watchdog, progress
+        self.good = self.snapshot()
+        self.last_checkpoint = time.monotonic()
+
+    def train(self, deadline: float, started: float, interruption: Interruption) -> Progress:
+        """Train until the last step, the deadline or an interruption; end with a checkpoint."""
+        minutes_before = self.progress.minutes
+        stop = self.progress.step >= self.recipe.train.steps
+        while not stop:
+            for step, batch in self.batches():
+                phase, start, end = self.recipe.phase_of(step)
+                rates = self.models.enter(phase, step, start, end)
+                parts = train_step(self.models, batch, phase, step - start)
+                self.log.add(parts, phase.batch)
+                done = step + 1
+                self.progress = replace(
+                    self.progress, step=done, images=self.recipe.images_before(done), objective=phase.objective,
+                    minutes=minutes_before + (time.monotonic() - started) / 60,
+                )  # fmt: skip
+                stop = self.agree(done, interruption.wished or time.monotonic() > deadline)
+                problem = None
+                if done % self.recipe.train.log_steps == 0 or done == end or stop:
+                    problem = self.write_log(rates)
+                if not problem and (done % self.recipe.train.check_steps == 0 or done == end or stop):
+                    problem = self.check(phase, done, end, stop)
+                if problem:
+                    self.roll_back(problem, phase)
+                    break
+                if stop:
+                    break
+            else:
+                stop = True
+        return self.progress
+
+    def batches(self) -> Any:
+        """Return an iterator over step and this process's part of the batch, from the present step to the last."""
+
+        def make(step: int) -> Batch:
+            return self.crops.batch(self.recipe, step, self.fabric.global_rank, self.fabric.world_size)
+
+        ahead = self.fabric.device.type != "cpu" and not self.crops.resident
+        return iterate_batches(make, self.progress.step, self.recipe.train.steps, ahead)
+
+    def agree(self, done: int, stop: bool) -> bool:
+        """Return whether all processes stop now."""
+        if self.fabric.world_size == 1:
+            return stop
+        if done % AGREE_STEPS:
+            return False
+        wish = torch.tensor(float(stop), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(wish, reduce_op="sum"))
+
+    def write_log(self, rates: dict[str, float]) -> str | None:
+        """Write a log line; return what is wrong with it."""
+        means = self.log.means()
+        self.log.write(self.progress.step, means | rates | {
+            "images": self.progress.images, "minutes": self.progress.minutes, "factor": self.models.factor,
+        })  # fmt: skip
+        return next((f"{name} is {value}" for name, value in means.items() if not math.isfinite(value)), None)
+
+    def check(self, phase: Phase, done: int, end: int, stop: bool) -> str | None:
+        """Measure on held-out photos; remember a good state and write a checkpoint when it is time."""
+        health = self.fabric.broadcast(examine(self.models, held_out_batches(self.held_out, phase)))
+        self.log.write(done, {f"held_out/{name}": value for name, value in health.items()})
+        if problem := self.watchdog.judge(health, phase.objective == "adversarial"):
+            if self.recipe.train.watchdog or "nan" in problem:
+                return problem
+        self.progress = replace(
+            self.progress, l1_hole=health["l1_hole"], psnr_hole=health["psnr_hole"], texture=health["texture"]
+        )
+        self.good = self.snapshot()
+        before_critics = done == end and phase.objective == "reconstruction" and bool(self.recipe.critics)
+        last = stop or done == self.recipe.train.steps
+        due = time.monotonic() - self.last_checkpoint > self.recipe.train.checkpoint_seconds
+        if self.fabric.broadcast(due or last or before_critics):
+            self.save(phase, before_critics, last)
+        self.log.restart()
+        return None
+
+    def save(self, phase: Phase, before_critics: bool, last: bool) -> None:
+        """Write samples and a checkpoint; a full disk is told, and ends the run only at its end."""
+        if self.fabric.is_global_zero:
+            batch = next(held_out_batches(self.held_out, phase))
+            try:
+                self.log.write_samples(self.progress.step, batch, complete(self.models, batch))
+                folder = write_checkpoint(
+                    self.folder / f"step-{self.progress.step:07}", self.recipe, self.progress,
+                    self.models.average.module.state_dict(), self.models.critic_weights(), self.state(),
+                )  # fmt: skip
+                keep_checkpoint(self.folder, folder, self.progress, before_critics, self.recipe.train.keep)
+            except OSError as error:
+                if last:
+                    raise
+                self.log.say(self.progress.step, f"{error}; training goes on, the checkpoint before it is kept")
+        self.last_checkpoint = time.monotonic()
+        self.fabric.barrier()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run needs beside the recipe."""
+        watchdog = {name: getattr(self.watchdog, name) for name in ("psnr", "texture", "rollbacks")}
+        return {"models": self.models.state(), "watchdog": watchdog}
+
+    def snapshot(self) -> tuple[Progress, dict[str, Any]]:
+        """Return a copy of where training stands."""
+        return self.progress, copy.deepcopy(self.models.state())
+
+    def roll_back(self, problem: str, phase: Phase) -> None:
+        """Go back to the last good state with half the adversarial weight.
+
+        Raises
+        ------
+        ValueError
+            When the adversarial loss cannot be the reason.
+        """
+        if phase.objective != "adversarial" or not self.recipe.train.watchdog:
+            raise ValueError(f"{problem} at step {self.progress.step}: use a smaller learning rate, for example with "
+                             f"--phases.{self.recipe.phases.index(phase)}.update.lr")  # fmt: skip
+        if self.watchdog.rollbacks >= MOST_ROLLBACKS:
+            raise ValueError(f"{problem} at step {self.progress.step}, after {MOST_ROLLBACKS} roll-backs: the last good "
+                             f"state is that of step {self.good[0].step}; use smaller learning rates")  # fmt: skip
+        failed = self.progress.step
+        self.progress, state = self.good
+        self.models.load_state(copy.deepcopy(state))
+        self.models.factor /= 2
+        self.watchdog.rollbacks += 1
+        self.good = self.snapshot()  # with half the weight: a second failure halves it again
+        self.log.restart()
+        self.log.bar.update(self.progress.step - failed)
+        self.log.say(failed, f"{problem}; back to step {self.progress.step} with {self.models.factor:g} of the "
+                             "adversarial weight")  # fmt: skip
 
 
-def batches(
-    recipe: Recipe, dataset: PhotoDataset, photos: Sequence[int], fabric: Fabric, first_step: int
-) -> Iterator[tuple[Phase, Tensor, Tensor]]:
-    """Yield phase, images (N, 3, H, W) in [0, 1] and masks (N, 1, H, W) for every step that is left.
+@torch.no_grad()
+def complete(models: Models, batch: Batch) -> torch.Tensor:
+    """Complete a batch with the averaged weights."""
+    models.average.eval()
+    with models.fabric.autocast():
+        completion = models.average(batch.image, batch.mask)
+    models.average.train()
+    return completion
 
-    What a step sees depends on the recipe's seed and the step at which the phase was entered.
+
+def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
+    """Start from a checkpoint's weights.
+
+    Raises
+    ------
+    ValueError
+        When it holds another network.
     """
-    step = first_step
-    for phase, end in zip(recipe.phases, recipe.phase_ends(), strict=True):
-        if step >= end:
-            continue
-        seeds = np.random.SeedSequence([recipe.train.seed, step])
-        crop_seed, hole_seed = (int(seed) for seed in seeds.generate_state(2))
-        stream = CropStream(dataset, photos, phase.crop, recipe.data, crop_seed)
-        rng = np.random.default_rng(hole_seed)
-        for crops in DataLoader(stream, phase.batch):
-            image = fabric.to_device(crops).float().div(255).contiguous(memory_format=torch.channels_last)
-            mask = torch.from_numpy(box_masks(phase.batch, phase.crop, phase.hole_min, phase.hole_max, rng))
-            yield phase, image, fabric.to_device(mask)
-            step += 1
-            if step >= end:
-                break
+    checkpoint = read_checkpoint(path)
+    if checkpoint.recipe.network != recipe.network:
+        raise ValueError(f"{path} holds another network ({checkpoint.recipe.network}) than the recipe asks for "
+                         f"({recipe.network})")  # fmt: skip
+    critics = checkpoint.critics if checkpoint.recipe.critics == recipe.critics else None
+    if recipe.critics and not critics and models.fabric.is_global_zero:
+        sys.stderr.write(f"{path} has no critics like the recipe's: they start anew\n")
+    models.load_weights(checkpoint.network.state_dict(), critics)
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step: a linear warm-up, then a cosine from `lr` to `lr_end`."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1, step / config.steps)))
-    return min(1, (step + 1) / (config.warmup + 1)) * (config.lr_end + (config.lr - config.lr_end) * cosine)
+def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
+    """Raise `ValueError` when a run cannot go on with another recipe."""
+    was, now = (dict(_flatten(to_plain(recipe))) for recipe in (old, new))
+    changed = [key for key in was | now if was.get(key) != now.get(key) and key not in FREE_TO_CHANGE]
+    if changed:
+        raise ValueError(
+            f"{run} was made with recipe {old.name!r}, where {changed[0]} is {was.get(changed[0], 'absent')}, not "
+            f"{now.get(changed[0], 'absent')}: resume with the same recipe, or start a new run with --from {run}"
+        )
 
 
-def update_average(models: Models, images: int, half_life: float) -> None:
-    """Move the average towards the weights; the first steps count more, or the random start would linger."""
-    seen = int(models.average.n_averaged)
-    decay = min(0.5 ** (images / half_life), (seen + 1) / (seen + 10))
-    models.average.multi_avg_fn = get_ema_multi_avg_fn(decay)
-    models.average.update_parameters(getattr(models.network, "module", models.network))
+def _flatten(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, inner in items:
+            yield from _flatten(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
 
 
-def fit_steps_to_time(
-    recipe: Recipe, dataset: PhotoDataset, photos: Sequence[int], fabric: Fabric, step: int, max_minutes: float,
-    started: float,
-) -> Recipe:  # fmt: skip
+def refuse_uneven_batches(recipe: Recipe, processes: int) -> None:
+    """Raise `ValueError` when a batch cannot be divided among the processes."""
+    for index, phase in enumerate(recipe.phases):
+        if phase.batch % processes:
+            raise ValueError(f"a batch of {phase.batch} cannot be divided among {processes} devices: set "
+                             f"--phases.{index}.batch to a multiple")  # fmt: skip
+
+
+def fit_steps_to_time(recipe: Recipe, crops: Crops, fabric: Fabric, max_minutes: float, started: float) -> Recipe:
     """Return the recipe with as many steps as fit into the time, by the measured speed of every phase."""
     seconds = []
     for phase in recipe.phases:
-        probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=PROBE_STEPS))
-        models, _ = build_models(probe, fabric, None, None)
-        times = []
-        for _, image, mask in batches(probe, dataset, photos, fabric, 0):
-            OBJECTIVES[phase.objective](models, image, mask, probe)
-            times.append(time.monotonic())
-        seconds.append(float(np.median(np.diff(times))))
+        if not phase.share:
+            seconds.append(0.0)
+            continue
+        probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=PROBE_STEPS + 1))
+        models = Models(probe, fabric)
+        for step in range(PROBE_STEPS + 1):
+            if step == 1:
+                begun = time.monotonic()
+            batch = crops.batch(probe, step, fabric.global_rank, fabric.world_size)
+            models.enter(phase, step, 0, PROBE_STEPS + 1)
+            parts = train_step(models, batch, phase, step)
+            next(iter(parts.values())).item()  # waits for the device
+        seconds.append((time.monotonic() - begun) / PROBE_STEPS)
     left = max_minutes * 60 * TIME_FOR_STEPS - (time.monotonic() - started)
 
     def with_steps(steps: int) -> Recipe:
         return replace(recipe, train=replace(recipe.train, steps=steps))
 
     def too_long(steps: int) -> bool:
-        ends = [max(step, end) for end in with_steps(steps).phase_ends()]
-        return float(np.dot(np.diff([step, *ends]), seconds)) > left
+        return float(np.dot(np.diff([0, *with_steps(steps).phase_ends()]), seconds)) > left
 
-    # The phases' ends move with the number of steps, so the number is searched, not divided.
-    return with_steps(max(step + 1, bisect.bisect_left(range(step + 1, MOST_STEPS), True, key=too_long) + step))
-
-
-def held_out_batch(
-    dataset: PhotoDataset, photos: Sequence[int], phase: Phase, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return one fixed image and mask of every held-out photo."""
-    rng = np.random.default_rng(0)
-    crops = [random_crop(dataset.photo(index), phase.crop, DataConfig(jitter=0), rng) for index in photos]
-    image = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div(255)
-    mask = torch.from_numpy(box_masks(len(crops), phase.crop, phase.hole_min, phase.hole_max, rng))
-    return image.to(device), mask.to(device)
-
-
-@torch.no_grad()
-def complete(average: AveragedModel, image: Tensor, mask: Tensor) -> Tensor:
-    """Complete images with the averaged weights, a few at a time."""
-    average.eval()
-    parts = [average(i, m) for i, m in zip(image.split(8), mask.split(8), strict=True)]
-    average.train()
-    return torch.cat(parts)
+    # The phases' ends are rounded, so the number of steps is searched, not divided.
+    steps = bisect.bisect_left(range(1, MOST_STEPS), True, key=too_long)
+    return with_steps(fabric.broadcast(max(1, steps)))
 
 
 def fast_precision() -> str:

@@ -6,22 +6,15 @@ import json
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonargparse import ArgumentParser
+from pydantic import TypeAdapter, ValidationError
 
 from inpaint_training.config import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def recipe_parser() -> ArgumentParser:
-    """Return the parser of recipes: typed YAML, and ``--section.key value`` overrides."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Recipe)
-    return parser
+    from collections.abc import Iterable, Sequence
 
 
 def bundled_recipes() -> dict[str, Path]:
@@ -38,26 +31,107 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     name
         A bundled recipe's name, or a YAML file.
     overrides
-        Command-line words like ``--train.steps``, ``100``; they win over the file.
+        Command-line words like ``--train.steps``, ``100`` or ``--phases.0.batch=4``; they win over the file.
 
     Raises
     ------
     ValueError
         When there is no such recipe, or a key or value is wrong.
     """
+    recipe = _validate(name, _read_fields(name))
+    if overrides:
+        fields = to_plain(recipe)
+        for key, value in split_overrides(overrides):
+            override(fields, key, value)
+        recipe = _validate(name, fields)
+    return recipe
+
+
+def _read_fields(name: str | Path) -> dict[str, Any]:
+    """Return the keys and values of a recipe; those of one with a ``base`` are the base's with its ``changes``."""
     path = bundled_recipes().get(str(name), Path(name))
     if not path.is_file():
         raise ValueError(f"no recipe {str(name)!r}: name a YAML file or one of {', '.join(bundled_recipes())}")
-    parser = recipe_parser()
     try:
-        config = parser.parse_string(path.read_text(), defaults=True)
-        config = parser.parse_args(list(overrides), namespace=config)
-        recipe = Recipe(**parser.instantiate(config).as_dict())
-    except Exception as error:  # jsonargparse wraps everything in its own kinds
-        raise ValueError(f"recipe {name}: {error}") from error
-    return recipe
+        fields = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"recipe {name} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"recipe {name} is no mapping of keys to values")
+    fields = {str(key): value for key, value in fields.items()}
+    if "base" in fields:
+        base = to_plain(load_recipe(fields.pop("base")))
+        for key, value in (fields.pop("changes", None) or {}).items():
+            override(base, key, value)
+        fields = base | fields
+    return fields
+
+
+def _validate(name: str | Path, fields: dict[str, Any]) -> Recipe:
+    try:
+        return TypeAdapter(Recipe).validate_python(fields)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+                    for e in error.errors())  # fmt: skip
+        raise ValueError(f"recipe {name}: {'; '.join(problems)}") from error
+
+
+def split_overrides(words: Sequence[str]) -> Iterable[tuple[str, Any]]:
+    """Yield key and value of every ``--key value`` and ``--key=value``; values are YAML.
+
+    Raises
+    ------
+    ValueError
+        When a word is no key, or a value is missing.
+    """
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not key:
+            raise ValueError(f"unrecognised argument {word!r}: a key of the recipe looks like --train.steps 100")
+        if not equals:
+            if not waiting:
+                raise ValueError(f"{word} needs a value")
+            value = waiting.pop(0)
+        try:
+            yield key, yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{word}: the value {value!r} is no YAML") from error
+
+
+def override(fields: Any, key: str, value: Any) -> None:
+    """Set ``fields["a"][0]["b"]`` for the key ``a.0.b``.
+
+    Raises
+    ------
+    ValueError
+        When there is no such key.
+    """
+    *parents, last = key.split(".")
+    for parent in parents:
+        fields = _step_into(fields, parent, key)
+    if isinstance(fields, dict):
+        fields[last] = value  # a new key may be a term of the loss; others are refused when the recipe is checked
+    else:
+        _step_into(fields, last, key)
+        fields[int(last)] = value
+
+
+def _step_into(fields: Any, name: str, key: str) -> Any:
+    if isinstance(fields, dict) and name in fields:
+        return fields[name]
+    if isinstance(fields, list) and name.isdigit() and int(name) < len(fields):
+        return fields[int(name)]
+    raise ValueError(f"--{key}: the recipe has no {name!r}")
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe as YAML that `load_recipe` reads back to an equal recipe."""
-    path.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(recipe))), sort_keys=False))
+    path.write_text(yaml.safe_dump(to_plain(recipe), sort_keys=False))
+
+
+def to_plain(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as dictionaries, lists, numbers and strings."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return plain

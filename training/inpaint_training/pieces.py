@@ -1,0 +1,36 @@
+"""What recipes are made of: small frozen dataclasses that know what they do.
+
+A piece is configured by its fields, says by ``kind`` which of its family it is, and is read from YAML by pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+
+class Piece:
+    """Base of everything in a recipe: unknown keys are refused."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+def check_positive(owner: Any, *names: str) -> None:
+    """Raise `ValueError` when one of the fields is not greater than 0."""
+    for name in names:
+        if not getattr(owner, name) > 0:
+            raise ValueError(f"{name} must be greater than 0, not {getattr(owner, name)}")
+
+
+def check_not_negative(owner: Any, *names: str) -> None:
+    """Raise `ValueError` when one of the fields is less than 0."""
+    for name in names:
+        if not getattr(owner, name) >= 0:
+            raise ValueError(f"{name} must not be negative, not {getattr(owner, name)}")
+
+
+def check_known(value: str, known: Any, what: str) -> None:
+    """Raise `ValueError` when ``value`` is not among the ``known`` names."""
+    if value not in known:
+        raise ValueError(f"no {what} {value!r}: choose one of {', '.join(known)}")

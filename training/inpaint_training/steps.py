@@ -1,0 +1,119 @@
+"""One step of training: update the critics, update the completion network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from inpaint_training.augment import augment
+from inpaint_training.losses import reconstruction_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from inpaint_training.batches import Batch
+    from inpaint_training.config import Phase
+    from inpaint_training.models import Adversary, Models
+
+
+def train_step(models: Models, batch: Batch, phase: Phase, step: int) -> dict[str, Tensor]:
+    """Make one step of the phase's objective.
+
+    Parameters
+    ----------
+    batch
+        This device's part of the step's crops.
+    step
+        Counted from the start of the phase.
+
+    Returns
+    -------
+    dict
+        Scalars for the log, on the device.
+    """
+    objective = phase.objective
+    turns = models.recipe.adversarial.turns(step)
+    critics_turn = objective == "critic" or (objective == "adversarial" and turns[0])
+    network_turn = objective == "reconstruction" or (objective == "adversarial" and turns[1])
+    parts: dict[str, Tensor] = {}
+    with torch.set_grad_enabled(network_turn):
+        completion = models.completer.network(batch.image, batch.mask)  # N, 3, H, W, used by both updates
+    if critics_turn:
+        parts |= update_critics(models, batch, completion.detach(), phase)
+    if network_turn:
+        adversaries = models.adversaries if objective == "adversarial" else []
+        parts |= update_network(models, batch, completion, adversaries, phase)
+        models.update_average(phase.batch)
+    return parts
+
+
+def update_critics(models: Models, batch: Batch, completion: Tensor, phase: Phase) -> dict[str, Tensor]:
+    """Make a step of every critic; ``completion`` (N, 3, H, W) has no gradient."""
+    parts = {}
+    for index, adversary in enumerate(models.adversaries):
+        real = see(models, adversary, batch, batch.image)
+        fake = see(models, adversary, batch, completion)
+        told = adversary.network(real, fake, batch.draws[:, 0])
+        adversary.optimizer.zero_grad()
+        models.fabric.backward(told["loss"])
+        told["gradient_norm"] = adversary.step(phase.critic_update)
+        adversary.piece.loss.after_step(adversary.critic)
+        parts |= {f"critic_{index}/{name}": value.detach() for name, value in told.items()}
+    return parts
+
+
+def update_network(
+    models: Models, batch: Batch, completion: Tensor, adversaries: Sequence[Adversary], phase: Phase
+) -> dict[str, Tensor]:
+    """Make a step of the completion network towards the original images, and towards what its critics take for real.
+
+    Both losses meet at the completion: there their gradients are balanced, and from there one backward pass reaches the
+    weights. The critics' weights get no gradient at all.
+
+    Parameters
+    ----------
+    completion : Tensor of shape (N, 3, H, W)
+        With its graph.
+    adversaries
+        Empty when only the reconstruction counts.
+    """
+    output = completion.detach().float().requires_grad_()  # N, 3, H, W
+    loss, parts = reconstruction_loss(output, batch.image, batch.mask, models.recipe.loss)
+    (gradient,) = torch.autograd.grad(loss, output)  # N, 3, H, W
+    parts["loss"] = loss.detach()
+    reconstruction = _norm(models, gradient * batch.mask)
+    for index, adversary in enumerate(adversaries):
+        with models.fabric.autocast():
+            heads = adversary.critic(*see(models, adversary, batch, output))
+        deceit = sum(adversary.piece.loss.network_loss(head.float()) for head in heads)
+        (towards,) = torch.autograd.grad(deceit, output)  # N, 3, H, W; 0 outside holes
+        norm = _norm(models, towards)
+        balance = models.recipe.adversarial.balance
+        adversary.weight = balance.next_weight(adversary.weight, reconstruction, norm)
+        weight = models.factor * adversary.piece.share * adversary.weight
+        gradient = gradient + weight * towards
+        parts |= {
+            f"critic_{index}/network_loss": deceit.detach(),  # type: ignore[union-attr]
+            f"critic_{index}/weight": weight,
+            f"critic_{index}/gradient_ratio": weight * norm / reconstruction.clamp(min=1e-12),
+        }
+    models.completer.optimizer.zero_grad()
+    models.fabric.backward(completion, gradient.to(completion.dtype))
+    parts["gradient_norm"] = models.completer.step(phase.update)
+    return parts
+
+
+def see(models: Models, adversary: Adversary, batch: Batch, completion: Tensor) -> tuple[Tensor, ...]:
+    """Return what a critic sees of a completion's composite: views (N, 4, h, w), augmented."""
+    composite = torch.where(batch.mask > 0, completion.float(), batch.image)  # N, 3, H, W
+    views = adversary.critic.view(torch.cat([composite, batch.mask], 1), batch.boxes)
+    names = models.recipe.adversarial.augment
+    return tuple(augment(view, batch.draws[:, 1:], names) for view in views)
+
+
+def _norm(models: Models, gradient: Tensor) -> Tensor:
+    """Return the norm over all devices' parts of a batch."""
+    return models.fabric.all_reduce(gradient.square().sum(), reduce_op="sum").sqrt()  # type: ignore[union-attr]
