@@ -63,19 +63,26 @@ def export(checkpoint_path: Path, model_path: Path, opset: int, overwrite: bool)
 
     from inpaint_export.convert import describe, to_onnx
     from inpaint_export.verify import TABLE_HEAD, compare, table_row
+    from inpaint_training.baselines import ContextEncoder
     from inpaint_training.checkpoint import read_checkpoint
 
     checkpoint = read_checkpoint(checkpoint_path)
+    network = checkpoint.network
+    if isinstance(network, ContextEncoder):
+        raise ValueError(
+            f"{checkpoint.folder} holds a context encoder, which completes {network.fixed_side} x {network.fixed_side} "
+            "pixels only: a model file must take images of any size, so it cannot be exported"
+        )
     spec = describe(checkpoint)
     started = time.monotonic()
-    model = to_onnx(checkpoint.network, spec, opset)
+    model = to_onnx(network, spec, opset)
     onnx.checker.check_model(model, full_check=True)
     with tempfile.TemporaryDirectory(prefix=f".{model_path.name}-", dir=model_path.parent) as folder:
         partial = Path(folder) / model_path.name
         onnx.save_model(model, partial)
         sys.stdout.write(TABLE_HEAD + "\n")
         passed = True
-        for parity in compare(checkpoint.network, partial):
+        for parity in compare(network, partial):
             passed &= parity.passed
             sys.stdout.write(table_row(parity) + "\n")
             sys.stdout.flush()

@@ -15,7 +15,7 @@ from napari_inpaint.inference.contract import AXES, INPUTS, OUTPUTS, ModelSpec
 
 if TYPE_CHECKING:
     from inpaint_training.checkpoint import Checkpoint
-    from inpaint_training.networks import CompletionNetwork
+    from inpaint_training.config import ExportableNetwork
 
 OPSET = 18
 """The oldest opset that the graph needs; older runtimes read it too."""
@@ -42,7 +42,7 @@ def describe(checkpoint: Checkpoint) -> ModelSpec:
     )
 
 
-def to_onnx(network: CompletionNetwork, spec: ModelSpec, opset: int = OPSET) -> onnx.ModelProto:
+def to_onnx(network: ExportableNetwork, spec: ModelSpec, opset: int = OPSET) -> onnx.ModelProto:
     """Return the network with pre- and post-processing as an ONNX model that describes itself.
 
     Parameters

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
-    from inpaint_training.networks import CompletionNetwork
+    from inpaint_training.config import ExportableNetwork
 
 
 class CompletionGraph(nn.Module):
@@ -19,7 +19,7 @@ class CompletionGraph(nn.Module):
     A module around the network, so that exporting never edits the network itself.
     """
 
-    def __init__(self, network: CompletionNetwork) -> None:
+    def __init__(self, network: ExportableNetwork) -> None:
         super().__init__()
         self.network = network
 

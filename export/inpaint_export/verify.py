@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from inpaint_training.networks import CompletionNetwork
+    from inpaint_training.config import ExportableNetwork
 
 TOLERANCE = 1e-4
 """Largest absolute difference of a float32 file, for values in [0, 1]."""
@@ -55,7 +55,7 @@ class Parity:
         return self.known_equal and self.max_error <= TOLERANCE
 
 
-def compare(network: CompletionNetwork, model_file: Path) -> Iterator[Parity]:
+def compare(network: ExportableNetwork, model_file: Path) -> Iterator[Parity]:
     """Run every case in PyTorch and in ONNX Runtime on the CPU.
 
     Parameters

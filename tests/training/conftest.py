@@ -3,9 +3,11 @@ import tarfile
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from inpaint_training.dataset import pack
+from inpaint_training.batches import Crops
+from inpaint_training.dataset import PhotoDataset, pack
 
 
 def jpeg(array, **options):
@@ -34,6 +36,12 @@ def dataset(tmp_path_factory, photos):
     folder = tmp_path_factory.mktemp("data") / "photos"
     pack([photos], folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def crops(dataset):
+    photos = PhotoDataset(dataset)
+    return Crops(photos, range(len(photos)), torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -195,9 +195,10 @@ class AdaptiveBalance(Piece):
     ratio: float = 0.25
     """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is healthy."""
     smoothing: float = 0.99
-    """Of the weight, from step to step."""
+    """Of the weight as it rises. It falls at once: a critic whose slope grows a thousandfold in the steps after the
+    switch would tear the completion apart while a smoothed weight still remembers how weak it was."""
     limit: float = 10.0
-    """How much larger or smaller than the smoothed one a step's weight may be."""
+    """How many times the last weight the next one may aim at; a satisfied critic's gradient is noise."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -206,7 +207,7 @@ class AdaptiveBalance(Piece):
             raise ValueError(f"smoothing must be in [0, 1), not {self.smoothing}")
 
     def next_weight(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> Tensor:
-        """Return the weight for this step.
+        """Return the weight for this step, with which the ratio never exceeds `ratio`.
 
         Parameters
         ----------
@@ -216,8 +217,8 @@ class AdaptiveBalance(Piece):
             Norms of the two gradients.
         """
         weight = self.ratio * reconstruction / adversarial.clamp(min=1e-12)
-        bounded = torch.minimum(torch.maximum(weight, last / self.limit), last * self.limit)
-        return torch.where(last > 0, torch.lerp(bounded, last, self.smoothing), weight)
+        rising = torch.lerp(torch.minimum(weight, last * self.limit), last, self.smoothing)
+        return torch.where(last > 0, torch.minimum(weight, rising), weight)
 
 
 Balance = Annotated[FixedBalance | AdaptiveBalance, Field(discriminator="kind")]

@@ -11,7 +11,6 @@ import json
 import shutil
 import sys
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,10 +20,11 @@ from inpaint_training.recipes import load_recipe, write_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from inpaint_training.config import Recipe
+    from inpaint_training.config import BuiltNetwork, Recipe
 
 RECIPE = "recipe.yaml"
 PROGRESS = "progress.json"
@@ -67,7 +67,7 @@ class Checkpoint:
     folder: Path
     recipe: Recipe
     progress: Progress
-    network: nn.Module
+    network: BuiltNetwork
     """With the averaged weights, in evaluation mode, on the CPU."""
     critics: dict[str, Tensor] | None
     """Their weights; None when the checkpoint has none."""
@@ -120,7 +120,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if found != FORMAT:
         raise ValueError(f"{folder} has checkpoint format {found}, this version reads format {FORMAT}")
     recipe = load_recipe(folder / RECIPE)
-    network: nn.Module = recipe.network.build()
+    network: BuiltNetwork = recipe.network.build()
     try:
         progress = Progress(**values)
         # In half precision when it was made to be kept.
@@ -142,8 +142,10 @@ def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
     save_file({name: x.detach().cpu().contiguous() for name, x in weights.items()}, path)
 
 
-def write_checkpoint(folder: Path, recipe: Recipe, progress: Progress, generator: Mapping[str, Tensor],
-                     critics: Mapping[str, Tensor] | None = None, training: Mapping[str, Any] | None = None) -> Path:  # fmt: skip
+def write_checkpoint(
+    folder: Path, recipe: Recipe, progress: Progress, generator: Mapping[str, Tensor],
+    critics: Mapping[str, Tensor] | None = None, training: Mapping[str, Any] | None = None,
+) -> Path:  # fmt: skip
     """Write a checkpoint, whole or not at all; one that is there already is replaced.
 
     Raises

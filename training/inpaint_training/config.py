@@ -10,15 +10,18 @@ from pydantic import Field
 
 from inpaint_training.adversarial import AdaptiveBalance, Balance, WganGp
 from inpaint_training.augment import AUGMENTATIONS
-from inpaint_training.baselines import ContextEncoderConfig, PgganConfig
+from inpaint_training.baselines import ContextEncoder, ContextEncoderConfig, PgganConfig, PgganNetwork
 from inpaint_training.critics import CriticConfig
 from inpaint_training.holes import Holes
 from inpaint_training.losses import TERMS
-from inpaint_training.networks import NetworkConfig
+from inpaint_training.networks import CompletionNetwork, NetworkConfig
 from inpaint_training.optimizers import Update
 from inpaint_training.pieces import Piece, check_known, check_not_negative, check_positive
 
 Network = Annotated[NetworkConfig | ContextEncoderConfig | PgganConfig, Field(discriminator="kind")]
+ExportableNetwork = CompletionNetwork | PgganNetwork
+"""Those that take images of any size."""
+BuiltNetwork = ExportableNetwork | ContextEncoder
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ class Recipe(Piece):
                 "are: leave it out"
             )
         self._check_critics()
-        network = self.network.smallest().build()
+        network: BuiltNetwork = self.network.smallest().build()
         for phase in self.phases:
             network.check_size(phase.crop, phase.crop)
 

@@ -72,7 +72,7 @@ def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
                 "energy": gradient_energy(completion, batch.mask).mean(),
                 "original_energy": gradient_energy(batch.image, batch.mask).mean(),
             }
-            for index, adversary in enumerate(models.adversaries):
+            for index in range(len(models.adversaries)):
                 told[f"critic_{index}/gap"] = _gap(models, index, batch, completion)
             for name, value in told.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(batch.image)

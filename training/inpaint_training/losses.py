@@ -29,7 +29,7 @@ DISCOUNT = 0.97
 
 
 def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Average ``values`` (N, C, H, W) with ``weights`` (N, 1, H, W), image by image; an image without weight gives 0."""
+    """Average ``values`` (N, C, H, W) with ``weights`` (N, 1, H, W), per image; without weight 0."""
     total = weights.sum((1, 2, 3)) * values.shape[1]  # N
     return ((values * weights).sum((1, 2, 3)) / total.clamp(min=1e-6)).mean()
 
@@ -75,7 +75,7 @@ def l1_known(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
 
 
 def l1_discounted(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean absolute error over the hole, where pixels far from the rim count less; Yu et al. 2018, sec. 3.2."""
+    """Return the mean absolute error over the hole, which counts less far from the rim; Yu et al. 2018, section 3.2."""
     return masked_mean((completion - image).abs(), mask * DISCOUNT ** distance_to_known(mask))
 
 

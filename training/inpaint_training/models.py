@@ -51,7 +51,7 @@ class CriticObjective(nn.Module):
         loss = sum(self.loss.critic_loss(a.float(), b.float()) for a, b in heads)
         gap = sum((a.float().mean() - b.float().mean()).detach() for a, b in heads)
         extra, told = self.loss.regularise(self.critic, real, fake, mix)
-        return {"loss": loss + extra, "gap": gap, **told}  # type: ignore[dict-item]
+        return {"loss": loss + extra, "gap": gap, **told}
 
 
 class Player:
@@ -68,7 +68,8 @@ class Player:
     def __init__(self, bare: nn.Module, fabric: Fabric, compiled: bool = False) -> None:
         self.bare, self.fabric = bare, fabric
         bare.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network: Any = fabric.setup_module(torch.compile(bare) if compiled else bare)  # type: ignore[arg-type]
+        faster: Any = torch.compile(bare) if compiled else bare
+        self.network: Any = fabric.setup_module(faster)
         self.config: Optimizer | None = None
         self.optimizer: Any = None
 
@@ -201,7 +202,8 @@ class Models:
         """Start from another run's averaged weights, and its critics when there are some."""
         self.completer.bare.load_state_dict(network)
         self.average.module.load_state_dict(network)
-        for index, adversary in enumerate(self.adversaries if critics else []):
+        for index, adversary in enumerate(self.adversaries if critics else ()):
+            assert critics is not None
             own = {name.partition(".")[2]: x for name, x in critics.items() if name.startswith(f"{index}.")}
             adversary.critic.load_state_dict(own)
 

@@ -155,6 +155,8 @@ class CompletionNetwork(nn.Module):
         Height and width of the input must be multiples of this.
     minimum_side : int
         The smallest height and width: a reflected border must be narrower than what it reflects.
+    fixed_side : None
+        Images of any size can be completed.
     """
 
     def __init__(
@@ -166,6 +168,7 @@ class CompletionNetwork(nn.Module):
         hole_init: Literal["zero", "mean", "pullpush"] = "pullpush",
     ) -> None:
         super().__init__()
+        self.fixed_side: int | None = None
         self.config = config = NetworkConfig("completion", width, padding, norm, act, hole_init)
         self.layers = nn.Sequential()
         channels, scale = 4, 1  # the image and the mask

@@ -52,7 +52,7 @@ def train_step(models: Models, batch: Batch, phase: Phase, step: int) -> dict[st
 
 def update_critics(models: Models, batch: Batch, completion: Tensor, phase: Phase) -> dict[str, Tensor]:
     """Make a step of every critic; ``completion`` (N, 3, H, W) has no gradient."""
-    parts = {}
+    parts: dict[str, Tensor] = {}
     for index, adversary in enumerate(models.adversaries):
         real = see(models, adversary, batch, batch.image)
         fake = see(models, adversary, batch, completion)
@@ -88,7 +88,7 @@ def update_network(
     for index, adversary in enumerate(adversaries):
         with models.fabric.autocast():
             heads = adversary.critic(*see(models, adversary, batch, output))
-        deceit = sum(adversary.piece.loss.network_loss(head.float()) for head in heads)
+        deceit = torch.stack([adversary.piece.loss.network_loss(head.float()) for head in heads]).sum()
         (towards,) = torch.autograd.grad(deceit, output)  # N, 3, H, W; 0 outside holes
         norm = _norm(models, towards)
         balance = models.recipe.adversarial.balance
@@ -96,7 +96,7 @@ def update_network(
         weight = models.factor * adversary.piece.share * adversary.weight
         gradient = gradient + weight * towards
         parts |= {
-            f"critic_{index}/network_loss": deceit.detach(),  # type: ignore[union-attr]
+            f"critic_{index}/network_loss": deceit.detach(),
             f"critic_{index}/weight": weight,
             f"critic_{index}/gradient_ratio": weight * norm / reconstruction.clamp(min=1e-12),
         }

@@ -21,7 +21,6 @@ from inpaint_training.checkpoint import (
     keep_checkpoint,
     read_checkpoint,
     read_newest,
-    resolve_checkpoint,
     write_checkpoint,
 )
 from inpaint_training.dataset import PhotoDataset
@@ -243,9 +242,9 @@ class Run:
         """Measure on held-out photos; remember a good state and write a checkpoint when it is time."""
         health = self.fabric.broadcast(examine(self.models, held_out_batches(self.held_out, phase)))
         self.log.write(done, {f"held_out/{name}": value for name, value in health.items()})
-        if problem := self.watchdog.judge(health, phase.objective == "adversarial"):
-            if self.recipe.train.watchdog or "nan" in problem:
-                return problem
+        problem = self.watchdog.judge(health, phase.objective == "adversarial")
+        if problem and (self.recipe.train.watchdog or not all(map(math.isfinite, health.values()))):
+            return problem
         self.progress = replace(
             self.progress, l1_hole=health["l1_hole"], psnr_hole=health["psnr_hole"], texture=health["texture"]
         )
@@ -297,8 +296,8 @@ class Run:
             raise ValueError(f"{problem} at step {self.progress.step}: use a smaller learning rate, for example with "
                              f"--phases.{self.recipe.phases.index(phase)}.update.lr")  # fmt: skip
         if self.watchdog.rollbacks >= MOST_ROLLBACKS:
-            raise ValueError(f"{problem} at step {self.progress.step}, after {MOST_ROLLBACKS} roll-backs: the last good "
-                             f"state is that of step {self.good[0].step}; use smaller learning rates")  # fmt: skip
+            raise ValueError(f"{problem} at step {self.progress.step}, after {MOST_ROLLBACKS} roll-backs: the last "
+                             f"good state is that of step {self.good[0].step}; use smaller learning rates")  # fmt: skip
         failed = self.progress.step
         self.progress, state = self.good
         self.models.load_state(copy.deepcopy(state))
