@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint_training.dataset import pack
+from inpaint_training.pack import pack
 
 
 def jpeg(array, **options):

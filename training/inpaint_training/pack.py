@@ -71,7 +71,9 @@ class DecodedPhoto:
 def fingerprint(photo: Image.Image) -> Fingerprint:
     """Return what stays nearly the same when a photo is scaled or recompressed."""
     height, width = THUMBNAIL
-    small = photo.resize((width, height), Image.Resampling.BOX, reducing_gap=2).convert("L")
+    # Averaging whole blocks first is three times as fast. Block edges shift with the photo's size: bilinear weights
+    # and blocks of at most a third of a cell make up for it, box weights do not.
+    small = photo.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3).convert("L")
     thumbnail = np.asarray(small)
     cells = thumbnail.reshape(8, 4, 9, 4).sum((1, 3), dtype=np.int32)
     bits = np.packbits(cells[:, 1:] > cells[:, :-1])
