@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from inpaint_training.batches import Crops
-from inpaint_training.dataset import PhotoDataset, pack
+from inpaint_training.dataset import PhotoDataset
+from inpaint_training.pack import pack
 
 
 def jpeg(array, **options):

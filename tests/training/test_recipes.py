@@ -70,7 +70,9 @@ def test_overrides_win_in_any_order():
 
 
 def test_overrides_reach_into_phases_and_critics():
-    recipe = load_recipe("report", ["--phases.1.update.lr", "5e-5", "--critics.0.loss.penalty=1", "--loss.l1_hole", "1"])
+    recipe = load_recipe(
+        "report", ["--phases.1.update.lr", "5e-5", "--critics.0.loss.penalty=1", "--loss.l1_hole", "1"]
+    )
     assert recipe.phases[1].update.lr == 5e-5
     assert recipe.phases[0].update.lr == 1e-4
     assert recipe.critics[0].loss.penalty == 1

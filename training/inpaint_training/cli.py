@@ -36,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     pack.add_argument("dataset", type=Path, help="folder to write; new or empty")
     pack.add_argument("--short-side", type=int, default=768, metavar="PX", help="scale larger photos down to this")
     pack.add_argument("--keep-duplicates", action="store_true", help="keep photos that repeat an earlier one")
+    pack.add_argument("--jobs", type=int, metavar="N", help="cores to use; default: all")
 
     fit = commands.add_parser(
         "fit", help="train a network", allow_abbrev=False,
@@ -79,9 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Pack photos and report what was left out."""
-    from inpaint_training.dataset import PhotoDataset, pack, summarise
+    from inpaint_training.dataset import PhotoDataset
+    from inpaint_training.pack import pack, summarise
 
-    left_out = pack(arguments.photos, arguments.dataset, arguments.short_side, arguments.keep_duplicates)
+    left_out = pack(
+        arguments.photos, arguments.dataset, arguments.short_side, arguments.keep_duplicates, arguments.jobs
+    )
     for name, reason in left_out.items():
         sys.stdout.write(f"left out {name}: {reason}\n")
     kept = len(PhotoDataset(arguments.dataset))
