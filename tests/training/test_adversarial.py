@@ -43,7 +43,9 @@ def test_the_penalty_can_look_at_the_hole_alone():
 
 def test_the_penalty_has_float32_precision_under_autocast():
     torch.manual_seed(0)
-    critic = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4 * 8 * 8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    critic = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(4 * 8 * 8, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
+    )
     real, fake, mix = torch.rand(3, 4, 8, 8), torch.rand(3, 4, 8, 8), torch.rand(3)
     expected = gradient_penalty(lambda view: (critic(view),), [real], [fake], mix)
     with torch.autocast("cpu", torch.bfloat16):

@@ -66,8 +66,9 @@ def test_only_the_patch_critic_sees_the_mask():
 
 
 @pytest.mark.parametrize(
-    ("box", "y", "x"), [((10, 12, 14, 16), 8, 10), ((0, 0, 4, 4), 0, 0), ((28, 20, 32, 32), 24, 22), ((0, 0, 32, 32), 12, 12)]
-)  # fmt: skip
+    ("box", "y", "x"),
+    [((10, 12, 14, 16), 8, 10), ((0, 0, 4, 4), 0, 0), ((28, 20, 32, 32), 24, 22), ((0, 0, 32, 32), 12, 12)],
+)
 def test_squares_are_centred_and_stay_inside(box, y, x):
     image = torch.arange(32 * 32.0).view(1, 1, 32, 32).requires_grad_()
     square = cut_square(image, [box], 8)

@@ -40,13 +40,13 @@ class Loss(Piece):
 class WganGp(Loss):
     """Wasserstein distance with a gradient penalty: Gulrajani et al. 2017, equation 3."""
 
-    kind: Literal["wgan-gp"] = "wgan-gp"
     penalty: float = 10.0
     """Weight of (slope - 1)^2."""
     penalty_in: Literal["view", "hole"] = "view"
     """Whether the slope counts all pixels that the critic sees or those of the hole (Yu et al. 2018, section 3.3)."""
     drift: float = 0.0
     """Weight of the squared scores of real images, which keeps them near 0 (Karras et al. 2018)."""
+    kind: Literal["wgan-gp"] = "wgan-gp"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -72,9 +72,9 @@ class WganGp(Loss):
 class Wgan(Loss):
     """Wasserstein distance with clipped weights: Arjovsky et al. 2017, algorithm 1."""
 
-    kind: Literal["wgan"] = "wgan"
     clip: float = 0.01
     """Largest absolute value of the critic's weights."""
+    kind: Literal["wgan"] = "wgan"
 
     def __post_init__(self) -> None:
         """Check the range."""
@@ -157,7 +157,7 @@ def gradient_penalty(
         for a, b in zip(real, fake, strict=True):
             between = torch.lerp(b.float(), a.float(), mix.view(-1, 1, 1, 1))  # N, 4, h, w
             views.append(between.detach().requires_grad_())
-        score = sum(head.float().flatten(1).mean(1).sum() for head in critic(*views))
+        score = sum(head.float().reshape(len(head), -1).mean(1).sum() for head in critic(*views))
         gradients = torch.autograd.grad(score, views, create_graph=True)  # type: ignore[arg-type]
         squares = torch.zeros_like(mix, dtype=torch.float32)  # N
         for gradient, view in zip(gradients, views, strict=True):
@@ -191,7 +191,6 @@ class AdaptiveBalance(Piece):
     Without it the shares of fixed weights differ by factors of hundreds with the size of the image and of the hole.
     """
 
-    kind: Literal["adaptive"] = "adaptive"
     ratio: float = 0.25
     """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is healthy."""
     smoothing: float = 0.99
@@ -199,6 +198,7 @@ class AdaptiveBalance(Piece):
     switch would tear the completion apart while a smoothed weight still remembers how weak it was."""
     limit: float = 10.0
     """How many times the last weight the next one may aim at; a satisfied critic's gradient is noise."""
+    kind: Literal["adaptive"] = "adaptive"
 
     def __post_init__(self) -> None:
         """Check the ranges."""

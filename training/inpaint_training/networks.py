@@ -24,7 +24,6 @@ PULLPUSH_LEVELS = 9
 class NetworkConfig(Piece):
     """What a completion network is built from."""
 
-    kind: Literal["completion"] = "completion"
     width: float = 1.0
     """Multiplies the channels of every layer of Table 1; 1 gives 6,066,179 parameters."""
     padding: Literal["reflect", "zero"] = "reflect"
@@ -36,6 +35,7 @@ class NetworkConfig(Piece):
     hole_init: Literal["zero", "mean", "pullpush"] = "pullpush"
     """What the network sees inside the hole: black, the mean of the known pixels, or a smooth fill. With ``pullpush``
     the network's output is a residual on top of the smooth fill, otherwise a sigmoid."""
+    kind: Literal["completion"] = "completion"
 
     def __post_init__(self) -> None:
         """Check the width (the words are checked by whoever parses them)."""
@@ -169,7 +169,7 @@ class CompletionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.fixed_side: int | None = None
-        self.config = config = NetworkConfig("completion", width, padding, norm, act, hole_init)
+        self.config = config = NetworkConfig(width, padding, norm, act, hole_init)
         self.layers = nn.Sequential()
         channels, scale = 4, 1  # the image and the mask
         self.minimum_side = self.size_multiple = 1

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Adam(Piece):
     """Kingma & Ba 2015. ``betas: [0.0, b]`` is RMSprop with bias correction."""
 
-    kind: Literal["adam"] = "adam"
     betas: tuple[float, float] = (0.9, 0.99)
     """Averaging of the gradient and of its square."""
+    kind: Literal["adam"] = "adam"
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser; its learning rate is set before every step."""
@@ -32,7 +32,6 @@ class Adam(Piece):
 class RMSprop(Piece):
     """Tieleman & Hinton 2012."""
 
-    kind: Literal["rmsprop"] = "rmsprop"
     decay: float = 0.99
     """Averaging of the squared gradient."""
     momentum: float = 0.0
@@ -40,6 +39,7 @@ class RMSprop(Piece):
     rmsprop_init: Literal["zeros", "ones"] = "zeros"
     """Where the average of the squared gradient starts. With ``zeros`` (PyTorch) the first step is
     1 / sqrt(1 - decay) times too long, ten times for 0.99: warm up. TensorFlow 1 started with ``ones``."""
+    kind: Literal["rmsprop"] = "rmsprop"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -63,9 +63,9 @@ class RMSprop(Piece):
 class Adadelta(Piece):
     """Zeiler 2012, as in Iizuka et al. 2017; its natural learning rate is 1."""
 
-    kind: Literal["adadelta"] = "adadelta"
     decay: float = 0.95
     """Averaging of the squared gradient and of the squared step."""
+    kind: Literal["adadelta"] = "adadelta"
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser; its learning rate is set before every step."""

@@ -32,7 +32,7 @@ from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from inpaint_training.config import Phase, Recipe
@@ -221,6 +221,10 @@ class Run:
         ahead = self.fabric.device.type != "cpu" and not self.crops.resident
         return iterate_batches(make, self.progress.step, self.recipe.train.steps, ahead)
 
+    def validation(self) -> Iterator[Batch]:
+        """Yield held-out crops with the holes of the last phase, so that all phases are judged alike."""
+        return held_out_batches(self.held_out, self.recipe.phases[-1])
+
     def agree(self, done: int, stop: bool) -> bool:
         """Return whether all processes stop now."""
         if self.fabric.world_size == 1:
@@ -240,7 +244,7 @@ class Run:
 
     def check(self, phase: Phase, done: int, end: int, stop: bool) -> str | None:
         """Measure on held-out photos; remember a good state and write a checkpoint when it is time."""
-        health = self.fabric.broadcast(examine(self.models, held_out_batches(self.held_out, phase)))
+        health = self.fabric.broadcast(examine(self.models, self.validation()))
         self.log.write(done, {f"held_out/{name}": value for name, value in health.items()})
         problem = self.watchdog.judge(health, phase.objective == "adversarial")
         if problem and (self.recipe.train.watchdog or not all(map(math.isfinite, health.values()))):
@@ -253,14 +257,14 @@ class Run:
         last = stop or done == self.recipe.train.steps
         due = time.monotonic() - self.last_checkpoint > self.recipe.train.checkpoint_seconds
         if self.fabric.broadcast(due or last or before_critics):
-            self.save(phase, before_critics, last)
+            self.save(before_critics, last)
         self.log.restart()
         return None
 
-    def save(self, phase: Phase, before_critics: bool, last: bool) -> None:
+    def save(self, before_critics: bool, last: bool) -> None:
         """Write samples and a checkpoint; a full disk is told, and ends the run only at its end."""
         if self.fabric.is_global_zero:
-            batch = next(held_out_batches(self.held_out, phase))
+            batch = next(self.validation())
             try:
                 self.log.write_samples(self.progress.step, batch, complete(self.models, batch))
                 folder = write_checkpoint(

@@ -112,15 +112,15 @@ def override(fields: Any, key: str, value: Any) -> None:
     for parent in parents:
         fields = _step_into(fields, parent, key)
     if isinstance(fields, dict):
-        fields[last] = value  # a new key may be a term of the loss; others are refused when the recipe is checked
+        fields[last] = value
     else:
         _step_into(fields, last, key)
         fields[int(last)] = value
 
 
 def _step_into(fields: Any, name: str, key: str) -> Any:
-    if isinstance(fields, dict) and name in fields:
-        return fields[name]
+    if isinstance(fields, dict):
+        return fields.setdefault(name, {})  # an unknown name is refused when the recipe is checked
     if isinstance(fields, list) and name.isdigit() and int(name) < len(fields):
         return fields[int(name)]
     raise ValueError(f"--{key}: the recipe has no {name!r}")
