@@ -89,7 +89,8 @@ def multi_scale_ssim(a: torch.Tensor, b: torch.Tensor) -> float | None:
     except ImportError:
         return None
     # relu: where contrast runs the other way its similarity is negative, which has no fractional power
-    return float(ms_ssim(a, b, data_range=1.0, normalize="relu"))
+    # and in float32: thirteen times as fast, and wrong by 2e-5
+    return float(ms_ssim(a.float(), b.float(), data_range=1.0, normalize="relu"))
 
 
 def gradient_energy(image: np.ndarray, mask: np.ndarray) -> float:
