@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from inpaint_training.baselines import ContextEncoder
 from inpaint_training.cases import Case, Protocol, iterate_cases, random_strokes
-from inpaint_training.checkpoint import Progress, write_checkpoint
+from inpaint_training.checkpoint import Progress, keep_checkpoint, write_checkpoint
 from inpaint_training.completer import CheckpointInpainter
 from inpaint_training.evaluate import load_methods, main
 from inpaint_training.judge import KID_CASES, evaluate
@@ -34,7 +35,9 @@ def run(tmp_path_factory, network):
     """A training run with one checkpoint."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     recipe = load_recipe("compact", ["--network.width", "0.125", "--name", "tiny"])
-    write_checkpoint(folder, recipe, Progress(step=1, images=10, photos=3), network.state_dict(), {})
+    progress = Progress(step=1, images=10, photos=3)
+    checkpoint = write_checkpoint(folder / "step-0000001", recipe, progress, network.state_dict())
+    keep_checkpoint(folder, checkpoint, progress, before_critics=True, keep=1)
     return folder
 
 
@@ -123,6 +126,14 @@ def test_a_network_of_one_size_sees_only_what_is_known():
     assert not hole[..., 10:, :].any()
 
 
+def test_a_context_encoder_completes_windows_of_any_size():
+    network = ContextEncoder(width=0.0625).eval()
+    image, mask = torch.rand(1, 3, 90, 200), torch.zeros(1, 1, 90, 200)
+    mask[..., 30:60, 50:120] = 1
+    with torch.no_grad():
+        assert complete_window(network, image, mask).shape == image.shape
+
+
 def test_report(photos, run, tmp_path, capsys):
     words = ["--photos", str(few(photos, tmp_path)), "--model", "compact", "--model", str(run), "--crops", "2"]
     words += ["--method", "mean", "--method", "pullpush", "--masks", "strokes", "--sheet", "1"]
@@ -191,7 +202,7 @@ def test_tables():
         "| method | L1 % (hole) | PSNR | rim jump | kid_lite0 | s per crop |",
         "| --- | --- | --- | --- | --- | --- |",
         "| a | **1.00** | 20.00 | 0.50 | – | 1.000 |",
-        "| b | 2.00 | **30.00** | **1.20** | **0.100** | 2.000 |",
+        "| b | 2.00 | **30.00** | **1.20** | **0.1000** | 2.000 |",
     ]
     lines = format_bins({"< 5 %": (3, {"a": {"l1": 1.0}}), "> 40 %": (1, {"a": {"l1": 2.0}})}).splitlines()
     assert lines[2:] == ["| < 5 % | 3 | a | **1.00** |", "| > 40 % | 1 | a | **2.00** |"]

@@ -45,8 +45,8 @@ class Column:
         return "–" if value is None else f"{value:.{self.places}f}"
 
 
-LEGEND = """Bold: the best of the column; of texture and rim jump the nearest to 1, which is the original's.
-lite0, lite2, kid_*: distance, and KID, of the features of EfficientNet-Lite0 and -Lite2."""
+LEGEND = "Bold: the best of the column; of texture and rim jump the nearest to 1, which is the original's."
+FEATURE_LEGEND = "lite0, lite2, kid_*: distance, and KID, of the features of EfficientNet-Lite0 and -Lite2."
 
 COLUMNS = {
     "l1": Column("L1 % (hole)", 2, "low"),
@@ -58,8 +58,8 @@ COLUMNS = {
     "rim": Column("rim jump", 2, "one"),
     "lite0": Column("lite0", 4, "low"),
     "lite2": Column("lite2", 4, "low"),
-    "kid_lite0": Column("kid_lite0", 3, "low"),
-    "kid_lite2": Column("kid_lite2", 3, "low"),
+    "kid_lite0": Column("kid_lite0", 4, "low"),
+    "kid_lite2": Column("kid_lite2", 4, "low"),
     "seconds": Column("s per crop", 3, ""),
 }
 """All columns, by the name of the score; those that nothing was measured for are left out."""
@@ -127,7 +127,8 @@ def write_report(folder: Path, protocol: dict[str, Any], title: str, results: Re
     """Write table.md, table.csv, table.json and contact-sheet.png into a folder; return what table.md says."""
     means = results.means()
     bins = {name: (len(numbers), results.means(numbers)) for name, numbers in results.bins().items()}
-    text = f"{title}\n\n{format_table(means)}\n{LEGEND}\n\nBy the hole's share of the crop:\n\n{format_bins(bins)}"
+    legend = f"{LEGEND}\n{FEATURE_LEGEND}" if results.embeddings else LEGEND
+    text = f"{title}\n\n{format_table(means)}\n{legend}\n\nBy the hole's share of the crop:\n\n{format_bins(bins)}"
     (folder / "table.md").write_text(text, encoding="utf-8")
     with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
