@@ -10,12 +10,14 @@ import onnx
 import torch
 
 from inpaint_export.graph import CompletionGraph
-from inpaint_training.networks import count_parameters
-from napari_inpaint.inference.contract import AXES, INPUTS, OUTPUTS, ModelSpec
+from inpaint_training.spec import describe
+from napari_inpaint.inference.contract import AXES, INPUTS, OUTPUTS
 
 if TYPE_CHECKING:
-    from inpaint_training.checkpoint import Checkpoint
     from inpaint_training.config import ExportableNetwork
+    from napari_inpaint.inference.contract import ModelSpec
+
+__all__ = ["OPSET", "describe", "name_axes", "to_onnx"]
 
 OPSET = 18
 """The oldest opset that the graph needs; older runtimes read it too."""
@@ -23,23 +25,6 @@ OPSET = 18
 DESCRIPTION = """Fills holes in images. Inputs: image, float32 RGB in 0..1, (N, 3, H, W); mask, float32 (N, 1, H, W),
 1 inside holes, 0 where pixels are known. Outputs: completion, the network's image; composite, the image with its holes
 filled from the completion. Any N, H, W >= 1. What lies under a hole does not matter."""
-
-
-def describe(checkpoint: Checkpoint) -> ModelSpec:
-    """Return what the model file will say about itself: the facts of the checkpoint's recipe and progress."""
-    recipe, progress, network = checkpoint.recipe, checkpoint.progress, checkpoint.network
-    return ModelSpec(
-        name=recipe.name,
-        recipe=recipe.name,
-        window=recipe.phases[-1].crop,
-        hole_min=min(phase.hole_min for phase in recipe.phases),
-        hole_max=recipe.phases[-1].hole_max,
-        size_multiple=network.size_multiple,
-        minimum_side=network.minimum_side,
-        parameters=count_parameters(network),
-        data=f"{progress.images} random crops of {progress.photos} photos",
-        licence=recipe.licence,
-    )
 
 
 def to_onnx(network: ExportableNetwork, spec: ModelSpec, opset: int = OPSET) -> onnx.ModelProto:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from inpaint_training.windows import complete_window
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
@@ -38,15 +39,6 @@ class CompletionGraph(nn.Module):
         completion, composite : Tensor of shape (N, 3, H, W)
             The composite's known pixels are the image's, bit for bit.
         """
-        height, width = image.shape[-2:]
-        completion = self.network(self._pad(image), self._pad(mask))[..., :height, :width]  # N, 3, H, W
+        completion = complete_window(self.network, image, mask)  # N, 3, H, W
         composite = torch.where(mask >= HOLE_THRESHOLD, completion, image)  # N, 3, H, W
         return completion, composite
-
-    def _pad(self, x: Tensor) -> Tensor:
-        # By repeating the last row and column: a reflection would need sides that are larger than the padding.
-        for axis in (2, 3):
-            side, multiple = x.shape[axis], self.network.size_multiple
-            padded = torch.sym_max(self.network.minimum_side, (side + multiple - 1) // multiple * multiple)
-            x = x.index_select(axis, torch.arange(padded, device=x.device).clamp(max=side - 1))
-        return x  # N, C, H', W'

@@ -4,156 +4,61 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
+import tempfile
 import warnings
+from dataclasses import asdict
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import torch
-from PIL import Image
-from tqdm import tqdm
-
-from inpaint_training.dataset import INDEX, PhotoDataset
-from inpaint_training.holes import random_box
-from inpaint_training.networks import mean_fill, pullpush_fill
-from inpaint_training.photos import BadPhotoError, decode_photo, iterate_photos
-from inpaint_training.report import SHEET_CASES, write_report
-from inpaint_training.scores import Case, Scores, score
+from inpaint_training.cases import MARGIN, STROKE_AREA, STROKE_WIDTH, Protocol, iterate_cases
+from inpaint_training.completer import CheckpointInpainter, choose_device
+from inpaint_training.features import MINIMUM_SIDE, FeatureNetwork
+from inpaint_training.judge import evaluate
+from inpaint_training.methods import METHODS, MissingPackageError, load_method
+from inpaint_training.report import write_report
+from inpaint_training.scores import MS_SSIM_SIDE
 from napari_inpaint import Inpainter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    Filler = Callable[[np.ndarray, np.ndarray], np.ndarray]
+    from inpaint_training.methods import Filler
 
-SHORT_SIDE = 384
-"""Photos are scaled to this short side before they are cropped, in pixels."""
-MARGIN = 20
-"""Least distance of a hole from the crop's border, in pixels."""
-
-
-def fill_classically(name: str) -> Filler:
-    """Return a classical method as a function of image (uint8, H x W x 3) and mask (bool, H x W).
-
-    Raises
-    ------
-    ValueError
-        When a package that it needs is not installed.
-    """
-    try:
-        if name in ("telea", "ns"):
-            import cv2
-
-            flag = cv2.INPAINT_TELEA if name == "telea" else cv2.INPAINT_NS
-            return lambda image, mask: cv2.inpaint(image, mask.astype(np.uint8), 5, flag)
-        if name == "biharmonic":
-            from skimage.restoration import inpaint_biharmonic
-
-            return lambda image, mask: _to_uint8(inpaint_biharmonic(image / 255, mask, channel_axis=-1))
-    except ImportError as error:
-        raise ValueError(f"method {name!r} needs {error.name}: pip install 'napari-inpaint[eval]'") from error
-    start = {"mean": mean_fill, "pullpush": pullpush_fill}[name]
-
-    def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-        return _to_uint8(start(tensor, torch.from_numpy(mask)[None, None])[0].permute(1, 2, 0).numpy())
-
-    return fill
-
-
-METHODS = ("mean", "pullpush", "telea", "ns", "biharmonic")
-
-
-def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-
-
-def iterate_cases(photos: Path, crop: int, holes: tuple[int, int], crops: int, seed: int) -> Iterator[Case]:
-    """Yield crops with one square hole each; the same ones for the same arguments.
-
-    Parameters
-    ----------
-    photos
-        A folder, a tar archive, or a packed data set.
-    crop
-        Side of the crops, in pixels.
-    holes
-        Smallest and largest side of the holes, in pixels.
-    crops
-        How many crops of every photo.
-    """
-    short_side = max(SHORT_SIDE, crop)
-    for index, (name, photo) in enumerate(_iterate_scaled(photos, short_side)):
-        if min(photo.size) < crop:
-            continue
-        rng = np.random.default_rng([seed, index])
-        for number in range(crops):
-            y0 = int(rng.integers(0, photo.height - crop + 1))
-            x0 = int(rng.integers(0, photo.width - crop + 1))
-            image = np.asarray(photo.crop((x0, y0, x0 + crop, y0 + crop)))
-            yield Case(f"{name} {number}", image, random_box(crop, crop, *holes, MARGIN, rng, square=True))
-
-
-def _iterate_scaled(photos: Path, short_side: int) -> Iterator[tuple[str, Image.Image]]:
-    if (photos / INDEX).is_file():
-        dataset = PhotoDataset(photos)
-        for index, entry in enumerate(dataset.entries):
-            photo = Image.fromarray(dataset.photo(index))
-            scale = short_side / min(photo.size)
-            if scale < 1:
-                size = (max(short_side, round(photo.width * scale)), max(short_side, round(photo.height * scale)))
-                photo = photo.resize(size, Image.Resampling.LANCZOS)
-            yield entry.name, photo
-        return
-    for name, data in iterate_photos([photos]):
-        try:
-            yield name, decode_photo(data, short_side)
-        except BadPhotoError as error:
-            sys.stderr.write(f"inpaint-eval: {name} is left out, {error}\n")
-
-
-def evaluate(
-    fillers: dict[str, Filler], cases: Sequence[Case]
-) -> tuple[dict[str, list[Scores]], dict[str, list[np.ndarray]]]:
-    """Fill every case with every method.
-
-    Returns
-    -------
-    scores, pictures
-        For every method: the scores of all cases, and what it made of the first `SHEET_CASES`.
-    """
-    scores: dict[str, list[Scores]] = {name: [] for name in fillers}
-    pictures: dict[str, list[np.ndarray]] = {name: [] for name in fillers}
-    for name, filler in fillers.items():
-        filler(cases[0].image, cases[0].mask)  # loading does not count
-        for case in tqdm(cases, name, unit=" crops"):
-            started = time.perf_counter()
-            filled = filler(case.image, case.mask)
-            scores[name].append(score(case, filled, time.perf_counter() - started))
-            if len(pictures[name]) < SHEET_CASES:
-                pictures[name].append(filled)
-    return scores, pictures
+EXAMPLES = """examples:
+  inpaint-eval --photos val.tar --model compact --out report
+  inpaint-eval --photos val.tar --model runs/mine --method pullpush --masks strokes --out report
+"""
+FEATURES: tuple[Literal["lite0", "lite2"], ...] = ("lite0", "lite2")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
         "inpaint-eval", description="Compare models and classical methods on the same holes.", allow_abbrev=False,
-        epilog="example:\n  inpaint-eval --photos val.tar --model compact --out report",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR|TAR|DATASET", help="never those trained on")
-    parser.add_argument("--model", action="append", default=[], metavar="FILE|NAME", help="can be repeated")
-    parser.add_argument("--method", action="append", choices=METHODS, help="can be repeated; all when none is named")
     parser.add_argument(
-        "--holes", type=int, nargs=2, default=(88, 128), metavar=("MIN", "MAX"), help="sides, in pixels"
+        "--model", action="append", default=[], metavar="FILE|NAME|RUN",
+        help="an .onnx file, a bundled model, a checkpoint, or a run (its best checkpoint); can be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", action="append", choices=tuple(METHODS),
+        help="can be repeated; all that can run when none is named",
+    )  # fmt: skip
+    parser.add_argument(
+        "--masks", choices=("box", "strokes"), default="box", help="one square hole (default), or thick brush strokes"
+    )
+    parser.add_argument(
+        "--holes", type=int, nargs=2, default=(88, 128), metavar=("MIN", "MAX"), help="sides of boxes, in pixels"
     )
     parser.add_argument("--crop", type=int, default=256, metavar="PX", help="side of the crops (default 256)")
     parser.add_argument("--crops", type=int, default=2, metavar="N", help="crops of every photo (default 2)")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
-    parser.add_argument("--device", default="auto", help="for the models: auto, cpu, cuda")
+    parser.add_argument("--sheet", type=int, default=8, metavar="N", help="crops on the contact sheet (default 8)")
+    parser.add_argument("--device", default="auto", help="for models and features: auto, cpu, cuda")
     parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder for tables and pictures")
     parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")
     return parser
@@ -173,36 +78,88 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the cases, fill them, write and print the table."""
-    if not 2 <= arguments.holes[0] <= arguments.holes[1]:
-        raise ValueError(f"--holes must be 2 <= MIN <= MAX, not {arguments.holes[0]} {arguments.holes[1]}")
-    for name, least in (("crops", 1), ("crop", 8), ("seed", 0)):
-        if getattr(arguments, name) < least:
-            raise ValueError(f"--{name} must be at least {least}, not {getattr(arguments, name)}")
-    fillers = {name: fill_classically(name) for name in arguments.method or METHODS}
-    for model in arguments.model:
-        inpainter = Inpainter(model, arguments.device)
-        if Path(model).stem in fillers:
-            raise ValueError(f"--model {model}: there is a row named {Path(model).stem!r} already, rename the file")
-        _ = inpainter.session  # refuses now what is no model
-        fillers[Path(model).stem] = inpainter.fill
-    cases = list(
-        iterate_cases(arguments.photos, arguments.crop, tuple(arguments.holes), arguments.crops, arguments.seed)
-    )
+    """Make the cases, fill them, write and print the tables; the report's files appear together, or not at all."""
+    if arguments.sheet < 0:
+        raise ValueError(f"--sheet must be at least 0, not {arguments.sheet}")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {arguments.out} is a file: name a folder")
+    protocol = Protocol(arguments.crop, arguments.crops, arguments.masks, tuple(arguments.holes), arguments.seed)
+    fillers = load_methods(arguments.method)
+    add_models(fillers, arguments.model, arguments.device)
+    networks = load_features(arguments.crop, arguments.device)
+    cases = list(iterate_cases(arguments.photos, protocol))
     if not cases:
-        raise ValueError(f"{arguments.photos} has no photo of at least {arguments.crop} x {arguments.crop} pixels")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
-        scores, pictures = evaluate(fillers, cases)
-    protocol = {
-        "photos": arguments.photos.name, "cases": len(cases), "short_side": max(SHORT_SIDE, arguments.crop),
-        "crop": arguments.crop, "holes": list(arguments.holes), "margin": MARGIN, "seed": arguments.seed,
-    }  # fmt: skip
-    table = write_report(arguments.out, protocol, cases, scores, pictures)
-    sys.stdout.write(f"{len(cases)} crops of {arguments.crop} px, square holes of {arguments.holes[0]}-"
-                     f"{arguments.holes[1]} px\n{table}{arguments.out / 'contact-sheet.png'}\n")  # fmt: skip
+        raise ValueError(f"{arguments.photos} has no photo of at least {protocol.crop} x {protocol.crop} pixels")
+
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{len(cases)} {protocol.describe()}"
+    with tempfile.TemporaryDirectory(prefix=f".{arguments.out.name}-", dir=arguments.out.parent) as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
+            results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed)
+        facts = {"photos": arguments.photos.name, "cases": len(cases), **describe_protocol(protocol)}
+        table = write_report(Path(folder), facts, title, results)
+        arguments.out.mkdir(exist_ok=True)
+        for file in Path(folder).iterdir():
+            file.replace(arguments.out / file.name)
+    sys.stdout.write(f"{table}\n{arguments.out}: table.md, table.csv, table.json"
+                     f"{', contact-sheet.png' if results.sheet else ''}\n")  # fmt: skip
     return 0
+
+
+def load_methods(names: Sequence[str] | None) -> dict[str, Filler]:
+    """Return the named methods, or all that can run; those that cannot are left out with a line on stderr."""
+    if names:
+        return {name: load_method(name) for name in names}
+    fillers = {}
+    for name in METHODS:
+        try:
+            fillers[name] = load_method(name)
+        except MissingPackageError as error:
+            sys.stderr.write(f"inpaint-eval: left out, {error}\n")
+    return fillers
+
+
+def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -> None:
+    """Open every model and add it as a row, named as its file or folder, or by its path where that name is taken.
+
+    Raises
+    ------
+    ValueError
+        When there is no such model, or it is named twice.
+    """
+    for model in models:
+        path = Path(model)
+        inpainter = CheckpointInpainter(path, device) if path.is_dir() else Inpainter(model, device)
+        _ = inpainter.session  # refuses now what is no model
+        name = path.resolve().name if path.is_dir() else path.stem
+        name = path.as_posix() if name in fillers else name
+        if name in fillers:
+            raise ValueError(f"--model {model}: there is a row named {name!r} already")
+        fillers[name] = inpainter.fill
+
+
+def load_features(crop: int, device: str) -> list[FeatureNetwork]:
+    """Return the feature networks that judge; what is missing is said in a line on stderr."""
+    if find_spec("torchmetrics") is None and crop >= MS_SSIM_SIDE:
+        sys.stderr.write("inpaint-eval: no MS-SSIM, torchmetrics is missing: pip install 'napari-inpaint[eval]'\n")
+    if crop < MINIMUM_SIDE:
+        return []
+    where = choose_device("auto" if device in ("auto", "cuda") else "cpu")  # it may be an ONNX Runtime provider
+    try:
+        return [FeatureNetwork(name).to(where) for name in FEATURES]
+    except ValueError as error:
+        sys.stderr.write(f"inpaint-eval: no feature distances and KID, {error}\n")
+        return []
+
+
+def describe_protocol(protocol: Protocol) -> dict[str, object]:
+    """Return what decided the cases, for table.json."""
+    facts = asdict(protocol) | {"short_side": protocol.short_side}
+    holes = facts.pop("holes")
+    if protocol.masks == "box":
+        return facts | {"holes": list(holes), "margin": MARGIN}
+    return facts | {"stroke_area": list(STROKE_AREA), "stroke_width": list(STROKE_WIDTH)}
 
 
 if __name__ == "__main__":

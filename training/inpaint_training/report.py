@@ -4,54 +4,117 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from inpaint_training.scores import Case, Scores, average
+from inpaint_training.scores import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-SHEET_CASES = 8
-"""Rows of the contact sheet."""
+    from inpaint_training.cases import Case
+    from inpaint_training.judge import Results
+
+    Rows = Mapping[str, Mapping[str, float]]
+
 SHEET_CELL = 160
-"""Side of its pictures, in pixels."""
+"""Side of the contact sheet's pictures, in pixels."""
 
 
-def format_table(rows: dict[str, Scores]) -> str:
-    """Return a Markdown table; the best of every column is bold, seconds and texture apart."""
-    best = {
-        "l1": min(s.l1 for s in rows.values()),
-        **{name: max(getattr(s, name) for s in rows.values()) for name in ("psnr_hole", "psnr", "ssim")},
-    }
-    digits = {"l1": 2, "psnr_hole": 2, "psnr": 2, "ssim": 4, "texture": 2, "seconds": 3}
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table."""
+
+    head: str
+    places: int
+    """Digits after the point."""
+    best: Literal["low", "high", "one", ""]
+    """Which value is bold: the lowest, the highest, the nearest to 1, none."""
+
+    def badness(self, value: float) -> float:
+        """Return a number that is lowest for the best value."""
+        return {"low": value, "high": -value, "one": abs(math.log(max(value, 1e-9))), "": 0.0}[self.best]
+
+    def format(self, value: float | None) -> str:
+        """Return the value as text."""
+        return "–" if value is None else f"{value:.{self.places}f}"
+
+
+LEGEND = "Bold: the best of the column; of texture and rim jump the nearest to 1, which is the original's."
+FEATURE_LEGEND = "lite0, lite2, kid_*: distance, and KID, of the features of EfficientNet-Lite0 and -Lite2."
+
+COLUMNS = {
+    "l1": Column("L1 % (hole)", 2, "low"),
+    "psnr_hole": Column("PSNR (hole)", 2, "high"),
+    "psnr": Column("PSNR", 2, "high"),
+    "ssim": Column("SSIM", 4, "high"),
+    "ms_ssim": Column("MS-SSIM", 4, "high"),
+    "texture": Column("texture", 2, "one"),
+    "rim": Column("rim jump", 2, "one"),
+    "lite0": Column("lite0", 4, "low"),
+    "lite2": Column("lite2", 4, "low"),
+    "kid_lite0": Column("kid_lite0", 4, "low"),
+    "kid_lite2": Column("kid_lite2", 4, "low"),
+    "seconds": Column("s per crop", 3, ""),
+}
+"""All columns, by the name of the score; those that nothing was measured for are left out."""
+
+
+def format_table(rows: Rows) -> str:
+    """Return a Markdown table of mean scores; the best of every column is bold, seconds apart."""
+    names = _measured(rows)
+    return _markdown(["method", *(COLUMNS[c].head for c in names)], _body(rows, names))
+
+
+def format_bins(bins: Mapping[str, tuple[int, Rows]]) -> str:
+    """Return a Markdown table of the scores by hole area; the best within every bin is bold.
+
+    Parameters
+    ----------
+    bins
+        By the name of the bin: how many crops are in it, and every method's mean scores.
+    """
+    names = _measured({f"{bin_name} {name}": row for bin_name, (_, rows) in bins.items() for name, row in rows.items()})
     lines = [
-        "| method | L1 % (hole) | PSNR (hole) | PSNR | SSIM | texture | s per crop |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, scores in rows.items():
-        cells = []
-        for column, places in digits.items():
-            value = getattr(scores, column)
-            text = f"{value:.{places}f}"
-            cells.append(f"**{text}**" if best.get(column) == value else text)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        [bin_name, str(count), *line] for bin_name, (count, rows) in bins.items() for line in _body(rows, names)
+    ]  # fmt: skip
+    return _markdown(["hole", "crops", "method", *(COLUMNS[c].head for c in names)], lines)
 
 
-def contact_sheet(cases: Sequence[Case], pictures: dict[str, list[np.ndarray]]) -> Image.Image:
+def _measured(rows: Rows) -> list[str]:
+    return [name for name in COLUMNS if any(name in row for row in rows.values())]
+
+
+def _body(rows: Rows, names: Sequence[str]) -> list[list[str]]:
+    best = {}
+    for name in names:
+        values = [row[name] for row in rows.values() if name in row]
+        if values and COLUMNS[name].best:
+            best[name] = COLUMNS[name].format(min(values, key=COLUMNS[name].badness))
+    lines = []
+    for method, row in rows.items():
+        texts = {name: COLUMNS[name].format(row.get(name)) for name in names}
+        lines.append([method, *(f"**{text}**" if best.get(name) == text else text for name, text in texts.items())])
+    return lines
+
+
+def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *lines))
+
+
+def contact_sheet(cases: Sequence[Case], pictures: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:
     """Return a picture with a row for every case: with its hole, the original, every method."""
     names = ["hole", "original", *pictures]
-    count = min(SHEET_CASES, len(cases))
-    sheet = Image.new("RGB", (len(names) * SHEET_CELL, count * SHEET_CELL + 18), "white")
+    sheet = Image.new("RGB", (len(names) * SHEET_CELL, len(cases) * SHEET_CELL + 18), "white")
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(names):
         draw.text((column * SHEET_CELL + 4, 3), name, "black")
-    for row, case in enumerate(cases[:count]):
+    for row, case in enumerate(cases):
         hidden = np.where(case.mask[..., None], np.uint8(128), case.image)
         cells = [hidden, case.image, *(pictures[name][row] for name in pictures)]
         for column, cell in enumerate(cells):
@@ -60,22 +123,23 @@ def contact_sheet(cases: Sequence[Case], pictures: dict[str, list[np.ndarray]]) 
     return sheet
 
 
-def write_report(
-    folder: Path, protocol: dict[str, Any], cases: Sequence[Case], scores: dict[str, list[Scores]],
-    pictures: dict[str, list[np.ndarray]],
-) -> str:  # fmt: skip
-    """Write table.md, table.csv, table.json and contact-sheet.png; return the table."""
-    rows = {name: average(values) for name, values in scores.items()}
-    table = format_table(rows)
-    (folder / "table.md").write_text(table)
-    with (folder / "table.csv").open("w", newline="") as file:
+def write_report(folder: Path, protocol: dict[str, Any], title: str, results: Results) -> str:
+    """Write table.md, table.csv, table.json and contact-sheet.png into a folder; return what table.md says."""
+    means = results.means()
+    bins = {name: (len(numbers), results.means(numbers)) for name, numbers in results.bins().items()}
+    legend = f"{LEGEND}\n{FEATURE_LEGEND}" if results.embeddings else LEGEND
+    text = f"{title}\n\n{format_table(means)}\n{legend}\n\nBy the hole's share of the crop:\n\n{format_bins(bins)}"
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["method", "case", *Scores.__slots__])
-        for name, values in scores.items():
-            writer.writerows([name, c.name, *asdict(v).values()] for c, v in zip(cases, values, strict=True))
-    report = {"protocol": protocol, "means": {name: asdict(row) for name, row in rows.items()}}
-    (folder / "table.json").write_text(json.dumps(report, indent=1))
-    order = np.random.default_rng(protocol["seed"]).permutation(min(len(cases), SHEET_CASES)).tolist()
-    shuffled = {name: [pictures[name][i] for i in order] for name in pictures}
-    contact_sheet([cases[i] for i in order], shuffled).save(folder / "contact-sheet.png")
-    return table
+        writer.writerow(["method", "case", "area", *(field.name for field in fields(Scores))])
+        for name, values in results.scores.items():
+            for case, scores in zip(results.cases, values, strict=True):
+                writer.writerow([name, case.name, case.area, *asdict(scores).values()])
+    by_area = {name: {"cases": count, "means": rows} for name, (count, rows) in bins.items()}
+    report = {"protocol": protocol, "means": means, "bins": by_area}
+    (folder / "table.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
+    if results.sheet:
+        sheet = contact_sheet([results.cases[number] for number in results.sheet], results.pictures)
+        sheet.save(folder / "contact-sheet.png")
+    return text

@@ -1,0 +1,28 @@
+"""What a checkpoint says about itself, in the words of the model file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inpaint_training.networks import count_parameters
+from napari_inpaint.inference.contract import ModelSpec
+
+if TYPE_CHECKING:
+    from inpaint_training.checkpoint import Checkpoint
+
+
+def describe(checkpoint: Checkpoint) -> ModelSpec:
+    """Return what the model file will say about itself: the facts of the checkpoint's recipe and progress."""
+    recipe, progress, network = checkpoint.recipe, checkpoint.progress, checkpoint.network
+    return ModelSpec(
+        name=recipe.name,
+        recipe=recipe.name,
+        window=recipe.phases[-1].crop,
+        hole_min=min(phase.hole_min for phase in recipe.phases),
+        hole_max=recipe.phases[-1].hole_max,
+        size_multiple=network.size_multiple,
+        minimum_side=network.minimum_side,
+        parameters=count_parameters(network),
+        data=f"{progress.images} random crops of {progress.photos} photos",
+        licence=recipe.licence,
+    )
