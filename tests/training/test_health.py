@@ -42,10 +42,14 @@ GOOD = {"psnr_hole": 20.0, "texture": 0.8}
 @pytest.mark.parametrize(
     ("health", "says"),
     [
-        ({}, None), ({"psnr_hole": 19.1}, None), ({"psnr_hole": 18.9}, "18.90 dB, from 20.00"), ({"texture": 1.29}, None),
-        ({"texture": 1.4}, "1.40 of the originals"), ({"l1_hole": math.nan}, "l1_hole is nan"),
+        ({}, None),
+        ({"psnr_hole": 19.1}, None),
+        ({"psnr_hole": 18.9}, "18.90 dB, from 20.00"),
+        ({"texture": 1.29}, None),
+        ({"texture": 1.4}, "1.40 of the originals"),
+        ({"l1_hole": math.nan}, "l1_hole is nan"),
     ],
-)  # fmt: skip
+)
 def test_the_watchdog_barks_at_what_is_worse_than_before(health, says):
     watchdog = Watchdog()
     assert watchdog.judge(GOOD, adversarial=False) is None

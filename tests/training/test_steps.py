@@ -57,7 +57,9 @@ def test_turns_change_one_side_at_a_time(fabric, crops, adversarial):
 
 
 def test_the_networks_step_leaves_no_gradient_in_the_critics(fabric, crops, adversarial):
-    recipe, models = start(fabric, [*adversarial, "--adversarial.critic_turns", "1", "--adversarial.network_turns", "9"])
+    recipe, models = start(
+        fabric, [*adversarial, "--adversarial.critic_turns", "1", "--adversarial.network_turns", "9"]
+    )
     run(models, crops, recipe, [8])  # the critics' turn
     for adversary in models.adversaries:
         adversary.optimizer.zero_grad()
@@ -105,9 +107,9 @@ def test_the_adversarial_gradient_is_a_quarter_of_the_reconstructions(fabric, cr
 
 
 SWITCH = [
-    "--network.width", "0.125", "--network.hole_init", "mean", "--critics", "[{kind: local, width: 0.125, side: 32}]", "--train.steps", "60",
-    "--phases",
-    "[{share: 1, crop: 72, batch: 4, holes: {kind: centre, side: 32}, update: {lr: 1e-3, warmup: 5}},"
+    "--network.width", "0.125", "--network.hole_init", "mean", "--train.steps", "90",
+    "--critics", "[{kind: local, width: 0.125, side: 32}]", "--data", "{crop_min: 1, jitter: 0}", "--phases",
+    "[{share: 4, crop: 72, batch: 4, holes: {kind: centre, side: 32}, update: {lr: 1e-3, warmup: 5}},"
     " {share: 5, crop: 72, batch: 4, holes: {kind: centre, side: 32}, objective: adversarial,"
     " update: {optimizer: {kind: rmsprop}, lr: 1e-3, warmup: WARMUP},"
     " critic_update: {optimizer: {kind: rmsprop}, lr: 1e-4, warmup: WARMUP}}]",
@@ -116,7 +118,7 @@ SWITCH = [
 
 @pytest.mark.parametrize(("warmup", "stable"), [(300, True), (0, False)])
 def test_the_switch_to_adversarial_training_needs_a_warm_up(fabric, crops, warmup, stable):
-    """RMSprop's first step is ten times too long: without warm-up what was learnt is lost in one step."""
+    """RMSprop's first step is ten times too long: without warm-up what was learnt is lost at once."""
     recipe, models = start(fabric, [word.replace("WARMUP", str(warmup)) for word in SWITCH])
     batch = crops.batch(recipe, 0)
 
@@ -124,17 +126,26 @@ def test_the_switch_to_adversarial_training_needs_a_warm_up(fabric, crops, warmu
         with torch.no_grad():
             return float(hole_psnr(models.completer.bare(batch.image, batch.mask), batch.image, batch.mask).mean())
 
-    run(models, crops, recipe, range(10))
+    run(models, crops, recipe, range(40))
     before = psnr()
     worst = before
-    for step in range(10, 60 if stable else 12):
+    for step in range(40, 90 if stable else 43):
         run(models, crops, recipe, [step])
         worst = min(worst, psnr())
     assert (worst > before - 0.5) if stable else (worst < before - 2), (before, worst)
 
 
 def test_averages_hold_the_buffers_of_batch_norm(fabric, crops):
-    words = ["--network.width", "0.03125", "--critics.0.width", "0.03125", "--phases.0.batch", "2", "--train.steps", "4"]
+    words = [
+        "--network.width",
+        "0.03125",
+        "--critics.0.width",
+        "0.03125",
+        "--phases.0.batch",
+        "2",
+        "--train.steps",
+        "4",
+    ]
     recipe = load_recipe("report-stable", [*words, "--phases.0.crop", "160", "--phases.1.crop", "160"])
     models = Models(recipe, fabric)
     run(models, crops, recipe, [0, 1])

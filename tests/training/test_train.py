@@ -156,7 +156,15 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(dataset, tmp_path, adve
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_finish_the_step_and_save(dataset, tmp_path, reconstruction, number):
-    words = [*reconstruction, "--train.steps", "1000000", "--train.check_steps", "2", "--train.checkpoint_seconds", "0.001"]
+    words = [
+        *reconstruction,
+        "--train.steps",
+        "1000000",
+        "--train.check_steps",
+        "2",
+        "--train.checkpoint_seconds",
+        "0.001",
+    ]
     process = start(dataset, tmp_path / "run", words)
     wait_for(tmp_path / "run" / "checkpoints.json", process)
     process.send_signal(number)
@@ -282,7 +290,7 @@ def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, datas
     progress = json.loads((old / "progress.json").read_text())
     del progress["format"]
     (old / "progress.json").write_text(json.dumps(progress))
-    with pytest.raises(ValueError, match="format 1, this version reads format 2"):
+    with pytest.raises(ValueError, match=r"format 1, this version reads format 2"):
         read_checkpoint(old)
 
 
@@ -296,7 +304,7 @@ def test_blending_interpolates_weights(gan, tmp_path):
         torch.testing.assert_close(read_checkpoint(out).network.state_dict()[name], (1 - share) * start + share * end)
     with pytest.raises(ValueError, match="exists already"):
         blend(a, b, 0.5, tmp_path / "0.4")
-    with pytest.raises(ValueError, match="not 1.5"):
+    with pytest.raises(ValueError, match=r"not 1\.5"):
         blend(a, b, 1.5)
 
 

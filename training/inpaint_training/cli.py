@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from inpaint_training.recipes import bundled_recipes, load_recipe
 
@@ -71,11 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[arguments.command](arguments, overrides)
     except (ValueError, OSError) as error:
-        sys.stderr.write(f"inpaint-train: {error}\n")
+        say(sys.stderr, f"inpaint-train: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("inpaint-train: stopped; a fit goes on from its newest checkpoint with --resume\n")
+        how = "; go on with --resume" if arguments.command == "fit" else ""
+        say(sys.stderr, f"inpaint-train: stopped{how}\n")
         return 1
+
+
+def say(stream: TextIO, text: str) -> None:
+    """Write, in the first of the processes that train together."""
+    if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":
+        stream.write(text)
 
 
 def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -107,11 +115,12 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
         fix_steps=not any(word.partition("=")[0] == "--train.steps" for word in overrides),
         machine=Machine(devices, arguments.num_nodes, arguments.precision),
     )  # fmt: skip
-    sys.stdout.write(
+    say(
+        sys.stdout,
         f"{progress.step} steps, {progress.images} images, {progress.minutes:.1f} minutes on {progress.device}; "
         f"L1 over the holes of held-out photos: {progress.l1_hole:.4f}\n"
         f"newest checkpoint: {resolve_checkpoint(arguments.out, 'newest')}\n"
-        f"best checkpoint: {resolve_checkpoint(arguments.out, 'best')}\n"
+        f"best checkpoint: {resolve_checkpoint(arguments.out, 'best')}\n",
     )
     return 0
 

@@ -1,0 +1,32 @@
+"""Write the gradients of one step of every phase; run by one or by several processes."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from inpaint_training.batches import Crops
+from inpaint_training.dataset import PhotoDataset
+from inpaint_training.models import Models
+from inpaint_training.recipes import load_recipe
+from inpaint_training.steps import train_step
+from inpaint_training.train import Machine
+
+data, out, processes, *words = sys.argv[1:]
+fabric = Machine(devices=int(processes), precision="32-true").launch()
+recipe = load_recipe("compact", words)
+models = Models(recipe, fabric)
+dataset = PhotoDataset(Path(data))
+crops = Crops(dataset, range(len(dataset)), fabric.device)
+found = {}
+for step in (0, 4, 8, 9):
+    phase, start, end = recipe.phase_of(step)
+    models.enter(phase, step, start, end)
+    parts = train_step(models, crops.batch(recipe, step, fabric.global_rank, fabric.world_size), phase, step - start)
+    for index, player in enumerate([models.completer, *models.adversaries]):
+        for name, parameter in player.bare.named_parameters():
+            if parameter.grad is not None:
+                found[f"{step}.{index}.{name}"] = parameter.grad.clone()
+    found |= {f"{step}.{name}": value for name, value in parts.items() if name.endswith("weight")}
+if fabric.is_global_zero:
+    torch.save(found, out)
