@@ -106,6 +106,20 @@ def test_the_adversarial_gradient_is_a_quarter_of_the_reconstructions(fabric, cr
     assert float(run(models, crops, recipe, [11])["critic_0/gradient_ratio"]) <= 0.0625 * 1.001
 
 
+def test_mixed_precision_keeps_images_and_the_penalty_in_float32(crops, adversarial):
+    recipe, models = start(Machine(precision="bf16-mixed").launch(), adversarial)
+    seen = []
+    models.completer.bare.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    models.completer.bare.layers.conv_5.conv.register_forward_hook(lambda *out: seen.append(out[-1].dtype))
+    parts = run(models, crops, recipe, range(10))
+    assert set(seen) == {torch.float32, torch.bfloat16}
+    assert seen[0] == torch.float32
+    _, exact = start(Machine(precision="32-true").launch(), adversarial)
+    expected = run(exact, crops, recipe, range(10))
+    assert float(parts["l1_hole"]) == pytest.approx(float(expected["l1_hole"]), rel=0.02)
+    assert float(parts["critic_0/slope"]) == pytest.approx(float(expected["critic_0/slope"]), rel=0.05)
+
+
 SWITCH = [
     "--network.width", "0.125", "--network.hole_init", "mean", "--train.steps", "90",
     "--critics", "[{kind: local, width: 0.125, side: 32}]", "--data", "{crop_min: 1, jitter: 0}", "--phases",
