@@ -11,6 +11,8 @@ import torch
 import inpaint_export.verify
 from inpaint_export.cli import main
 from inpaint_export.graph import CompletionGraph
+from inpaint_training.checkpoint import Progress, write_checkpoint
+from inpaint_training.recipes import load_recipe
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.contract import AXES, INPUTS, OUTPUTS, ModelSpec
 
@@ -127,3 +129,11 @@ def test_errors_are_sentences(checkpoint, tmp_path, capsys):
         assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
+
+
+def test_a_network_of_fixed_size_is_refused(tmp_path, capsys):
+    recipe = load_recipe("context-encoder", ["--network.width", "0.0625"])
+    folder = write_checkpoint(tmp_path / "step", recipe, Progress(step=1), recipe.network.build().state_dict())
+    assert main([str(folder), str(tmp_path / "x.onnx")]) == 1
+    assert "128 x 128 pixels only" in capsys.readouterr().err
+    assert not (tmp_path / "x.onnx").exists()

@@ -167,6 +167,10 @@ def gradient_penalty(
     return ((slopes - 1) ** 2).mean(), slopes.mean().detach()
 
 
+MOST_RISE = 10.0
+"""How many times the last weight the smoothed one may aim at."""
+
+
 @dataclass(frozen=True)
 class FixedBalance(Piece):
     """A constant weight of the adversarial loss."""
@@ -179,9 +183,10 @@ class FixedBalance(Piece):
         """Check the range."""
         check_positive(self, "weight")
 
-    def next_weight(self, _: Tensor, reconstruction: Tensor, adversarial: Tensor) -> Tensor:
-        """Return the weight for this step."""
-        return torch.full_like(reconstruction, self.weight)
+    def weigh(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weight for this step, and for the next."""
+        weight = torch.full_like(reconstruction, self.weight)
+        return weight, weight
 
 
 @dataclass(frozen=True)
@@ -194,31 +199,33 @@ class AdaptiveBalance(Piece):
     ratio: float = 0.25
     """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is healthy."""
     smoothing: float = 0.99
-    """Of the weight as it rises. It falls at once: a critic whose slope grows a thousandfold in the steps after the
-    switch would tear the completion apart while a smoothed weight still remembers how weak it was."""
-    limit: float = 10.0
-    """How many times the last weight the next one may aim at; a satisfied critic's gradient is noise."""
+    """Of the weight, from step to step."""
+    limit: float = 1.25
+    """No step's ratio exceeds this many times `ratio`, whatever the smoothed weight: a critic whose slope grows a
+    thousandfold in the steps after the switch would tear the completion apart while the weight still remembers how weak
+    it was."""
     kind: Literal["adaptive"] = "adaptive"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        check_positive(self, "ratio", "limit")
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"smoothing must be in [0, 1), not {self.smoothing}")
+        check_positive(self, "ratio")
+        if not 0 <= self.smoothing < 1 or self.limit < 1:
+            raise ValueError(f"smoothing must be in [0, 1), limit at least 1, not {self.smoothing} and {self.limit}")
 
-    def next_weight(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> Tensor:
-        """Return the weight for this step, with which the ratio never exceeds `ratio`.
+    def weigh(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weight for this step, and the smoothed one for the next.
 
         Parameters
         ----------
         last : scalar Tensor
-            The weight of the step before; 0 at the first one.
+            The smoothed weight of the step before; 0 at the first one.
         reconstruction, adversarial : scalar Tensor
             Norms of the two gradients.
         """
-        weight = self.ratio * reconstruction / adversarial.clamp(min=1e-12)
-        rising = torch.lerp(torch.minimum(weight, last * self.limit), last, self.smoothing)
-        return torch.where(last > 0, torch.minimum(weight, rising), weight)
+        exact = self.ratio * reconstruction / adversarial.clamp(min=1e-12)
+        # A satisfied critic's gradient nearly vanishes: not a reason to follow its noise.
+        smooth = torch.where(last > 0, torch.lerp(torch.minimum(exact, MOST_RISE * last), last, self.smoothing), exact)
+        return torch.minimum(smooth, self.limit * exact), smooth
 
 
 Balance = Annotated[FixedBalance | AdaptiveBalance, Field(discriminator="kind")]

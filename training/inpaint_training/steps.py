@@ -92,8 +92,8 @@ def update_network(
         (towards,) = torch.autograd.grad(deceit, output)  # N, 3, H, W; 0 outside holes
         norm = _norm(models, towards)
         balance = models.recipe.adversarial.balance
-        adversary.weight = balance.next_weight(adversary.weight, reconstruction, norm)
-        weight = models.factor * adversary.piece.share * adversary.weight
+        weight, adversary.weight = balance.weigh(adversary.weight, reconstruction, norm)
+        weight = models.factor * adversary.piece.share * weight
         gradient = gradient + weight * towards
         parts |= {
             f"critic_{index}/network_loss": deceit.detach(),
