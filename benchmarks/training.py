@@ -23,10 +23,10 @@ from inpaint_training import networks
 from inpaint_training.adversarial import gradient_penalty
 from inpaint_training.batches import Crops
 from inpaint_training.dataset import PhotoDataset
+from inpaint_training.machine import Machine
 from inpaint_training.models import Models
 from inpaint_training.recipes import load_recipe
 from inpaint_training.steps import see, train_step
-from inpaint_training.train import Machine
 
 COLUMNS = ("img/s", "ms", "forward", "backward", "penalty", "optimiser", "data", "MFU %", "GiB")
 

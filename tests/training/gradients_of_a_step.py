@@ -7,10 +7,10 @@ import torch
 
 from inpaint_training.batches import Crops
 from inpaint_training.dataset import PhotoDataset
+from inpaint_training.machine import Machine
 from inpaint_training.models import Models
 from inpaint_training.recipes import load_recipe
 from inpaint_training.steps import train_step
-from inpaint_training.train import Machine
 
 data, out, processes, *words = sys.argv[1:]
 fabric = Machine(devices=int(processes), precision="32-true").launch()

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaint_training.batches import held_out_batches, iterate_batches, random_square, split
+from inpaint_training.batches import Crops, held_out_batches, iterate_batches, random_square, split
 from inpaint_training.config import DataConfig
 from inpaint_training.recipes import load_recipe
 
@@ -87,3 +87,16 @@ def test_held_out_photos_are_not_trained_on():
     held_out, trained = split(range(100), 24)
     assert len(held_out) == 10  # a tenth at most
     assert sorted(held_out + trained) == list(range(100))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_data_set_that_fits_lives_on_the_device(crops, recipe):
+    on_device = Crops(crops.dataset, crops.photos, torch.device("cuda"))
+    assert on_device.resident
+    assert all(shard.is_cuda for shard in on_device.shards.values())
+    batch, expected = on_device.batch(recipe, 3), crops.batch(recipe, 3)
+    assert batch.image.is_cuda
+    assert batch.boxes == expected.boxes
+    torch.testing.assert_close(batch.mask.cpu(), expected.mask)
+    torch.testing.assert_close(batch.image.cpu(), expected.image, rtol=0, atol=1.5 / 255)  # whole numbers on the CPU

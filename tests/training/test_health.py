@@ -6,9 +6,9 @@ import torch
 
 from inpaint_training.batches import held_out_batches
 from inpaint_training.health import Watchdog, examine, gradient_energy, hole_psnr
+from inpaint_training.machine import Machine
 from inpaint_training.models import Models
 from inpaint_training.recipes import load_recipe
-from inpaint_training.train import Machine
 
 
 def test_psnr_and_energy_look_at_the_hole_alone():

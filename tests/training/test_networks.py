@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint_training.networks import TABLE_1, CompletionNetwork, count_parameters, mean_fill, pullpush_fill
+from inpaint_training.networks import (
+    TABLE_1,
+    CompletionNetwork,
+    count_parameters,
+    mean_fill,
+    pullpush_fill,
+    reflect_pad,
+)
 
 # Iizuka et al. 2017, Table 1: kernel ** 2 * channels in * channels out + channels out
 TABLE_1_PARAMETERS = {
@@ -108,3 +115,14 @@ def test_pullpush_has_no_dead_gradient_and_no_nan_for_any_hole():
 def test_bad_width_is_refused():
     with pytest.raises(ValueError, match="width must be in"):
         CompletionNetwork(0)
+
+
+@pytest.mark.parametrize("pad", [1, 2, 16])
+def test_both_ways_of_reflecting_are_equal(pad):
+    x = torch.rand(2, 3, 17, 20).contiguous(memory_format=torch.channels_last).requires_grad_()
+    padded, expected = reflect_pad(x, pad, by_flips=True), reflect_pad(x, pad, by_flips=False)
+    torch.testing.assert_close(padded, expected, rtol=0, atol=0)
+    assert padded.is_contiguous(memory_format=torch.channels_last)
+    weights = torch.rand_like(expected)
+    gradients = [torch.autograd.grad((way * weights).sum(), x)[0] for way in (padded, expected)]
+    torch.testing.assert_close(*gradients)

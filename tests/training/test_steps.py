@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from inpaint_training.health import hole_psnr
+from inpaint_training.machine import Machine
 from inpaint_training.models import Models
 from inpaint_training.recipes import load_recipe
 from inpaint_training.steps import see, train_step
-from inpaint_training.train import Machine
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from inpaint_training.blend import blend
 from inpaint_training.checkpoint import (
-    blend,
     read_checkpoint,
     read_newest,
     read_training_state,
@@ -151,7 +151,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(dataset, tmp_path, adve
     unbroken = start(dataset, tmp_path / "unbroken", words)
     assert [process.wait(120) for process in (resumed, unbroken)] == [0, 0]
     assert_equal(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
-    assert read_checkpoint(tmp_path / "broken").progress.images == 48
+    assert read_newest(tmp_path / "broken")[0].progress.images == 48
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

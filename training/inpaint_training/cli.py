@@ -106,7 +106,8 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Train and name the checkpoint."""
     recipe = load_recipe(arguments.recipe, overrides)
     from inpaint_training.checkpoint import resolve_checkpoint
-    from inpaint_training.train import Machine, fit
+    from inpaint_training.machine import Machine
+    from inpaint_training.train import fit
 
     devices = int(arguments.devices) if arguments.devices.isdigit() else arguments.devices
     progress = fit(
@@ -127,7 +128,7 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 def run_blend(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Interpolate and name the new checkpoint."""
-    from inpaint_training.checkpoint import blend
+    from inpaint_training.blend import blend
 
     sys.stdout.write(f"{blend(arguments.a, arguments.b, arguments.share, arguments.out)}\n")
     return 0

@@ -1,0 +1,57 @@
+"""Devices, processes and precision: what Lightning Fabric is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision as FabricMixedPrecision
+
+
+class MixedPrecision(FabricMixedPrecision):
+    """Fabric's, but images stay float32 on their way into the networks.
+
+    Half-precision images would lose known pixels, the smooth start and the penalty's accuracy; autocast converts what
+    convolutions take by itself.
+    """
+
+    def __init__(self, precision: Any) -> None:
+        super().__init__(precision, "cuda" if torch.cuda.is_available() else "cpu")
+
+    def convert_input(self, data: Any) -> Any:
+        """Return the data as they are."""
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run uses."""
+
+    devices: int | str = 1
+    """Processes on every node, one a device; ``auto`` takes all GPUs."""
+    nodes: int = 1
+    """Computers."""
+    precision: str | None = None
+    """See Lightning Fabric; bf16-mixed where the hardware computes it, else 32-true, when it is None."""
+
+    def launch(self) -> Fabric:
+        """Start the processes."""
+        precision: Any = self.precision or fast_precision()
+        try:
+            chosen = (
+                {"plugins": [MixedPrecision(precision)]} if precision.endswith("-mixed") else {"precision": precision}
+            )
+            fabric = Fabric(devices=self.devices, num_nodes=self.nodes, **chosen)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ValueError(f"devices {self.devices}, nodes {self.nodes}, precision {precision}: {error}") from error
+        fabric.launch()
+        return fabric
+
+
+def fast_precision() -> str:
+    """Return bf16-mixed where bfloat16 is computed by the hardware, else 32-true."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    return "bf16-mixed" if torch.cpu.get_capabilities().get("avx512_bf16") else "32-true"

@@ -1,0 +1,183 @@
+"""A run in progress: steps, checks, checkpoints, roll-backs. Read `Run.train` from top to bottom."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from inpaint_training.batches import Batch, held_out_batches, iterate_batches
+from inpaint_training.checkpoint import Progress, keep_checkpoint, write_checkpoint
+from inpaint_training.health import MOST_ROLLBACKS, Watchdog, examine
+from inpaint_training.steps import train_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from inpaint_training.batches import Crops
+    from inpaint_training.config import Phase, Recipe
+    from inpaint_training.interruption import Interruption
+    from inpaint_training.models import Models
+    from inpaint_training.runlog import RunLog
+
+AGREE_STEPS = 10
+"""Several processes agree about stopping every so many steps: asking costs them a wait."""
+
+
+class Run:
+    """A run in progress."""
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, crops: Crops, held_out: Crops, models: Models, log: RunLog,
+        watchdog: Watchdog, progress: Progress,
+    ) -> None:  # fmt: skip
+        self.recipe, self.folder, self.crops, self.held_out = recipe, folder, crops, held_out
+        self.models, self.fabric, self.log = models, models.fabric, log
+        self.watchdog, self.progress = watchdog, progress
+        self.good = self.snapshot()
+        self.last_checkpoint = time.monotonic()
+
+    def train(self, deadline: float, started: float, interruption: Interruption) -> Progress:
+        """Train until the last step, the deadline or an interruption; end with a checkpoint."""
+        minutes_before = self.progress.minutes
+        stop = self.progress.step >= self.recipe.train.steps
+        while not stop:
+            for step, batch in self.batches():
+                phase, start, end = self.recipe.phase_of(step)
+                rates = self.models.enter(phase, step, start, end)
+                parts = train_step(self.models, batch, phase, step - start)
+                self.log.add(parts, phase.batch)
+                done = step + 1
+                self.progress = replace(
+                    self.progress, step=done, images=self.recipe.images_before(done), objective=phase.objective,
+                    minutes=minutes_before + (time.monotonic() - started) / 60,
+                )  # fmt: skip
+                stop = self.agree(done, interruption.wished or time.monotonic() > deadline)
+                problem = None
+                if done % self.recipe.train.log_steps == 0 or done == end or stop:
+                    problem = self.write_log(rates)
+                if not problem and (done % self.recipe.train.check_steps == 0 or done == end or stop):
+                    problem = self.check(phase, done, end, stop)
+                if problem:
+                    self.roll_back(problem, phase)
+                    break
+                if stop:
+                    break
+            else:
+                stop = True
+        return self.progress
+
+    def batches(self) -> Iterator[tuple[int, Batch]]:
+        """Return an iterator over step and this process's part of the batch, from the present step to the last."""
+
+        def make(step: int) -> Batch:
+            return self.crops.batch(self.recipe, step, self.fabric.global_rank, self.fabric.world_size)
+
+        ahead = self.fabric.device.type != "cpu" and not self.crops.resident
+        return iterate_batches(make, self.progress.step, self.recipe.train.steps, ahead)
+
+    def validation(self) -> Iterator[Batch]:
+        """Yield held-out crops with the holes of the last phase, so that all phases are judged alike."""
+        return held_out_batches(self.held_out, self.recipe.phases[-1])
+
+    def agree(self, done: int, stop: bool) -> bool:
+        """Return whether all processes stop now."""
+        if self.fabric.world_size == 1:
+            return stop
+        if done % AGREE_STEPS:
+            return False
+        wish = torch.tensor(float(stop), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(wish, reduce_op="sum"))
+
+    def write_log(self, rates: dict[str, float]) -> str | None:
+        """Write a log line; return what is wrong with it."""
+        means = self.log.means()
+        self.log.write(self.progress.step, means | rates | {
+            "images": self.progress.images, "minutes": self.progress.minutes, "factor": self.models.factor,
+        })  # fmt: skip
+        return next((f"{name} is {value}" for name, value in means.items() if not math.isfinite(value)), None)
+
+    def check(self, phase: Phase, done: int, end: int, stop: bool) -> str | None:
+        """Measure on held-out photos; remember a good state and write a checkpoint when it is time."""
+        health = self.fabric.broadcast(examine(self.models, self.validation()))
+        self.log.write(done, {f"held_out/{name}": value for name, value in health.items()})
+        problem = self.watchdog.judge(health, phase.objective == "adversarial")
+        if problem and (self.recipe.train.watchdog or not all(map(math.isfinite, health.values()))):
+            return problem
+        self.progress = replace(
+            self.progress, l1_hole=health["l1_hole"], psnr_hole=health["psnr_hole"], texture=health["texture"]
+        )
+        self.good = self.snapshot()
+        before_critics = done == end and phase.objective == "reconstruction" and bool(self.recipe.critics)
+        last = stop or done == self.recipe.train.steps
+        due = time.monotonic() - self.last_checkpoint > self.recipe.train.checkpoint_seconds
+        if self.fabric.broadcast(due or last or before_critics):
+            self.save(before_critics, last)
+        self.log.restart()
+        return None
+
+    def save(self, before_critics: bool, last: bool) -> None:
+        """Write samples and a checkpoint; a full disk is told, and ends the run only at its end."""
+        if self.fabric.is_global_zero:
+            batch = next(self.validation())
+            try:
+                self.log.write_samples(self.progress.step, batch, complete(self.models, batch))
+                folder = write_checkpoint(
+                    self.folder / f"step-{self.progress.step:07}", self.recipe, self.progress,
+                    self.models.average.module.state_dict(), self.models.critic_weights(), self.state(),
+                )  # fmt: skip
+                keep_checkpoint(self.folder, folder, self.progress, before_critics, self.recipe.train.keep)
+            except OSError as error:
+                if last:
+                    raise
+                self.log.say(self.progress.step, f"{error}; training goes on, the checkpoint before it is kept")
+        self.last_checkpoint = time.monotonic()
+        self.fabric.barrier()
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run needs beside the recipe."""
+        return {"models": self.models.state(), "watchdog": asdict(self.watchdog)}
+
+    def snapshot(self) -> tuple[Progress, dict[str, Any]]:
+        """Return a copy of where training stands."""
+        return self.progress, copy.deepcopy(self.models.state())
+
+    def roll_back(self, problem: str, phase: Phase) -> None:
+        """Go back to the last good state with half the adversarial weight.
+
+        Raises
+        ------
+        ValueError
+            When the adversarial loss cannot be the reason.
+        """
+        if phase.objective != "adversarial" or not self.recipe.train.watchdog:
+            raise ValueError(f"{problem} at step {self.progress.step}: use a smaller learning rate, for example with "
+                             f"--phases.{self.recipe.phases.index(phase)}.update.lr")  # fmt: skip
+        if self.watchdog.rollbacks >= MOST_ROLLBACKS:
+            raise ValueError(f"{problem} at step {self.progress.step}, after {MOST_ROLLBACKS} roll-backs: the last "
+                             f"good state is that of step {self.good[0].step}; use smaller learning rates")  # fmt: skip
+        failed = self.progress.step
+        self.progress, state = self.good
+        self.models.load_state(copy.deepcopy(state))
+        self.models.factor /= 2
+        self.watchdog.rollbacks += 1
+        self.good = self.snapshot()  # with half the weight: a second failure halves it again
+        self.log.restart()
+        self.log.bar.update(self.progress.step - failed)
+        self.log.say(failed, f"{problem}; back to step {self.progress.step} with {self.models.factor:g} of the "
+                             "adversarial weight")  # fmt: skip
+
+
+@torch.no_grad()
+def complete(models: Models, batch: Batch) -> torch.Tensor:
+    """Complete a batch with the averaged weights."""
+    models.average.eval()
+    with models.fabric.autocast():
+        completion = models.average(batch.image, batch.mask)
+    models.average.train()
+    return completion
