@@ -31,7 +31,8 @@ def test_two_processes_have_the_gradients_of_one(dataset, tmp_path, adversarial)
     for name, gradient in one.items():
         network = ".".join(name.split(".")[:2])
         scale = max(float(other.abs().max()) for key, other in one.items() if key.startswith(network))
-        assert float((two[name] - gradient).abs().max()) <= 1e-5 * scale, name
+        # Scores of images and composites nearly cancel: 1e-7 is the rounding of what they are made of.
+        assert float((two[name] - gradient).abs().max()) <= 1e-5 * scale + 1e-7, name
 
 
 def test_a_run_on_two_devices_is_one_run(dataset, tmp_path, adversarial):
