@@ -65,6 +65,8 @@ class Run:
                     problem = self.check(phase, done, end, stop)
                 if problem:
                     self.roll_back(problem, phase)
+                    if stop:
+                        self.save(before_critics=False, last=True)
                     break
                 if stop:
                     break
@@ -97,6 +99,9 @@ class Run:
     def write_log(self, rates: dict[str, float]) -> str | None:
         """Write a log line; return what is wrong with it."""
         means = self.log.means()
+        if self.fabric.world_size > 1:  # every process has seen its part; all must judge alike
+            shared = self.fabric.all_reduce(torch.tensor([*means.values()], device=self.fabric.device))
+            means = dict(zip(means, shared.tolist(), strict=True))  # type: ignore[union-attr]
         self.log.write(self.progress.step, means | rates | {
             "images": self.progress.images, "minutes": self.progress.minutes, "factor": self.models.factor,
         })  # fmt: skip
