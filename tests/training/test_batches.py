@@ -32,7 +32,7 @@ def test_devices_share_a_batch_without_overlap(crops, recipe, step):
     whole, parts = crops.batch(recipe, step), [crops.batch(recipe, step, rank, 2) for rank in range(2)]
     for name in ("image", "mask", "draws"):
         assert torch.equal(getattr(whole, name), torch.cat([getattr(part, name) for part in parts])), name
-    assert whole.boxes == parts[0].boxes + parts[1].boxes
+    assert whole.centres == parts[0].centres + parts[1].centres
 
 
 def test_every_photo_is_visited_once_a_pass_in_a_new_order(crops):
@@ -53,9 +53,9 @@ def test_a_batch_is_what_it_says(crops, recipe):
     assert batch.image.shape == (6, 3, 256, 256)
     assert batch.image.is_contiguous(memory_format=torch.channels_last)
     assert 0 <= batch.image.min() < batch.image.max() <= 1
-    for mask, (y0, x0, y1, x1) in zip(batch.mask[:, 0], batch.boxes, strict=True):
+    for mask, (y, x) in zip(batch.mask[:, 0], batch.centres, strict=True):
         assert set(mask.unique().tolist()) == {0, 1}
-        assert mask[y0:y1, x0:x1].sum() == mask.sum()
+        assert mask[y, x] == 1
 
 
 @given(st.integers(0, 2**31), st.sampled_from([64, 72, 200]))
@@ -89,6 +89,13 @@ def test_held_out_photos_are_not_trained_on():
     assert sorted(held_out + trained) == list(range(100))
 
 
+def test_other_photos_share_the_data_set_but_not_the_order(crops):
+    other = crops.of([2])
+    assert other.shards is crops.shards
+    assert {other.photo_of(0, number) for number in range(6)} == {2}
+    assert {crops.photo_of(0, number) for number in range(6)} == {0, 1, 2}
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_data_set_that_fits_lives_on_the_device(crops, recipe):
@@ -97,6 +104,6 @@ def test_a_data_set_that_fits_lives_on_the_device(crops, recipe):
     assert all(shard.is_cuda for shard in on_device.shards.values())
     batch, expected = on_device.batch(recipe, 3), crops.batch(recipe, 3)
     assert batch.image.is_cuda
-    assert batch.boxes == expected.boxes
+    assert batch.centres == expected.centres
     torch.testing.assert_close(batch.mask.cpu(), expected.mask)
     torch.testing.assert_close(batch.image.cpu(), expected.image, rtol=0, atol=1.5 / 255)  # whole numbers on the CPU

@@ -38,9 +38,9 @@ def test_every_critic_scores_and_sees_the_hole(config):
     image = torch.rand(2, 4, 128, 128)
     changed = image.clone()
     changed[0, :3, 40:60, 40:60] = 0
-    boxes = [(40, 40, 60, 60), (100, 100, 128, 128)]
+    centres = [(50, 50), (114, 114)]
     critic.eval()
-    for before, after in zip(critic(*critic.view(image, boxes)), critic(*critic.view(changed, boxes)), strict=True):
+    for before, after in zip(critic(*critic.view(image, centres)), critic(*critic.view(changed, centres)), strict=True):
         assert len(before) == 2
         assert not torch.allclose(before[0], after[0])
         torch.testing.assert_close(before[1], after[1])
@@ -54,24 +54,35 @@ def test_crops_that_do_not_fit_are_refused(config):
             config.check_crop(32)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LocalConfig(side=0), "at least 16 px, not 0"), (lambda: DcganConfig(side=8), "not 8"),
+        (lambda: PatchConfig(width=0), "width must be greater"), (lambda: GlobalLocalConfig(crop=-1), "not -1"),
+    ],
+)  # fmt: skip
+def test_impossible_critics_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_only_the_patch_critic_sees_the_mask():
     image = torch.rand(1, 4, 128, 128)
     other = image.clone()
     other[:, 3] = 1 - other[:, 3]
     for config in CRITICS:
         critic = config.build().eval()
-        same = all(map(torch.equal, critic(*critic.view(image, [(0, 0, 9, 9)])),
-                       critic(*critic.view(other, [(0, 0, 9, 9)]))))  # fmt: skip
+        same = all(map(torch.equal, critic(*critic.view(image, [(4, 4)])),
+                       critic(*critic.view(other, [(4, 4)]))))  # fmt: skip
         assert same == (config.kind != "patch")
 
 
 @pytest.mark.parametrize(
-    ("box", "y", "x"),
-    [((10, 12, 14, 16), 8, 10), ((0, 0, 4, 4), 0, 0), ((28, 20, 32, 32), 24, 22), ((0, 0, 32, 32), 12, 12)],
+    ("centre", "y", "x"), [((12, 14), 8, 10), ((2, 2), 0, 0), ((30, 26), 24, 22), ((16, 16), 12, 12)]
 )
-def test_squares_are_centred_and_stay_inside(box, y, x):
+def test_squares_are_centred_and_stay_inside(centre, y, x):
     image = torch.arange(32 * 32.0).view(1, 1, 32, 32).requires_grad_()
-    square = cut_square(image, [box], 8)
+    square = cut_square(image, [centre], 8)
     torch.testing.assert_close(square, image[:, :, y : y + 8, x : x + 8])
     square.sum().backward()
     assert image.grad.sum() == 64

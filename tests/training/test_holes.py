@@ -47,6 +47,7 @@ def test_strokes_are_holes_inside_their_bounding_box():
         y0, x0, y1, x1 = outline.box
         assert y0 <= ys.min() <= ys.max() < y1
         assert x0 <= xs.min() <= xs.max() < x1
+        assert mask[outline.centre] == 1
         assert mask.mean() < 0.9
 
 

@@ -90,6 +90,8 @@ def test_overrides_reach_into_phases_and_critics():
         (["--loss.l1_known", "0.2"], "l1_known is 0.2"), (["--train.seed", "-1"], "seed must not be negative"),
         (["--critics", "[]"], "needs critics"), (["--critics.0.kind", "oracle"], "oracle"), (["7"], "'7'"),
         (["--critics.0.side", "300"], "sees 300 px"), (["--critics.0.norm", "batch"], "one by one"),
+        (["--critics.0", "{kind: dcgan, loss: {kind: wgan-gp}}"], "one by one"),
+        (["--loss.l1_hole", ".nan"], "not nan"),
         (["--loss.l3", "1"], "no reconstruction loss 'l3'"), (["--phases.0.update.schedule", "up"], "no schedule 'up'"),
         (["--adversarial.augment", "[blur]"], "no augmentation 'blur'"), (["--train.steps", "[3"], "is no YAML"),
     ],

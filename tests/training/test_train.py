@@ -20,6 +20,7 @@ from inpaint_training.checkpoint import (
 )
 from inpaint_training.cli import main
 from inpaint_training.recipes import load_recipe
+from inpaint_training.runlog import RunLog
 from inpaint_training.train import fit
 
 
@@ -194,7 +195,7 @@ def test_fine_tuning_takes_the_critics_along(gan, dataset, tmp_path, adversarial
     words = [*adversarial, "--train.steps", "1", "--phases.0.share", "0", "--phases.1.share", "0"]
     fit(load_recipe("compact", words), dataset, tmp_path / "tuned", start_from=gan)
     before, after = read_checkpoint(gan).critics, read_checkpoint(tmp_path / "tuned").critics
-    name = "0.score.1.weight"
+    name = "0.score.weight"
     assert 0 < (before[name] - after[name]).abs().max() < 0.01
     assert "start anew" not in capsys.readouterr().err
     other = load_recipe("compact", [*words, "--critics.0.side", "16"])
@@ -230,15 +231,51 @@ def test_the_watchdog_goes_back_and_halves_the_weight(dataset, tmp_path, adversa
     assert "0.5 of the adversarial weight" in events[0]["event"]
     state = read_training_state(resolve_checkpoint(tmp_path / "run", "newest"))
     assert state["watchdog"]["rollbacks"] == len(events)
+    assert resolve_checkpoint(tmp_path / "run", "best") == resolve_checkpoint(tmp_path / "run", "newest")
     assert state["models"]["factor"] == 0.5 ** len(events)
     reference = state["watchdog"]["psnr"]
     assert read_checkpoint(tmp_path / "run").progress.psnr_hole > reference - 1
 
 
-def test_a_nan_without_critics_is_an_error_that_tells_what_to_do(dataset, tmp_path, reconstruction):
-    words = [*reconstruction, "--train.steps", "40", "--phases.0.update.lr", "1e20"]
-    with pytest.raises(ValueError, match=r"nan.*smaller learning rate.*--phases\.0\.update\.lr"):
-        fit(load_recipe("compact", words), dataset, tmp_path / "run")
+def test_a_nan_without_critics_is_an_error_that_tells_what_to_do_and_saves_what_was_good(
+    dataset, tmp_path, reconstruction
+):
+    words = [*reconstruction, "--train.steps", "40"]
+    with pytest.raises(ValueError, match=r"nan.*step 0 is saved.*--phases\.0\.update\.lr"):
+        fit(load_recipe("compact", [*words, "--phases.0.update.lr", "1e20"]), dataset, tmp_path / "run")
+    assert read_newest(tmp_path / "run")[0].progress.step == 0
+    assert fit(load_recipe("compact", words), dataset, tmp_path / "run", resume=True).step == 40
+
+
+def test_fine_tuning_with_critics_alone_has_a_reference(gan, dataset, tmp_path, adversarial):
+    words = [*adversarial, "--train.steps", "2", "--phases.0.share", "0", "--phases.1.share", "0"]
+    fit(load_recipe("compact", words), dataset, tmp_path / "tuned", start_from=gan)
+    assert 10 < read_training_state(resolve_checkpoint(tmp_path / "tuned"))["watchdog"]["psnr"] < 40
+
+
+def test_steps_that_move_the_phases_are_refused(gan, dataset, adversarial):
+    longer = load_recipe("compact", [*adversarial, "--train.steps", "60"])
+    with pytest.raises(ValueError, match="would not be in phase 2"):
+        fit(longer, dataset, gan, resume=True, fix_steps=False)
+
+
+def test_a_full_disk_costs_the_log_not_the_run(dataset, tmp_path, reconstruction, monkeypatch, capsys):
+    class Full:
+        def write(self, _):
+            raise OSError("no space left on device")
+
+        def close(self):
+            pass
+
+    original = RunLog.__enter__
+
+    def enter(log):
+        log.lines = Full()
+        return original(log)
+
+    monkeypatch.setattr(RunLog, "__enter__", enter)
+    assert fit(load_recipe("compact", reconstruction), dataset, tmp_path / "run").step == 6
+    assert capsys.readouterr().err.count("the log cannot be written: no space left") == 1
 
 
 def test_a_full_disk_leaves_no_half_checkpoint(run, tmp_path, monkeypatch):
@@ -281,9 +318,18 @@ def test_a_truncated_checkpoint_falls_back_to_the_one_before(dataset, tmp_path, 
     assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
 
 
+@pytest.mark.parametrize("lost", ["step-0000006", "step-0000006/generator.safetensors", "checkpoints.json"])
+def test_a_run_goes_on_whatever_was_lost(dataset, tmp_path, reconstruction, lost):
+    recipe = load_recipe("compact", [*reconstruction, "--train.checkpoint_seconds", "0.001"])
+    fit(recipe, dataset, tmp_path / "run")
+    path = tmp_path / "run" / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
+
+
 def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, dataset, tmp_path, reconstruction):
-    other = load_recipe("compact", [*reconstruction, "--phases.0.update.lr", "0.5", "--name", "mine"])
-    with pytest.raises(ValueError, match=r"recipe 'compact', where phases\.0\.update\.lr is 0\.001, not 0\.5"):
+    other = load_recipe("compact", [*reconstruction, "--phases.0.update.warmup", "7", "--name", "mine"])
+    with pytest.raises(ValueError, match=r"recipe 'compact', where phases\.0\.update\.warmup is 2, not 7"):
         fit(other, dataset, run, resume=True)
     old = tmp_path / "old"
     shutil.copytree(run / "step-0000006", old)
@@ -301,7 +347,10 @@ def test_blending_interpolates_weights(gan, tmp_path):
     assert not torch.equal(start, end)
     for share in (0.0, 0.4, 1.0):
         out = blend(a, b, share, tmp_path / str(share))
-        torch.testing.assert_close(read_checkpoint(out).network.state_dict()[name], (1 - share) * start + share * end)
+        blended = read_checkpoint(out)
+        torch.testing.assert_close(blended.network.state_dict()[name], (1 - share) * start + share * end)
+        assert f"{share:g} of {b}" in blended.progress.blend
+        assert blended.progress.l1_hole == float("inf")  # not measured
     with pytest.raises(ValueError, match="exists already"):
         blend(a, b, 0.5, tmp_path / "0.4")
     with pytest.raises(ValueError, match=r"not 1\.5"):
@@ -325,11 +374,11 @@ def test_errors_are_sentences_and_nothing_is_overwritten(run, dataset, tmp_path,
         (["--out", str(dataset)], "is not empty"),
         (["--out", x, "--from", str(run), "--network.width", "0.25"], "another network"),
         (["--out", x, "--data", str(tmp_path)], "is no data set"),
-        (["--out", str(tmp_path / "empty"), "--resume"], "neither a checkpoint nor a run"),
+        (["--out", str(tmp_path / "empty"), "--resume"], "no checkpoint to go on from"),
         (["--out", x, "--max-minutes", "inf"], "not inf"),
         (["--out", str(run), "--resume", "--from", str(run)], "leave out --from"),
         (["--out", x, "--train.stepz", "1"], "stepz"),
-        (["--out", x, "--precision", "7"], "precision 7"),
+        (["--out", x, "--precision", "16-true"], "no precision '16-true'"),
         (["--out", x, "--devices", "many"], "devices many"),
     ]:
         assert main([*fit_words, *words]) == 1, message

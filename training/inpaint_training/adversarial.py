@@ -133,7 +133,8 @@ def gradient_penalty(
 ) -> tuple[Tensor, Tensor]:
     """Punish a critic whose slope is not 1 between real and filled images: Gulrajani et al. 2017, equation 3.
 
-    Computed in float32, whatever autocast says: the square of a half-precision gradient under- and overflows.
+    Computed in float32 (TF32 where the device is told to), whatever autocast says: the square of a half-precision
+    gradient under- and overflows.
 
     Parameters
     ----------

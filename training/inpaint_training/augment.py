@@ -40,9 +40,9 @@ def flip(view: Tensor, draw: Tensor) -> Tensor:
 def shift(view: Tensor, draw: Tensor) -> Tensor:
     """Move up to `LARGEST_SHIFT` of the side, what comes in from beyond is black and known; ``draw`` is (N, 2)."""
     height, width = view.shape[-2:]
-    dy, dx = ((draw - 0.5) * (2 * LARGEST_SHIFT) * draw.new_tensor([height, width])).round().long().unbind(1)  # N each
-    y = torch.arange(height, device=view.device) - dy[:, None]  # N, h
-    x = torch.arange(width, device=view.device) - dx[:, None]  # N, w
+    far = (draw - 0.5) * (2 * LARGEST_SHIFT)  # N, 2
+    y = torch.arange(height, device=view.device) - (far[:, :1] * height).round().long()  # N, h
+    x = torch.arange(width, device=view.device) - (far[:, 1:] * width).round().long()  # N, w
     inside = ((y >= 0) & (y < height))[:, None, :, None] & ((x >= 0) & (x < width))[:, None, None, :]  # N, 1, h, w
     n = torch.arange(len(view), device=view.device)[:, None, None]
     moved = view.permute(0, 2, 3, 1)[n, y.clamp(0, height - 1)[:, :, None], x.clamp(0, width - 1)[:, None]]

@@ -6,6 +6,7 @@ colour changes and masks are made where the data set lies: on the device when it
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 from collections import deque
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from inpaint_training.config import Phase, Recipe
     from inpaint_training.dataset import PhotoDataset
-    from inpaint_training.holes import BoxTuple
 
 RESIDENT_SHARE = 0.5
 """A data set lives on the device when it takes at most this share of its free memory."""
@@ -45,8 +45,8 @@ class Batch:
     """float32, (N, 3, H, W), RGB in [0, 1], channels last"""
     mask: Tensor
     """float32, (N, 1, H, W), 1 inside holes"""
-    boxes: tuple[BoxTuple, ...]
-    """Bounding boxes of the holes: y0, x0, y1, x1, half-open."""
+    centres: tuple[tuple[int, int], ...]
+    """A pixel (y, x) in the middle of every hole."""
     draws: Tensor
     """float32, (N, 1 + DRAWS), random numbers in [0, 1): one for the penalty, the others for augmentation"""
 
@@ -66,13 +66,19 @@ class Crops:
 
     def __init__(self, dataset: PhotoDataset, photos: Sequence[int], device: torch.device) -> None:
         self.dataset, self.photos, self.device = dataset, photos, device
+        self._order = functools.lru_cache(4)(self._shuffle)
         self.resident = device.type == "cuda" and _fits(dataset, device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the mapped files cannot be written, and nobody tries to
             self.shards = {name: torch.from_numpy(shard) for name, shard in dataset.shards.items()}
         if self.resident:
             self.shards = {name: shard.to(device) for name, shard in self.shards.items()}
-        self._order = functools.lru_cache(4)(self._shuffle)
+
+    def of(self, photos: Sequence[int]) -> Crops:
+        """Return crops of other photos; the data set is shared."""
+        other = copy.copy(self)
+        other.photos, other._order = photos, functools.lru_cache(4)(other._shuffle)
+        return other
 
     def _shuffle(self, seed: int, visit: int) -> np.ndarray:
         return np.random.default_rng([seed, ORDER, visit]).permutation(self.photos)
@@ -106,19 +112,21 @@ class Crops:
         self, photos: Sequence[int], rngs: Sequence[np.random.Generator], phase: Phase, config: DataConfig
     ) -> Batch:
         """Return one crop of every photo; each has a random generator of its own."""
-        squares, flips, gains = [], [], []
-        for photo, rng in zip(photos, rngs, strict=True):
-            squares.append(random_square(self.photo(photo), phase.crop, config, rng))  # 3, crop, crop
-            flips.append(rng.random() < config.flip)
-            gains.append(1 + config.jitter * rng.uniform(-1, 1, 3))  # white balance and exposure
+        squares = [random_square(self.photo(photo), phase.crop, config, rng)  # 3, crop, crop
+                   for photo, rng in zip(photos, rngs, strict=True)]  # fmt: skip
         outlines = [phase.holes.draw(phase.crop, rng) for rng in rngs]
-        draws = torch.tensor(np.stack([rng.random(1 + DRAWS) for rng in rngs]), dtype=torch.float32)
-        image = torch.stack(squares).to(self.device, non_blocking=True)  # N, 3, crop, crop
-        image = torch.where(torch.tensor(flips).to(self.device)[:, None, None, None], image.flip(3), image)
-        gain = torch.tensor(np.array(gains), dtype=torch.float32).to(self.device)[..., None, None]
+        # Flip, gains (white balance and exposure), and what the step draws: one copy to the device.
+        drawn = np.stack([
+            [rng.random() < config.flip, *(1 + config.jitter * rng.uniform(-1, 1, 3)), *rng.random(1 + DRAWS)]
+            for rng in rngs
+        ])  # fmt: skip
+        numbers = torch.from_numpy(drawn).float().to(self.device)  # N, 1 + 3 + 1 + DRAWS
+        flip, gain, draws = numbers[:, :1, None, None] > 0, numbers[:, 1:4, None, None], numbers[:, 4:]
+        image = torch.stack(squares).to(self.device)  # N, 3, crop, crop
+        image = torch.where(flip, image.flip(3), image)
         image = (image * (gain / 255)).clamp(0, 1).contiguous(memory_format=torch.channels_last)
         mask = render_masks(outlines, phase.crop, self.device)
-        return Batch(image, mask, tuple(outline.box for outline in outlines), draws.to(self.device))
+        return Batch(image, mask, tuple(outline.centre for outline in outlines), draws)
 
 
 def random_square(photo: Tensor, crop: int, config: DataConfig, rng: np.random.Generator) -> Tensor:

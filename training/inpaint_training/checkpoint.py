@@ -8,12 +8,15 @@ critics) and ``training.pt`` (what a resumed run needs). The weights alone are e
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from inpaint_training.recipes import load_recipe, write_recipe
@@ -58,6 +61,8 @@ class Progress:
     """PSNR over them in dB, of the weights in training."""
     texture: float = float("nan")
     """Gradient energy inside them relative to the originals', of the weights in training."""
+    blend: str = ""
+    """What the weights were interpolated from; nothing is measured then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ def resolve_checkpoint(path: Path, which: str = "best") -> Path:
     Parameters
     ----------
     which
-        ``newest``, ``best`` (lowest held-out L1 with the newest's objective) or ``reconstruction`` (the last one before
-        adversarial training).
+        ``newest``, ``best`` (lowest held-out L1; in adversarial training, where L1 does not tell, the newest) or
+        ``reconstruction`` (the last one before adversarial training).
 
     Raises
     ------
@@ -163,18 +168,23 @@ def write_checkpoint(
             write_weights(critics, partial / CRITICS)
         if training:
             torch.save(dict(training), partial / TRAINING)
-        (partial / PROGRESS).write_text(json.dumps({"format": FORMAT, **asdict(progress)}, indent=1))
-    except Exception as error:  # safetensors and torch raise their own kinds when the disk is full
+        measured = {name: value for name, value in asdict(progress).items() if value == value and value != math.inf}
+        (partial / PROGRESS).write_text(json.dumps({"format": FORMAT, **measured}, indent=1))
+        _sync(partial)
+    except (OSError, RuntimeError, SafetensorError) as error:  # the latter two when the disk is full
         shutil.rmtree(partial, ignore_errors=True)
         raise OSError(f"checkpoint {folder} cannot be written: {str(error).splitlines()[0]}") from error
-    if folder.exists():
-        old = folder.with_name(f".{folder.name}.old")
-        folder.rename(old)
-        partial.rename(folder)
-        shutil.rmtree(old)
-    else:
-        partial.rename(folder)
+    if folder.exists():  # a run that went back comes to the same step again
+        shutil.rmtree(folder)
+    partial.rename(folder)
     return folder
+
+
+def _sync(folder: Path) -> None:
+    """Have the disk keep a folder's files: a power cut must not leave a whole name on half a file."""
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def keep_checkpoint(run: Path, folder: Path, progress: Progress, before_critics: bool, keep: int) -> None:
@@ -189,17 +199,28 @@ def keep_checkpoint(run: Path, folder: Path, progress: Progress, before_critics:
     """
     index = _read_index(run)
     best = _read_progress(run / index.get("best", ""))
-    better = best and best.objective == progress.objective and best.l1_hole < progress.l1_hole
+    reconstructs = progress.objective == "reconstruction"
+    better = best and best.objective == progress.objective and reconstructs and best.l1_hole < progress.l1_hole
     index |= {"newest": folder.name} | ({} if better else {"best": folder.name})
     if before_critics:
         index["reconstruction"] = folder.name
     partial = run / (INDEX + ".new")
     partial.write_text(json.dumps(index))
     partial.replace(run / INDEX)
-    steps = sorted(path.name for path in run.glob("step-*"))
-    newest = [name for name in steps if name <= folder.name][-keep:]
-    for name in set(steps) - set(newest) - set(index.values()):
-        shutil.rmtree(run / name)
+    older = [path for path in _checkpoints(run) if _step(path) <= progress.step]
+    for path in older[keep:]:
+        if path.name not in index.values():
+            shutil.rmtree(path)
+
+
+def _step(folder: Path) -> int:
+    return int(folder.name.removeprefix("step-"))
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    """Return a run's checkpoints, the newest first."""
+    found = (path for path in run.glob("step-*") if path.name.removeprefix("step-").isdigit())
+    return sorted(found, key=_step, reverse=True)
 
 
 def _read_index(run: Path) -> dict[str, str]:
@@ -228,9 +249,10 @@ def read_newest(run: Path) -> tuple[Checkpoint, dict[str, Any]]:
     ValueError
         When there is none.
     """
-    newest = resolve_checkpoint(run, "newest")
-    older = sorted((path for path in newest.parent.glob("step-*") if path.name < newest.name), reverse=True)
-    for folder in (newest, *older):
+    folders = _checkpoints(run)
+    if not folders:
+        raise ValueError(f"{run} holds no checkpoint to go on from: start without --resume")
+    for folder in folders:
         try:
             return read_checkpoint(folder), read_training_state(folder)
         except ValueError as error:

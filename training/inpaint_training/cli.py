@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("--max-minutes", type=float, metavar="M", help="time that this call may take")
     fit.add_argument("--devices", default="1", metavar="D", help="processes on every node, one a device; or auto")
     fit.add_argument("--num-nodes", type=int, default=1, metavar="N", help="computers")
-    fit.add_argument("--precision", metavar="P", help="for example bf16-mixed or 32-true; the default is the fast one")
+    fit.add_argument("--precision", metavar="P", help="32-true or bf16-mixed; the default is the fast one")
 
     blend = commands.add_parser("blend", help="interpolate the weights of two checkpoints", allow_abbrev=False)
     blend.add_argument("a", type=Path, help="a checkpoint, for example the last one before adversarial training")
@@ -73,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return COMMANDS[arguments.command](arguments, overrides)
     except (ValueError, OSError) as error:
         say(sys.stderr, f"inpaint-train: {error}\n")
+        return 1
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for every command
+            raise
+        say(sys.stderr, "inpaint-train: the device's memory is too small: set a smaller --phases.N.batch\n")
         return 1
     except KeyboardInterrupt:
         how = "; go on with --resume" if arguments.command == "fit" else ""

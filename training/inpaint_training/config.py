@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Annotated, Literal
@@ -165,12 +166,12 @@ class Recipe(Piece):
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        if not any(phase.share for phase in self.phases):
+        if not self.active_phases:
             raise ValueError("a recipe needs at least one phase with a share")
         for name, weight in self.loss.items():
             check_known(name, TERMS, "reconstruction loss")
-            if weight < 0:
-                raise ValueError(f"loss.{name} must not be negative, not {weight}")
+            if not 0 <= weight < math.inf:
+                raise ValueError(f"loss.{name} must be a number that is not negative, not {weight}")
         if not any(self.loss.values()):
             raise ValueError("loss needs at least one term with a weight")
         if self.loss.get("l1_known") and getattr(self.network, "hole_init", "") == "pullpush":
@@ -180,19 +181,25 @@ class Recipe(Piece):
             )
         self._check_critics()
         network: BuiltNetwork = self.network.smallest().build()
-        for phase in self.phases:
+        for phase in self.active_phases:
             network.check_size(phase.crop, phase.crop)
 
     def _check_critics(self) -> None:
         for critic in self.critics:
-            if isinstance(critic.loss, WganGp) and getattr(critic, "norm", "none") == "batch":
-                raise ValueError("a gradient penalty looks at images one by one: set the critic's norm to none")
-        for phase in self.phases:
+            if isinstance(critic.loss, WganGp) and critic.batch_norm:
+                raise ValueError(f"a gradient penalty looks at images one by one, the critic {critic.kind} with batch "
+                                 "normalisation does not: set its norm to none, or choose another loss")  # fmt: skip
+        for phase in self.active_phases:
             if phase.objective != "reconstruction":
                 if not self.critics:
                     raise ValueError(f"a phase with the objective {phase.objective} needs critics")
                 for critic in self.critics:
                     critic.check_crop(phase.crop)
+
+    @property
+    def active_phases(self) -> tuple[Phase, ...]:
+        """Those that are not left out."""
+        return tuple(phase for phase in self.phases if phase.share)
 
     def phase_ends(self) -> list[int]:
         """Return the step at which each phase ends; the last one is `train.steps`."""

@@ -6,7 +6,7 @@ them into scores, a tensor (N, ...) for every head.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
@@ -20,7 +20,6 @@ from inpaint_training.pieces import Piece, check_positive
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from inpaint_training.holes import BoxTuple
 
 # Iizuka et al. 2017, Tables 2 and 3: output channels of the 5 x 5 convolutions of stride 2.
 LOCAL_CHANNELS = (64, 128, 256, 512, 512)
@@ -31,6 +30,9 @@ FEATURES = 1024
 PATCH_CHANNELS = (64, 128, 256, 256, 256, 256)
 # Radford et al. 2016, as used by Pathak et al. 2016: 4 x 4 convolutions of stride 2.
 DCGAN_CHANNELS = (64, 128, 256, 512)
+
+SMALLEST_VIEW = 16
+"""Side of the smallest image that a critic can be made for, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class _Common(Piece):
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_positive(self, "width", "share")
+        for name in {"side", "crop"} & {entry.name for entry in fields(self)}:
+            if not getattr(self, name) >= SMALLEST_VIEW:
+                raise ValueError(f"{name} must be at least {SMALLEST_VIEW} px, not {getattr(self, name)}")
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether scores of an image depend on the others of the batch."""
+        return getattr(self, "norm", "none") == "batch"
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,11 @@ class DcganConfig(_Common):
     """Of the square, in pixels."""
     loss: AdversarialLoss = field(default_factory=Bce)
 
+    @property
+    def batch_norm(self) -> bool:
+        """Always."""
+        return True
+
     def check_crop(self, crop: int) -> None:
         """Raise `ValueError` when crops of this side are too small."""
         if self.side > crop:
@@ -134,9 +149,14 @@ class PgganConfig(_Common):
     """Side of the image, in pixels: the global head is fully connected."""
     loss: AdversarialLoss = field(default_factory=Bce)
 
+    @property
+    def batch_norm(self) -> bool:
+        """Always."""
+        return True
+
     def check_crop(self, crop: int) -> None:
         """Raise `ValueError` when the crops have another side."""
-        if self.crop != crop:
+        if self.crop != crop or crop < 128:
             raise ValueError(f"the global head needs crops of {self.crop} px, not {crop} px")
 
     def build(self) -> nn.Module:
@@ -149,14 +169,14 @@ CriticConfig = Annotated[
 ]
 
 
-def cut_square(image: Tensor, boxes: Sequence[BoxTuple], side: int) -> Tensor:
-    """Cut a square around every box's middle, moved as little as needed to lie inside the image.
+def cut_square(image: Tensor, centres: Sequence[tuple[int, int]], side: int) -> Tensor:
+    """Cut a square around a pixel of every image, moved as little as needed to lie inside the image.
 
     Parameters
     ----------
     image : Tensor of shape (N, C, H, W)
-    boxes
-        One of every image.
+    centres
+        y and x of the pixel.
     side
         In pixels.
 
@@ -166,9 +186,9 @@ def cut_square(image: Tensor, boxes: Sequence[BoxTuple], side: int) -> Tensor:
     """
     height, width = image.shape[-2:]
     squares = []
-    for plane, (y0, x0, y1, x1) in zip(image.unbind(), boxes, strict=True):  # C, H, W
-        y = min(max((y0 + y1 - side) // 2, 0), height - side)
-        x = min(max((x0 + x1 - side) // 2, 0), width - side)
+    for plane, (centre_y, centre_x) in zip(image.unbind(), centres, strict=True):  # C, H, W
+        y = min(max(centre_y - side // 2, 0), height - side)
+        x = min(max(centre_x - side // 2, 0), width - side)
         squares.append(plane[:, y : y + side, x : x + side])
     return torch.stack(squares)
 
@@ -201,7 +221,8 @@ class _Encoder(nn.Sequential):
     def __init__(self, channels: Sequence[int], side: int, config: LocalConfig | GlobalLocalConfig) -> None:
         convolutions, out = _strided(channels, 5, config.width, 3, config.norm, config.act)
         side = _half(side, len(channels))
-        super().__init__(convolutions, nn.Flatten(), nn.Linear(out * side**2, FEATURES))
+        act = nn.LeakyReLU(0.2) if config.act == "leaky" else nn.ReLU()
+        super().__init__(convolutions, nn.Flatten(), nn.Linear(out * side**2, FEATURES), act)
 
 
 class LocalCritic(nn.Module):
@@ -211,11 +232,11 @@ class LocalCritic(nn.Module):
         super().__init__()
         self.side = config.side
         self.encoder = _Encoder(LOCAL_CHANNELS, config.side, config)
-        self.score = nn.Sequential(nn.LeakyReLU(0.2) if config.act == "leaky" else nn.ReLU(), nn.Linear(FEATURES, 1))
+        self.score = nn.Linear(FEATURES, 1)
 
-    def view(self, image: Tensor, boxes: Sequence[BoxTuple]) -> tuple[Tensor, ...]:
+    def view(self, image: Tensor, centres: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
         """Cut what the critic sees out of images and masks (N, 4, H, W)."""
-        return (cut_square(image, boxes, self.side),)
+        return (cut_square(image, centres, self.side),)
 
     def forward(self, view: Tensor) -> tuple[Tensor]:
         """Score views (N, 4, side, side); values of [0, 1] are spread to [-1, 1]."""
@@ -232,9 +253,9 @@ class GlobalLocalDiscriminator(nn.Module):
         self.local = _Encoder(LOCAL_CHANNELS, config.side, config)
         self.join = nn.Linear(2 * FEATURES, 1)
 
-    def view(self, image: Tensor, boxes: Sequence[BoxTuple]) -> tuple[Tensor, ...]:
+    def view(self, image: Tensor, centres: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
         """Return images and masks (N, 4, H, W), and the squares around the holes."""
-        return image, cut_square(image, boxes, self.side)
+        return image, cut_square(image, centres, self.side)
 
     def forward(self, image: Tensor, square: Tensor) -> tuple[Tensor]:
         """Score views (N, 4, crop, crop) and (N, 4, side, side)."""
@@ -251,7 +272,7 @@ class PatchCritic(nn.Module):
         last = nn.Conv2d(out, max(1, round(PATCH_CHANNELS[-1] * config.width)), 5, 2, 2)
         self.last = spectral_norm(last)
 
-    def view(self, image: Tensor, boxes: Sequence[BoxTuple]) -> tuple[Tensor, ...]:
+    def view(self, image: Tensor, centres: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
         """Return images and masks (N, 4, H, W) as they are."""
         return (image,)
 
@@ -270,9 +291,9 @@ class DcganDiscriminator(nn.Module):
         self.convolutions, out = _strided(DCGAN_CHANNELS, 4, config.width, 3, "batch", "leaky", first_norm=False)
         self.score = nn.Linear(out * (config.side // 2 ** len(DCGAN_CHANNELS)) ** 2, 1)
 
-    def view(self, image: Tensor, boxes: Sequence[BoxTuple]) -> tuple[Tensor, ...]:
+    def view(self, image: Tensor, centres: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
         """Cut what the discriminator sees out of images and masks (N, 4, H, W)."""
-        return (cut_square(image, boxes, self.side),)
+        return (cut_square(image, centres, self.side),)
 
     def forward(self, view: Tensor) -> tuple[Tensor]:
         """Score views (N, 4, side, side)."""
@@ -289,7 +310,7 @@ class PgganDiscriminator(nn.Module):
         self.whole, out = _strided((512, 512, 512), 4, config.width, middle, "batch", "leaky")
         self.score = nn.Linear(out * (config.crop // 64) ** 2, 1)
 
-    def view(self, image: Tensor, boxes: Sequence[BoxTuple]) -> tuple[Tensor, ...]:
+    def view(self, image: Tensor, centres: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
         """Return images and masks (N, 4, H, W) as they are."""
         return (image,)
 

@@ -35,6 +35,12 @@ class Outline:
     strokes: np.ndarray | None = None
     """float array of shape (S, 5): y0, x0, y1, x1 and radius of every segment, in pixels."""
 
+    @property
+    def centre(self) -> tuple[int, int]:
+        """A pixel (y, x) in the middle: of the box, or of one of the segments, since strokes wind around theirs."""
+        y0, x0, y1, x1 = self.box if self.strokes is None else self.strokes[len(self.strokes) // 2, :4].tolist()
+        return int(y0 + y1) // 2, int(x0 + x1) // 2
+
 
 def random_box(height: int, width: int, hole_min: int, hole_max: int, margin: int, rng: np.random.Generator,
                square: bool = False) -> BoxTuple:  # fmt: skip

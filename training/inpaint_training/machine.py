@@ -8,6 +8,10 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision as FabricMixedPrecision
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+PRECISIONS = ("32-true", "bf16-mixed")
+"""float16 would need its losses scaled, and pure bfloat16 cannot hold an average of weights."""
 
 
 class MixedPrecision(FabricMixedPrecision):
@@ -34,17 +38,20 @@ class Machine:
     nodes: int = 1
     """Computers."""
     precision: str | None = None
-    """See Lightning Fabric; bf16-mixed where the hardware computes it, else 32-true, when it is None."""
+    """One of `PRECISIONS`; bf16-mixed where the hardware computes it, else 32-true, when it is None."""
 
     def launch(self) -> Fabric:
         """Start the processes."""
         precision: Any = self.precision or fast_precision()
+        if precision not in PRECISIONS:
+            raise ValueError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        torch.backends.cudnn.benchmark = True  # a phase has one size of crops
         try:
             chosen = (
                 {"plugins": [MixedPrecision(precision)]} if precision.endswith("-mixed") else {"precision": precision}
             )
             fabric = Fabric(devices=self.devices, num_nodes=self.nodes, **chosen)
-        except (ValueError, TypeError, RuntimeError) as error:
+        except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
             raise ValueError(f"devices {self.devices}, nodes {self.nodes}, precision {precision}: {error}") from error
         fabric.launch()
         return fabric

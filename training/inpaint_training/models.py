@@ -66,6 +66,8 @@ class Player:
     """
 
     def __init__(self, bare: nn.Module, fabric: Fabric, compiled: bool = False) -> None:
+        if fabric.world_size > 1 and fabric.device.type == "cuda":  # there is none for the CPU
+            bare = nn.SyncBatchNorm.convert_sync_batchnorm(bare)
         self.bare, self.fabric = bare, fabric
         bare.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         faster: Any = torch.compile(bare) if compiled else bare
@@ -151,6 +153,7 @@ class Models:
         self.recipe, self.fabric = recipe, fabric
         torch.manual_seed(recipe.train.seed)
         network = recipe.network.build()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(network, use_buffers=True).to(fabric.device)
         self.completer = Player(network, fabric, recipe.train.compile)
         self.adversaries = [Adversary(config, fabric) for config in recipe.critics]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 AGREE_STEPS = 10
 """Several processes agree about stopping every so many steps: asking costs them a wait."""
+SWITCH_CHECKS = (20, 50)
+"""Steps after the begin of adversarial training at which there is a check of its own: what goes wrong does it soon."""
 
 
 class Run:
@@ -57,16 +59,16 @@ class Run:
                     self.progress, step=done, images=self.recipe.images_before(done), objective=phase.objective,
                     minutes=minutes_before + (time.monotonic() - started) / 60,
                 )  # fmt: skip
-                stop = self.agree(done, interruption.wished or time.monotonic() > deadline)
+                stop = self.agree(done, interruption, time.monotonic() > deadline)
                 problem = None
                 if done % self.recipe.train.log_steps == 0 or done == end or stop:
                     problem = self.write_log(rates)
-                if not problem and (done % self.recipe.train.check_steps == 0 or done == end or stop):
-                    problem = self.check(phase, done, end, stop)
+                if not problem and (self.is_time_to_check(phase, done, start, end) or stop):
+                    with self.log.pause():
+                        problem = self.check(phase, done, end, stop)
                 if problem:
                     self.roll_back(problem, phase)
-                    if stop:
-                        self.save(before_critics=False, last=True)
+                    self.save(before_critics=False, last=stop)
                     break
                 if stop:
                     break
@@ -85,16 +87,23 @@ class Run:
 
     def validation(self) -> Iterator[Batch]:
         """Yield held-out crops with the holes of the last phase, so that all phases are judged alike."""
-        return held_out_batches(self.held_out, self.recipe.phases[-1])
+        return held_out_batches(self.held_out, self.recipe.active_phases[-1])
 
-    def agree(self, done: int, stop: bool) -> bool:
-        """Return whether all processes stop now."""
+    def is_time_to_check(self, phase: Phase, done: int, start: int, end: int) -> bool:
+        """Return whether this step ends with a check."""
+        after_switch = phase.objective == "adversarial" and done - start in SWITCH_CHECKS
+        return after_switch or done % self.recipe.train.check_steps == 0 or done == end
+
+    def agree(self, done: int, interruption: Interruption, late: bool) -> bool:
+        """Return whether all processes stop now; they share an interruption too."""
         if self.fabric.world_size == 1:
-            return stop
+            return interruption.wished or late
         if done % AGREE_STEPS:
             return False
-        wish = torch.tensor(float(stop), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(wish, reduce_op="sum"))
+        wishes = torch.tensor([interruption.wished, late], dtype=torch.float32, device=self.fabric.device)
+        interrupted, late = self.fabric.all_reduce(wishes, reduce_op="sum").tolist()  # type: ignore[union-attr]
+        interruption.wished = interruption.wished or interrupted > 0
+        return interruption.wished or late > 0
 
     def write_log(self, rates: dict[str, float]) -> str | None:
         """Write a log line; return what is wrong with it."""
@@ -123,26 +132,28 @@ class Run:
         due = time.monotonic() - self.last_checkpoint > self.recipe.train.checkpoint_seconds
         if self.fabric.broadcast(due or last or before_critics):
             self.save(before_critics, last)
-        self.log.restart()
         return None
 
     def save(self, before_critics: bool, last: bool) -> None:
         """Write samples and a checkpoint; a full disk is told, and ends the run only at its end."""
+        failure = None
         if self.fabric.is_global_zero:
             batch = next(self.validation())
+            self.log.write_samples(self.progress.step, batch, complete(self.models, batch))
             try:
-                self.log.write_samples(self.progress.step, batch, complete(self.models, batch))
                 folder = write_checkpoint(
                     self.folder / f"step-{self.progress.step:07}", self.recipe, self.progress,
                     self.models.average.module.state_dict(), self.models.critic_weights(), self.state(),
                 )  # fmt: skip
                 keep_checkpoint(self.folder, folder, self.progress, before_critics, self.recipe.train.keep)
             except OSError as error:
-                if last:
-                    raise
-                self.log.say(self.progress.step, f"{error}; training goes on, the checkpoint before it is kept")
+                failure = str(error)
         self.last_checkpoint = time.monotonic()
-        self.fabric.barrier()
+        failure = self.fabric.broadcast(failure)  # and wait for the first process
+        if failure and last:
+            raise OSError(failure)
+        if failure:
+            self.log.say(self.progress.step, f"{failure}; training goes on, the checkpoint before it is kept")
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs beside the recipe."""
@@ -158,17 +169,20 @@ class Run:
         Raises
         ------
         ValueError
-            When the adversarial loss cannot be the reason.
+            When the adversarial loss cannot be the reason; the last good state is saved.
         """
-        if phase.objective != "adversarial" or not self.recipe.train.watchdog:
-            raise ValueError(f"{problem} at step {self.progress.step}: use a smaller learning rate, for example with "
-                             f"--phases.{self.recipe.phases.index(phase)}.update.lr")  # fmt: skip
-        if self.watchdog.rollbacks >= MOST_ROLLBACKS:
-            raise ValueError(f"{problem} at step {self.progress.step}, after {MOST_ROLLBACKS} roll-backs: the last "
-                             f"good state is that of step {self.good[0].step}; use smaller learning rates")  # fmt: skip
         failed = self.progress.step
         self.progress, state = self.good
         self.models.load_state(copy.deepcopy(state))
+        hopeless = phase.objective != "adversarial" or not self.recipe.train.watchdog
+        if hopeless or self.watchdog.rollbacks >= MOST_ROLLBACKS:
+            self.save(before_critics=False, last=True)
+            update = "critic_update" if phase.objective == "critic" else "update"
+            often = "" if hopeless else f", after {MOST_ROLLBACKS} roll-backs"
+            raise ValueError(
+                f"{problem} at step {failed}{often}; step {self.progress.step} is saved: go on with --resume and "
+                f"a smaller learning rate, --phases.{self.recipe.phases.index(phase)}.{update}.lr"
+            )
         self.models.factor /= 2
         self.watchdog.rollbacks += 1
         self.good = self.snapshot()  # with half the weight: a second failure halves it again

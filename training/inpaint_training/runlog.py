@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -37,7 +40,7 @@ class RunLog:
     """
 
     def __init__(self, run: Path, steps: int, first_step: int, enabled: bool = True) -> None:
-        self.run, self.enabled = run, enabled
+        self.run, self.enabled, self.failed = run, enabled, False
         self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step", disable=not enabled)
         self.parts: dict[str, list[Tensor]] = {}
         self.images, self.since = 0, time.monotonic()
@@ -52,8 +55,9 @@ class RunLog:
     def __exit__(self, *_: object) -> None:
         self.bar.close()
         if self.enabled:
-            self.lines.close()
-            self.board.close()
+            with self._written():
+                self.board.close()
+                self.lines.close()
 
     def add(self, parts: Mapping[str, Tensor], images: int) -> None:
         """Remember a step's numbers, which stay on the device, and move the progress bar."""
@@ -74,27 +78,53 @@ class RunLog:
         return means
 
     def restart(self) -> None:
-        """Forget the numbers since the last call: what follows is another timeline, or was not training."""
+        """Forget the numbers since the last call."""
         self.parts, self.images, self.since = {}, 0, time.monotonic()
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leave what happens within out of the speed."""
+        begun = time.monotonic()
+        yield
+        self.since += time.monotonic() - begun
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Append a line, and the same numbers to TensorBoard."""
-        if self.enabled:
-            self.lines.write(json.dumps({"step": step, **values}) + "\n")
+        if not self.enabled:
+            return
+        with self._written():
+            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+            self.lines.write(json.dumps({"step": step, **finite}) + "\n")
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
 
     def say(self, step: int, text: str) -> None:
         """Tell something to whoever watches, and write it down."""
-        if self.enabled:
-            self.bar.write(f"step {step}: {text}")
+        if not self.enabled:
+            return
+        self.bar.write(f"step {step}: {text}", file=sys.stderr)
+        with self._written():
             self.lines.write(json.dumps({"step": step, "event": text}) + "\n")
             self.board.add_text("events", text, step)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Let a full disk cost lines of the log, not the run."""
+        try:
+            yield
+        except OSError as error:
+            if not self.failed:
+                self.bar.write(f"the log cannot be written: {error}; training goes on", file=sys.stderr)
+            self.failed = True
 
     def write_samples(self, step: int, batch: Batch, completion: Tensor) -> None:
         """Write a grid, a row a photo: with the hole, completion, composite, original."""
         if not self.enabled:
             return
+        with self._written():
+            self._write_samples(step, batch, completion)
+
+    def _write_samples(self, step: int, batch: Batch, completion: Tensor) -> None:
         image, mask, completion = (x[:SAMPLES].float().cpu() for x in (batch.image, batch.mask, completion))
         composite = torch.where(mask > 0, completion, image)
         rows = torch.cat([torch.where(mask > 0, 0.5, image), completion, composite, image], 3)  # N, 3, H, 4 W

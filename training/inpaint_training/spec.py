@@ -17,9 +17,9 @@ def describe(checkpoint: Checkpoint) -> ModelSpec:
     return ModelSpec(
         name=recipe.name,
         recipe=recipe.name,
-        window=recipe.phases[-1].crop,
-        hole_min=min(phase.hole_min for phase in recipe.phases),
-        hole_max=recipe.phases[-1].hole_max,
+        window=recipe.active_phases[-1].crop,
+        hole_min=min(phase.hole_min for phase in recipe.active_phases),
+        hole_max=recipe.active_phases[-1].hole_max,
         size_multiple=network.size_multiple,
         minimum_side=network.minimum_side,
         parameters=count_parameters(network),

@@ -84,19 +84,21 @@ def update_network(
     loss, parts = reconstruction_loss(output, batch.image, batch.mask, models.recipe.loss)
     (gradient,) = torch.autograd.grad(loss, output)  # N, 3, H, W
     parts["loss"] = loss.detach()
-    reconstruction = _norm(models, gradient * batch.mask)
-    for index, adversary in enumerate(adversaries):
+    deceits: list[Tensor] = []
+    gradients: list[Tensor] = []
+    for adversary in adversaries:
         with models.fabric.autocast():
             heads = adversary.critic(*see(models, adversary, batch, output))
-        deceit = torch.stack([adversary.piece.loss.network_loss(head.float()) for head in heads]).sum()
-        (towards,) = torch.autograd.grad(deceit, output)  # N, 3, H, W; 0 outside holes
-        norm = _norm(models, towards)
+        deceits.append(torch.stack([adversary.piece.loss.network_loss(head.float()) for head in heads]).sum())
+        gradients += torch.autograd.grad(deceits[-1], output)  # N, 3, H, W; 0 outside holes
+    reconstruction, *norms = _norms(models, [gradient * batch.mask, *gradients])
+    for index, (adversary, towards, norm) in enumerate(zip(adversaries, gradients, norms, strict=True)):
         balance = models.recipe.adversarial.balance
         weight, adversary.weight = balance.weigh(adversary.weight, reconstruction, norm)
         weight = models.factor * adversary.piece.share * weight
         gradient = gradient + weight * towards
         parts |= {
-            f"critic_{index}/network_loss": deceit.detach(),
+            f"critic_{index}/network_loss": deceits[index].detach(),
             f"critic_{index}/weight": weight,
             f"critic_{index}/gradient_ratio": weight * norm / reconstruction.clamp(min=1e-12),
         }
@@ -107,13 +109,20 @@ def update_network(
 
 
 def see(models: Models, adversary: Adversary, batch: Batch, completion: Tensor) -> tuple[Tensor, ...]:
-    """Return what a critic sees of a completion's composite: views (N, 4, h, w), augmented."""
+    """Return what a critic sees of a completion's composite: views (N, 4, h, w), augmented.
+
+    Clamped, since nobody will see anything else, with the gradient of the unclamped.
+    """
     composite = torch.where(batch.mask > 0, completion.float(), batch.image)  # N, 3, H, W
-    views = adversary.critic.view(torch.cat([composite, batch.mask], 1), batch.boxes)
+    composite = composite + (composite.clamp(0, 1) - composite).detach()  # N, 3, H, W
+    views = adversary.critic.view(torch.cat([composite, batch.mask], 1), batch.centres)
     names = models.recipe.adversarial.augment
     return tuple(augment(view, batch.draws[:, 1:], names) for view in views)
 
 
-def _norm(models: Models, gradient: Tensor) -> Tensor:
-    """Return the norm over all devices' parts of a batch."""
-    return models.fabric.all_reduce(gradient.square().sum(), reduce_op="sum").sqrt()  # type: ignore[union-attr]
+def _norms(models: Models, gradients: Sequence[Tensor]) -> list[Tensor]:
+    """Return the norms over all devices' parts of a batch."""
+    squares = torch.stack([gradient.square().sum() for gradient in gradients])
+    if models.fabric.world_size > 1:
+        torch.distributed.all_reduce(squares)  # Fabric's would wait at a barrier too
+    return list(squares.sqrt())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import copy
 import math
+import re
 import sys
 import time
 from dataclasses import replace
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inpaint_training.batches import Crops, split
-from inpaint_training.checkpoint import INDEX, Progress, read_checkpoint, read_newest
+from inpaint_training.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
 from inpaint_training.dataset import PhotoDataset
-from inpaint_training.health import Watchdog
+from inpaint_training.health import Watchdog, examine
 from inpaint_training.interruption import Interruption
 from inpaint_training.machine import Machine
 from inpaint_training.models import Models
@@ -25,7 +25,6 @@ from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from lightning_fabric import Fabric
@@ -37,8 +36,10 @@ PROBE_STEPS = 6
 TIME_FOR_STEPS = 0.95
 """Share of the time for steps; the rest is for checkpoints and checks."""
 MOST_STEPS = 100_000_000
-FREE_TO_CHANGE = ("name", "description", "licence", "train.steps", "train.log_steps", "train.checkpoint_seconds",
-                  "train.keep", "train.compile")  # fmt: skip
+FREE_TO_CHANGE = re.compile(
+    r"name|description|licence|train\.(steps|log_steps|checkpoint_seconds|keep|compile|watchdog)"
+    r"|phases\.\d+\.(critic_)?update\.(lr|lr_end)"
+)
 """What a resumed run may have otherwise than its checkpoint."""
 
 
@@ -101,7 +102,8 @@ def fit(
         refuse_changes(newest[0].recipe, recipe, run)
         if fix_steps:
             recipe = replace(recipe, train=replace(recipe.train, steps=newest[0].recipe.train.steps))
-    dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.phases))
+        refuse_moved_phases(newest[0], recipe)
+    dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.active_phases))
     held_out, trained = split(dataset, recipe.train.held_out)
 
     fabric = (machine or Machine()).launch()
@@ -121,7 +123,9 @@ def fit(
     fabric.barrier()  # every process has looked at the folder before one of them writes into it
 
     with RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log, Interruption() as interruption:
-        trainer = Run(recipe, run, crops, replace_photos(crops, held_out), models, log, watchdog, progress)
+        trainer = Run(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress)
+        if start_from and recipe.active_phases[0].objective != "reconstruction":
+            watchdog.judge(examine(models, trainer.validation()), adversarial=False)
         deadline = started + max_minutes * 60 if max_minutes is not None else math.inf
         progress = trainer.train(deadline, started, interruption)
     if interruption.wished:
@@ -131,13 +135,6 @@ def fit(
 
 LOGS = {"samples", "tensorboard", "log.jsonl"}
 """What a run that ended before its first checkpoint leaves behind; a new one may go on in that folder."""
-
-
-def replace_photos(crops: Crops, photos: Sequence[int]) -> Crops:
-    """Return the same crops of other photos; the data set is shared."""
-    other = copy.copy(crops)
-    other.photos = photos
-    return other
 
 
 def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
@@ -161,11 +158,25 @@ def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
 def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
     """Raise `ValueError` when a run cannot go on with another recipe."""
     was, now = (dict(_flatten(to_plain(recipe))) for recipe in (old, new))
-    changed = [key for key in was | now if was.get(key) != now.get(key) and key not in FREE_TO_CHANGE]
+    changed = [key for key in was | now if was.get(key) != now.get(key) and not FREE_TO_CHANGE.fullmatch(key)]
     if changed:
         raise ValueError(
             f"{run} was made with recipe {old.name!r}, where {changed[0]} is {was.get(changed[0], 'absent')}, not "
             f"{now.get(changed[0], 'absent')}: resume with the same recipe, or start a new run with --from {run}"
+        )
+
+
+def refuse_moved_phases(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Raise `ValueError` when another number of steps puts the checkpoint into another phase."""
+    last = checkpoint.progress.step - 1
+    if last < 0 or recipe.train.steps == checkpoint.recipe.train.steps:
+        return
+    was = checkpoint.recipe.phases.index(checkpoint.recipe.phase_of(last)[0])
+    now = recipe.phases.index(recipe.phase_of(last)[0]) if last < recipe.train.steps else len(recipe.phases)
+    if was != now:
+        raise ValueError(
+            f"with --train.steps {recipe.train.steps}, step {last + 1} of {checkpoint.folder} would not be in phase "
+            f"{was}, where it was trained: keep {checkpoint.recipe.train.steps} steps, or start a new run with --from"
         )
 
 
@@ -181,7 +192,7 @@ def _flatten(value: Any, key: str = "") -> Any:
 def refuse_uneven_batches(recipe: Recipe, processes: int) -> None:
     """Raise `ValueError` when a batch cannot be divided among the processes."""
     for index, phase in enumerate(recipe.phases):
-        if phase.batch % processes:
+        if phase.share and phase.batch % processes:
             raise ValueError(f"a batch of {phase.batch} cannot be divided among {processes} devices: set "
                              f"--phases.{index}.batch to a multiple")  # fmt: skip
 
@@ -189,20 +200,22 @@ def refuse_uneven_batches(recipe: Recipe, processes: int) -> None:
 def fit_steps_to_time(recipe: Recipe, crops: Crops, fabric: Fabric, max_minutes: float, started: float) -> Recipe:
     """Return the recipe with as many steps as fit into the time, by the measured speed of every phase."""
     seconds = []
+    turns = recipe.adversarial.critic_turns + recipe.adversarial.network_turns
+    probes = -(-PROBE_STEPS // turns) * turns  # whole rounds
     for phase in recipe.phases:
         if not phase.share:
             seconds.append(0.0)
             continue
-        probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=PROBE_STEPS + 1))
+        probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=probes + 1))
         models = Models(probe, fabric)
-        for step in range(PROBE_STEPS + 1):
+        for step in range(probes + 1):
             if step == 1:
                 begun = time.monotonic()
             batch = crops.batch(probe, step, fabric.global_rank, fabric.world_size)
-            models.enter(phase, step, 0, PROBE_STEPS + 1)
+            models.enter(phase, step, 0, probes + 1)
             parts = train_step(models, batch, phase, step)
             next(iter(parts.values())).item()  # waits for the device
-        seconds.append((time.monotonic() - begun) / PROBE_STEPS)
+        seconds.append((time.monotonic() - begun) / probes)
     left = max_minutes * 60 * TIME_FOR_STEPS - (time.monotonic() - started)
 
     def with_steps(steps: int) -> Recipe:
