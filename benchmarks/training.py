@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from inpaint_training import networks
+from inpaint_training import layers
 from inpaint_training.adversarial import gradient_penalty
 from inpaint_training.batches import Crops
 from inpaint_training.dataset import PhotoDataset
@@ -140,7 +140,7 @@ def main():
     for precision, compiled, flips in itertools.product(("32-true", "bf16-mixed"), (False, True), (False, True)):
         if compiled and arguments.no_compile:
             continue
-        networks.FLIP_PAD = flips
+        layers.FLIP_PAD = flips
         fabric = Machine(precision=precision).launch()
         recipe = load_recipe("landscape", [*map(str, size), "--train.compile", str(compiled).lower()])
         dataset = PhotoDataset(arguments.dataset, arguments.crop)

@@ -63,8 +63,8 @@ def export(checkpoint_path: Path, model_path: Path, opset: int, overwrite: bool)
 
     from inpaint_export.convert import describe, to_onnx
     from inpaint_export.verify import TABLE_HEAD, compare, table_row
-    from inpaint_training.baselines import ContextEncoder
     from inpaint_training.checkpoint import read_checkpoint
+    from inpaint_training.context_encoder import ContextEncoder
 
     checkpoint = read_checkpoint(checkpoint_path)
     network = checkpoint.network

@@ -1,15 +1,14 @@
 import pytest
 import torch
 
-from inpaint_training.baselines import (
+from inpaint_training.context_encoder import (
     CONTEXT_MAP_SIDE,
     ChannelWiseLinear,
     ContextEncoder,
     ContextEncoderConfig,
-    PgganConfig,
-    PgganNetwork,
 )
 from inpaint_training.networks import count_parameters
+from inpaint_training.pggan import PgganConfig, PgganNetwork
 
 CONFIGS = [ContextEncoderConfig, PgganConfig]
 NARROW = 1 / 16

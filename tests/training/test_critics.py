@@ -7,14 +7,14 @@ from inpaint_training.critics import (
     GlobalLocalConfig,
     LocalConfig,
     PatchConfig,
-    PgganConfig,
+    PgganCriticConfig,
     cut_square,
 )
 from inpaint_training.networks import count_parameters
 
 CRITICS = [
     LocalConfig(width=1 / 16, side=64), GlobalLocalConfig(width=1 / 16, crop=128, side=64),
-    PatchConfig(width=1 / 16), DcganConfig(width=1 / 16, side=64), PgganConfig(width=1 / 16, crop=128),
+    PatchConfig(width=1 / 16), DcganConfig(width=1 / 16, side=64), PgganCriticConfig(width=1 / 16, crop=128),
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from inpaint_training.checkpoint import read_checkpoint
@@ -35,6 +36,7 @@ def test_two_processes_have_the_gradients_of_one(dataset, tmp_path, adversarial)
         assert float((two[name] - gradient).abs().max()) <= 1e-5 * scale + 1e-7, name
 
 
+@pytest.mark.slow
 def test_a_run_on_two_devices_is_one_run(dataset, tmp_path, adversarial):
     command = [sys.executable, "-m", "inpaint_training.cli", "fit", "--recipe", "compact", "--data", dataset]
     two = run([*command, "--out", tmp_path / "two", "--devices", "2", *adversarial])

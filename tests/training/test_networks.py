@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
+from inpaint_training.layers import reflect_pad
 from inpaint_training.networks import (
     TABLE_1,
     CompletionNetwork,
     count_parameters,
     mean_fill,
     pullpush_fill,
-    reflect_pad,
 )
 
 # Iizuka et al. 2017, Table 1: kernel ** 2 * channels in * channels out + channels out

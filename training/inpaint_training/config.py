@@ -11,12 +11,13 @@ from pydantic import Field
 
 from inpaint_training.adversarial import AdaptiveBalance, Balance, WganGp
 from inpaint_training.augment import AUGMENTATIONS
-from inpaint_training.baselines import ContextEncoder, ContextEncoderConfig, PgganConfig, PgganNetwork
+from inpaint_training.context_encoder import ContextEncoder, ContextEncoderConfig
 from inpaint_training.critics import CriticConfig
 from inpaint_training.holes import Holes
 from inpaint_training.losses import TERMS
 from inpaint_training.networks import CompletionNetwork, NetworkConfig
 from inpaint_training.optimizers import Update
+from inpaint_training.pggan import PgganConfig, PgganNetwork
 from inpaint_training.pieces import Piece, check_known, check_not_negative, check_positive
 
 Network = Annotated[NetworkConfig | ContextEncoderConfig | PgganConfig, Field(discriminator="kind")]

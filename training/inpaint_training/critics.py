@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from inpaint_training.adversarial import AdversarialLoss, Bce, Hinge, WganGp
+from inpaint_training.layers import scale_channels
 from inpaint_training.pieces import Piece, check_positive
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class DcganConfig(_Common):
 
 
 @dataclass(frozen=True)
-class PgganConfig(_Common):
+class PgganCriticConfig(_Common):
     """The discriminator of Demir & Unal 2018: a PatchGAN and a global head on shared layers."""
 
     kind: Literal["pggan"] = "pggan"
@@ -165,7 +166,7 @@ class PgganConfig(_Common):
 
 
 CriticConfig = Annotated[
-    LocalConfig | GlobalLocalConfig | PatchConfig | DcganConfig | PgganConfig, Field(discriminator="kind")
+    LocalConfig | GlobalLocalConfig | PatchConfig | DcganConfig | PgganCriticConfig, Field(discriminator="kind")
 ]
 
 
@@ -198,7 +199,7 @@ def _strided(channels: Sequence[int], kernel: int, width: float, channels_in: in
     """Return convolutions of stride 2, and the channels they end with."""
     layers = nn.Sequential()
     for index, row in enumerate(channels):
-        out = max(1, round(row * width))
+        out = scale_channels(row, width)
         conv = nn.Conv2d(channels_in, out, kernel, 2, (kernel - 1) // 2)
         layers.append(spectral_norm(conv) if norm == "spectral" else conv)
         if norm == "batch" and (index or first_norm):
@@ -269,7 +270,7 @@ class PatchCritic(nn.Module):
     def __init__(self, config: PatchConfig) -> None:
         super().__init__()
         self.convolutions, out = _strided(PATCH_CHANNELS[:-1], 5, config.width, 4, "spectral", "leaky")
-        last = nn.Conv2d(out, max(1, round(PATCH_CHANNELS[-1] * config.width)), 5, 2, 2)
+        last = nn.Conv2d(out, scale_channels(PATCH_CHANNELS[-1], config.width), 5, 2, 2)
         self.last = spectral_norm(last)
 
     def view(self, image: Tensor, centres: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
@@ -303,7 +304,7 @@ class DcganDiscriminator(nn.Module):
 class PgganDiscriminator(nn.Module):
     """A logit for every patch, and one for the image."""
 
-    def __init__(self, config: PgganConfig) -> None:
+    def __init__(self, config: PgganCriticConfig) -> None:
         super().__init__()
         self.shared, middle = _strided((64, 128, 256), 4, config.width, 3, "batch", "leaky", first_norm=False)
         self.patches = nn.Conv2d(middle, 1, 4, 1, 1)

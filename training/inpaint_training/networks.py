@@ -5,7 +5,6 @@ Iizuka, Simo-Serra, Ishikawa: Globally and Locally Consistent Image Completion, 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_training.layers import check_width, init_convolution, reflect_pad, scale_channels
 from inpaint_training.pieces import Piece
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
@@ -39,8 +39,7 @@ class NetworkConfig(Piece):
 
     def __post_init__(self) -> None:
         """Check the width (the words are checked by whoever parses them)."""
-        if not 0 < self.width <= 4:
-            raise ValueError(f"width must be in (0, 4], not {self.width}")
+        check_width(self.width)
 
     def build(self) -> CompletionNetwork:
         """Return the network."""
@@ -88,29 +87,6 @@ TABLE_1 = (
 )
 
 
-def reflect_pad(x: Tensor, pad: int, by_flips: bool | None = None) -> Tensor:
-    """Pad (N, C, H, W) by reflection to (N, C, H + 2 pad, W + 2 pad).
-
-    Two ways with equal results: `torch.nn.functional.pad`, which an exporter writes as one operator, and joining
-    mirrored slices, which keeps channels_last on CUDA, where the former gives it up.
-
-    Parameters
-    ----------
-    by_flips
-        Join slices; None: on CUDA, except in an export.
-    """
-    if by_flips is None:
-        by_flips = FLIP_PAD if FLIP_PAD is not None else x.is_cuda and not torch.compiler.is_exporting()
-    if not by_flips:
-        return F.pad(x, (pad,) * 4, mode="reflect")
-    x = torch.cat([x[:, :, 1 : pad + 1].flip(2), x, x[:, :, -pad - 1 : -1].flip(2)], 2)
-    return torch.cat([x[:, :, :, 1 : pad + 1].flip(3), x, x[:, :, :, -pad - 1 : -1].flip(3)], 3)
-
-
-FLIP_PAD: bool | None = None
-"""What `reflect_pad` does when it is not told: None chooses by device; a benchmark sets it."""
-
-
 class Layer(nn.Module):
     """Pad, convolve (or convolve transposed), normalise, activate."""
 
@@ -126,11 +102,7 @@ class Layer(nn.Module):
             self.pad = row.dilation * (row.kernel // 2)
             padding = 0 if self.reflect else self.pad
             self.conv = nn.Conv2d(channels_in, channels_out, row.kernel, row.stride, padding, row.dilation)
-        # He et al. 2015, so that 17 layers neither damp nor amplify; a transposed convolution of stride 2 sums a
-        # quarter of its kernel at every output pixel.
-        fan_in = channels_in * row.kernel**2 / (4 if row.stride < 0 else 1)
-        nn.init.normal_(self.conv.weight, std=math.sqrt(2 / fan_in))
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        init_convolution(self.conv)
         self.norm = nn.BatchNorm2d(channels_out) if config.norm == "batch" and not last else nn.Identity()
         self.act = nn.Identity() if last else ACTIVATIONS[config.act](inplace=True)
 
@@ -175,7 +147,7 @@ class CompletionNetwork(nn.Module):
         self.minimum_side = self.size_multiple = 1
         for row in TABLE_1:
             last = row is TABLE_1[-1]
-            channels_out = row.channels if last else max(1, round(row.channels * width))
+            channels_out = row.channels if last else scale_channels(row.channels, width)
             layer = Layer(row, channels, channels_out, config, last)
             if config.padding == "reflect":
                 self.minimum_side = max(self.minimum_side, scale * (layer.pad + 1))
