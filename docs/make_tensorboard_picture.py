@@ -22,7 +22,7 @@ from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QApplication
 
 CARDS = """held_out/psnr_hole held_out/texture l1_hole critic_0/gap critic_0/slope critic_0/gradient_ratio
-gradient_norm images_per_second samples"""
+held_out/critic_0/gap gradient_norm images_per_second"""
 WIDTH, CARDS_PER_ROW, HEADER_HEIGHT, ROW_HEIGHT = 1600, 3, 167, 336  # as TensorBoard 2.21 lays out its page
 SETTINGS = {"theme": "light", "timeSeriesSettingsPaneOpened": False, "sideBarWidthInPercent": 16}
 SETTINGS |= {"stepSelectorEnabled": False, "ignoreOutliers": False}  # no tables below the curves; whole curves

@@ -152,7 +152,10 @@ def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
     critics = checkpoint.critics if checkpoint.recipe.critics == recipe.critics else None
     if recipe.critics and not critics and models.fabric.is_global_zero:
         sys.stderr.write(f"{path} has no critics like the recipe's: they start anew\n")
-    models.load_weights(checkpoint.network.state_dict(), critics)
+    try:
+        models.load_weights(checkpoint.network.state_dict(), critics)
+    except RuntimeError as error:
+        raise ValueError(f"{checkpoint.folder} is damaged: {str(error).splitlines()[0]}") from error
 
 
 def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
