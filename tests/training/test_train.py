@@ -380,6 +380,8 @@ def test_errors_are_sentences_and_nothing_is_overwritten(run, dataset, tmp_path,
         (["--out", x, "--train.stepz", "1"], "stepz"),
         (["--out", x, "--precision", "16-true"], "no precision '16-true'"),
         (["--out", x, "--devices", "many"], "devices many"),
+        (["--out", x, "--devices", "999"], "not 999"),
+        (["--out", x, "--devices", "0"], "not 0"),
     ]:
         assert main([*fit_words, *words]) == 1, message
         assert message in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,9 @@ class Machine:
         precision: Any = self.precision or fast_precision()
         if precision not in PRECISIONS:
             raise ValueError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+        most = torch.cuda.device_count() or os.cpu_count() or 1
+        if isinstance(self.devices, int) and not 1 <= self.devices <= most:
+            raise ValueError(f"--devices must be 1 to {most} on this computer, not {self.devices}")
         torch.backends.cudnn.benchmark = True  # a phase has one size of crops
         try:
             chosen = (
