@@ -49,8 +49,8 @@ VARIANTS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--pretraining", type=int, default=400, metavar="STEPS")
-    parser.add_argument("--updates", type=int, default=160, help="of the completion network, in every variant")
+    parser.add_argument("--pretraining", type=int, default=300, metavar="STEPS")
+    parser.add_argument("--updates", type=int, default=120, help="of the completion network, in every variant")
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
     arguments = parser.parse_args()
 

@@ -87,6 +87,8 @@ def test_held_out_photos_are_not_trained_on():
     held_out, trained = split(range(100), 24)
     assert len(held_out) == 10  # a tenth at most
     assert sorted(held_out + trained) == list(range(100))
+    with pytest.raises(ValueError, match="one photo"):
+        split(range(1), 24)
 
 
 def test_other_photos_share_the_data_set_but_not_the_order(crops):

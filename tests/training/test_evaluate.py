@@ -247,3 +247,8 @@ def test_rows_of_one_name_are_told_apart_by_their_paths(run, tmp_path):
     assert list(fillers) == ["tiny", run.as_posix()]
     with pytest.raises(ValueError, match="auto, cpu or cuda, not 'tpu9'"):
         add_models({}, [str(run)], "tpu9")
+
+
+def test_a_folder_with_other_files_is_not_written_into(photos, capsys):
+    assert main(["--photos", str(photos), "--method", "mean", "--out", str(photos)]) == 1
+    assert "holds other files" in capsys.readouterr().err

@@ -83,7 +83,9 @@ def test_overrides_reach_into_phases_and_critics():
     ("words", "message"),
     [
         (["--train.stepz", "7"], "stepz"), (["--train.steps", "x"], r"train\.steps.*integer"),
-        (["--train.steps", "0"], "not 0"), (["--network.act", "swish"], "relu.*leaky"),
+        (["--train.steps", "0"], "not 0"), (["--train.steps", "1" + "0" * 400], "at most"),
+        (["--phases.0.update.lr", ".inf"], "not inf"), (["--phases.0.batch", "99999999"], "at most 65536"),
+        (["--network.act", "swish"], "relu.*leaky"),
         (["--network.width", "-1"], "-1"), (["--phases", "[]"], "phase"), (["--phases.9.batch", "1"], "no '9'"),
         (["--phases.0.crop", "64", "--phases.0.holes.side_max", "40"], "64 x 64"), (["--train.steps"], "needs a value"),
         (["--phases.0.holes.side_max", "400"], "400 px do not fit"), (["--train"], "needs a value"),
@@ -104,10 +106,29 @@ def test_wrong_overrides_are_named(words, message):
 def test_unknown_recipes_and_broken_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no recipe 'nonsense'.*compact"):
         load_recipe("nonsense")
-    for text in ("name: [", "- 1", "name: x\nbase: nonsense", "\x00"):
+    for text in (
+        "name: [", "- 1", "name: x\nbase: nonsense", "\x00", "base: 5", "base: report\nchanges: 5", "[" * 5000,
+        "base: report\nchanges: {5: 3}", "base: report\nchanges: {phases.7.batch: 3}", "name: a\nname: b",
+        "base: r.yaml",
+    ):  # fmt: skip
         (tmp_path / "r.yaml").write_text(text)
         with pytest.raises(ValueError, match="recipe"):
             load_recipe(tmp_path / "r.yaml")
+
+
+def test_a_base_may_lie_beside_its_recipe(tmp_path):
+    (tmp_path / "a.yaml").write_text("name: a\nbase: report\nchanges: {train.steps: 7}")
+    (tmp_path / "b.yaml").write_text("name: b\nbase: a.yaml\ndescription: mine")
+    recipe = load_recipe(tmp_path / "b.yaml", ["--train.seed", "3"])
+    assert (recipe.name, recipe.train.steps, recipe.train.seed, recipe.description) == ("b", 7, 3, "mine")
+
+
+def test_single_keys_find_the_defaults_of_a_part_that_is_replaced():
+    phase = "[{share: 1, crop: 72, batch: 2, holes: {kind: centre, side: 8}}]"
+    for words in (["--phases", phase, "--phases.0.update.optimizer.betas", "[0.5, 0.9]"],
+                  ["--phases.0.update.lr", "0.5", "--phases", phase]):  # fmt: skip
+        update = load_recipe("report", words).phases[0].update
+        assert (update.optimizer.kind, update.lr) in {("adam", 1e-3), ("adam", 0.5)}
 
 
 def test_values_are_yaml():

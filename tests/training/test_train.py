@@ -19,9 +19,10 @@ from inpaint_training.checkpoint import (
     write_checkpoint,
 )
 from inpaint_training.cli import main
+from inpaint_training.pack import pack
 from inpaint_training.recipes import load_recipe
 from inpaint_training.runlog import RunLog
-from inpaint_training.train import fit
+from inpaint_training.train import fit, lock
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +326,57 @@ def test_a_run_goes_on_whatever_was_lost(dataset, tmp_path, reconstruction, lost
     path = tmp_path / "run" / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_an_empty_or_damaged_state_falls_back(dataset, tmp_path, reconstruction, content, capsys):
+    recipe = load_recipe("compact", [*reconstruction, "--train.checkpoint_seconds", "0.001"])
+    fit(recipe, dataset, tmp_path / "run")
+    (tmp_path / "run" / "step-0000006" / "training.pt").write_bytes(content)
+    assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
+    assert "is missing or damaged; trying the checkpoint before it" in capsys.readouterr().err
+
+
+def test_what_else_lies_in_a_run_stays(dataset, tmp_path, reconstruction):
+    folder = tmp_path / "run"
+    recipe = load_recipe("compact", [*reconstruction, "--train.checkpoint_seconds", "0.001", "--train.keep", "1"])
+    fit(recipe, dataset, folder)
+    (folder / "step-by-step.txt").write_text("mine")
+    shutil.copytree(folder / "step-0000006", folder / "step-0000004-keep")
+    (folder / "step-0000001").mkdir()
+    (folder / "step-0000001" / "thesis.txt").write_text("mine")
+    longer = load_recipe("compact", [*reconstruction, "--train.keep", "1", "--train.steps", "8"])
+    fit(longer, dataset, folder, resume=True, fix_steps=False)
+    assert {path.name for path in folder.glob("step-*")} >= {"step-by-step.txt", "step-0000004-keep", "step-0000001"}
+    assert (folder / "step-0000001" / "thesis.txt").exists()
+
+
+def test_two_runs_do_not_share_a_folder(dataset, tmp_path, reconstruction):
+    recipe = load_recipe("compact", reconstruction)
+    with lock(tmp_path / "run", wanted=True), pytest.raises(ValueError, match="another run is at work"):
+        fit(recipe, dataset, tmp_path / "run")
+    assert fit(recipe, dataset, tmp_path / "run").step == 6
+
+
+def test_another_data_set_is_refused(run, photos, tmp_path, reconstruction):
+    pack([photos], tmp_path / "more", keep_duplicates=True)
+    with pytest.raises(ValueError, match="was trained on 2 photos"):
+        fit(load_recipe("compact", reconstruction), tmp_path / "more", run, resume=True)
+
+
+def test_checkpoints_of_newer_versions_are_not_overwritten(run, dataset, tmp_path, reconstruction):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    path = copy / "step-0000006" / "progress.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(ValueError, match="format 3, this version reads format 2"):
+        fit(load_recipe("compact", reconstruction), dataset, copy, resume=True)
+
+
+def test_an_index_that_leads_elsewhere_is_refused(run, tmp_path):
+    (tmp_path / "checkpoints.json").write_text(json.dumps({"best": str(run / "step-0000006")}))
+    with pytest.raises(ValueError, match="is no name of a checkpoint"):
+        read_checkpoint(tmp_path)
 
 
 def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, dataset, tmp_path, reconstruction):

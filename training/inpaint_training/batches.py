@@ -184,10 +184,12 @@ def iterate_batches(make: Callable[[int], Batch], first: int, end: int, ahead: b
 
 
 def split(dataset: PhotoDataset, held_out: int) -> tuple[list[int], list[int]]:
-    """Divide a data set into held-out photos and photos to train on; at most a tenth is held out."""
+    """Divide a data set into held-out photos and photos to train on; at most a tenth is held out, at least one."""
+    if len(dataset) < 2:
+        raise ValueError("a data set of one photo cannot be trained on: one more is needed to judge by")
     order = np.random.default_rng(0).permutation(len(dataset)).tolist()
     count = min(held_out, len(dataset) // 10) or 1
-    return order[:count], order[count:] or order
+    return order[:count], order[count:]
 
 
 def _fits(dataset: PhotoDataset, device: torch.device) -> bool:

@@ -45,7 +45,7 @@ def blend(a: Path, b: Path, share: float, out: Path | None = None) -> Path:
     if first.recipe.network != second.recipe.network:
         raise ValueError(f"{a} and {b} hold different networks: {first.recipe.network}, {second.recipe.network}")
     out = out or second.folder.with_name(f"{second.folder.name.replace('step-', 'blend-')}-{share:g}")
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise ValueError(f"{out} exists already: name another folder with --out")
     other = second.network.state_dict()
     mixed = {name: torch.lerp(x, other[name], share) if x.is_floating_point() else other[name]

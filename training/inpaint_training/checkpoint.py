@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from inpaint_training.pieces import check_not_negative
 from inpaint_training.recipes import load_recipe, write_recipe
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ GENERATOR = "generator.safetensors"
 CRITICS = "critics.safetensors"
 TRAINING = "training.pt"
 INDEX = "checkpoints.json"
+FOLDER_NAME = re.compile(r"step-\d{7,}")
 FORMAT = 2
 """Of checkpoints; written into `PROGRESS`."""
 
@@ -63,6 +67,15 @@ class Progress:
     """Gradient energy inside them relative to the originals', of the weights in training."""
     blend: str = ""
     """What the weights were interpolated from; nothing is measured then."""
+
+
+class FormatError(ValueError):
+    """A checkpoint of another version of this program: not damaged, and not to be overwritten."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind when it has none."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +108,11 @@ def resolve_checkpoint(path: Path, which: str = "best") -> Path:
     if (path / RECIPE).is_file() and (path / GENERATOR).is_file():
         return path
     try:
-        folder = path / json.loads((path / INDEX).read_text())[which]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        name = json.loads((path / INDEX).read_text())[which]
+        if not FOLDER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a checkpoint")
+        folder = path / name
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is neither a checkpoint nor a run with checkpoints ({error})") from error
     if not (folder / RECIPE).is_file() or not (folder / GENERATOR).is_file():
         raise ValueError(f"{folder}, which {path / INDEX} names, is no checkpoint")
@@ -120,21 +136,22 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         values = json.loads((folder / PROGRESS).read_text())
         found = values.pop("format", 1)
-    except (OSError, ValueError, AttributeError) as error:
-        raise ValueError(f"{folder / PROGRESS} is damaged: {error}") from error
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise ValueError(f"{folder / PROGRESS} is damaged: {first_line(error)}") from error
     if found != FORMAT:
-        raise ValueError(f"{folder} has checkpoint format {found}, this version reads format {FORMAT}")
+        raise FormatError(f"{folder} has checkpoint format {found}, this version reads format {FORMAT}")
     recipe = load_recipe(folder / RECIPE)
     network: BuiltNetwork = recipe.network.build()
     try:
-        progress = Progress(**values)
+        progress = TypeAdapter(Progress).validate_python(values)
+        check_not_negative(progress, "step", "images", "minutes")
         # In half precision when it was made to be kept.
         network.load_state_dict({name: _widen(x) for name, x in load_file(folder / GENERATOR).items()})
         critics = None
         if (folder / CRITICS).is_file():
             critics = {name: _widen(x) for name, x in load_file(folder / CRITICS).items()}
     except Exception as error:  # safetensors raises its own kinds, torch RuntimeError
-        raise ValueError(f"{folder} is damaged: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{folder} is damaged: {first_line(error)}") from error
     return Checkpoint(folder, recipe, progress, network.eval(), critics)
 
 
@@ -173,7 +190,7 @@ def write_checkpoint(
         _sync(partial)
     except (OSError, RuntimeError, SafetensorError) as error:  # the latter two when the disk is full
         shutil.rmtree(partial, ignore_errors=True)
-        raise OSError(f"checkpoint {folder} cannot be written: {str(error).splitlines()[0]}") from error
+        raise OSError(f"checkpoint {folder} cannot be written ({first_line(error)}): is the disk full?") from error
     if folder.exists():  # a run that went back comes to the same step again
         shutil.rmtree(folder)
     partial.rename(folder)
@@ -210,7 +227,7 @@ def keep_checkpoint(run: Path, folder: Path, progress: Progress, before_critics:
     older = [path for path in _checkpoints(run) if _step(path) <= progress.step]
     for path in older[keep:]:
         if path.name not in index.values():
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _step(folder: Path) -> int:
@@ -218,9 +235,9 @@ def _step(folder: Path) -> int:
 
 
 def _checkpoints(run: Path) -> list[Path]:
-    """Return a run's checkpoints, the newest first."""
-    found = (path for path in run.glob("step-*") if path.name.removeprefix("step-").isdigit())
-    return sorted(found, key=_step, reverse=True)
+    """Return a run's checkpoints, the newest first; not what else somebody keeps there."""
+    named = (path for path in run.glob("step-*") if FOLDER_NAME.fullmatch(path.name) and not path.is_symlink())
+    return sorted((path for path in named if (path / PROGRESS).is_file()), key=_step, reverse=True)
 
 
 def _read_index(run: Path) -> dict[str, str]:
@@ -255,6 +272,8 @@ def read_newest(run: Path) -> tuple[Checkpoint, dict[str, Any]]:
     for folder in folders:
         try:
             return read_checkpoint(folder), read_training_state(folder)
+        except FormatError:
+            raise
         except ValueError as error:
             sys.stderr.write(f"{error}; trying the checkpoint before it\n")
     raise ValueError(f"{run} has no checkpoint that can be read: start anew, or with --from and other weights")
@@ -270,6 +289,8 @@ def read_training_state(folder: Path) -> dict[str, Any]:
     """
     try:
         state = torch.load(folder / TRAINING, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds
-        raise ValueError(f"{folder / TRAINING} cannot be read: {str(error).splitlines()[0]}") from error
-    return dict(state)
+    except Exception as error:  # torch raises many kinds, with advice that nobody should follow
+        raise ValueError(f"{folder / TRAINING} cannot be read: it is missing or damaged") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{folder / TRAINING} is damaged")
+    return state

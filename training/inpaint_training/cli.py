@@ -9,8 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from inpaint_training.recipes import bundled_recipes, load_recipe
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -80,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(sys.stderr, "inpaint-train: the device's memory is too small: set a smaller --phases.N.batch\n")
         return 1
     except KeyboardInterrupt:
-        how = "; go on with --resume" if arguments.command == "fit" else ""
+        resumable = arguments.command == "fit" and any(arguments.out.glob("step-*"))
+        how = "; go on with --resume" if resumable else ""
         say(sys.stderr, f"inpaint-train: stopped{how}\n")
         return 1
 
@@ -109,12 +108,14 @@ def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Train and name the checkpoint."""
+    from inpaint_training.recipes import load_recipe
+
     recipe = load_recipe(arguments.recipe, overrides)
     from inpaint_training.checkpoint import resolve_checkpoint
     from inpaint_training.machine import Machine
     from inpaint_training.train import fit
 
-    devices = int(arguments.devices) if arguments.devices.isdigit() else arguments.devices
+    devices = int(arguments.devices) if arguments.devices.isdecimal() else arguments.devices
     progress = fit(
         recipe, arguments.data, arguments.out, resume=arguments.resume, start_from=arguments.start_from,
         max_minutes=arguments.max_minutes,
@@ -141,6 +142,8 @@ def run_blend(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     """List the bundled recipes."""
+    from inpaint_training.recipes import bundled_recipes, load_recipe
+
     for name in bundled_recipes():
         sys.stdout.write(f"{name:16} {load_recipe(name).description}\n")
     return 0

@@ -25,6 +25,9 @@ ExportableNetwork = CompletionNetwork | PgganNetwork
 """Those that take images of any size."""
 BuiltNetwork = ExportableNetwork | ContextEncoder
 
+MOST_STEPS, MOST_BATCH, MOST_CROP = 10**9, 2**16, 2**14
+"""More is a slip of the keyboard."""
+
 
 @dataclass(frozen=True)
 class DataConfig(Piece):
@@ -67,6 +70,10 @@ class Phase(Piece):
         """Check the ranges."""
         check_not_negative(self, "share")
         check_positive(self, "crop", "batch")
+        if self.batch > MOST_BATCH or self.crop > MOST_CROP:
+            raise ValueError(
+                f"batch must be at most {MOST_BATCH}, crop at most {MOST_CROP} px, not {self.batch}, {self.crop}"
+            )
         if self.hole_max >= self.crop:
             raise ValueError(f"holes of {self.hole_max} px do not fit into crops of {self.crop} px")
 
@@ -138,6 +145,9 @@ class TrainConfig(Piece):
         """Check the ranges."""
         check_positive(self, "steps", "held_out", "check_steps", "log_steps", "checkpoint_seconds", "keep")
         check_not_negative(self, "ema_half_life", "seed")
+        for name, most in (("steps", MOST_STEPS), ("seed", 2**63 - 1)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most}, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pydantic import TypeAdapter
 
 INDEX = "dataset.json"
 SCHEMA = 1
@@ -46,9 +44,14 @@ class PhotoDataset:
         self.folder = folder
         try:
             index = json.loads((folder / INDEX).read_text())
-            entries = [PhotoEntry(**entry) for entry in index["photos"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{folder} is no data set ({error}): make one with 'inpaint-train pack'") from error
+            entries = TypeAdapter(list[PhotoEntry]).validate_python(index["photos"], strict=False)
+            if index["schema"] != SCHEMA:
+                raise ValueError(f"schema {index['schema']}, not {SCHEMA}")
+            if any(entry.offset < 0 or min(entry.height, entry.width) < 1 for entry in entries):
+                raise ValueError("a photo lies nowhere")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            why = next(iter(str(error).splitlines()), type(error).__name__)
+            raise ValueError(f"{folder} is no data set ({why}): make one with 'inpaint-train pack'") from error
         self.entries = [entry for entry in entries if min(entry.height, entry.width) >= min_side]
         if not self.entries:
             raise ValueError(f"{folder} has no photo of at least {min_side} x {min_side} pixels: pack larger photos")
@@ -56,8 +59,8 @@ class PhotoDataset:
         for entry in self.entries:
             if entry.shard not in self.shards:
                 path = folder / entry.shard
-                if not path.is_file():
-                    raise ValueError(f"{path} is missing: pack the data set again")
+                if Path(entry.shard).name != entry.shard or not path.is_file() or not path.stat().st_size:
+                    raise ValueError(f"{path} is missing or empty: pack the data set again")
                 self.shards[entry.shard] = np.memmap(path, np.uint8, "r")
             if entry.offset + entry.height * entry.width * 3 > self.shards[entry.shard].size:
                 raise ValueError(f"{folder / entry.shard} is too short: pack the data set again")

@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--sheet must be at least 0, not {arguments.sheet}")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out {arguments.out} is a file: name a folder")
+    if arguments.out.is_dir() and any(arguments.out.iterdir()) and not (arguments.out / "table.json").is_file():
+        raise ValueError(f"--out {arguments.out} holds other files: name a new folder, or that of an earlier report")
     protocol = Protocol(arguments.crop, arguments.crops, arguments.masks, tuple(arguments.holes), arguments.seed)
     fillers = load_methods(arguments.method)
     add_models(fillers, arguments.model, arguments.device)

@@ -41,14 +41,20 @@ class Machine:
     precision: str | None = None
     """One of `PRECISIONS`; bf16-mixed where the hardware computes it, else 32-true, when it is None."""
 
-    def launch(self) -> Fabric:
-        """Start the processes."""
-        precision: Any = self.precision or fast_precision()
-        if precision not in PRECISIONS:
-            raise ValueError(f"no precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    def check(self) -> None:
+        """Raise `ValueError` for what this computer cannot do."""
         most = torch.cuda.device_count() or os.cpu_count() or 1
         if isinstance(self.devices, int) and not 1 <= self.devices <= most:
             raise ValueError(f"--devices must be 1 to {most} on this computer, not {self.devices}")
+        if self.nodes < 1:
+            raise ValueError(f"--num-nodes must be at least 1, not {self.nodes}")
+        if self.precision not in (None, *PRECISIONS):
+            raise ValueError(f"no precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
+
+    def launch(self) -> Fabric:
+        """Start the processes."""
+        self.check()
+        precision: Any = self.precision or fast_precision()
         torch.backends.cudnn.benchmark = True  # a phase has one size of crops
         try:
             chosen = (

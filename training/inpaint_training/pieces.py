@@ -5,6 +5,7 @@ A piece is configured by its fields, says by ``kind`` which of its family it is,
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
@@ -19,14 +20,14 @@ class Piece:
 def check_positive(owner: Any, *names: str) -> None:
     """Raise `ValueError` when one of the fields is not greater than 0."""
     for name in names:
-        if not getattr(owner, name) > 0:
+        if not 0 < getattr(owner, name) < math.inf:
             raise ValueError(f"{name} must be greater than 0, not {getattr(owner, name)}")
 
 
 def check_not_negative(owner: Any, *names: str) -> None:
     """Raise `ValueError` when one of the fields is less than 0."""
     for name in names:
-        if not getattr(owner, name) >= 0:
+        if not 0 <= getattr(owner, name) < math.inf:
             raise ValueError(f"{name} must not be negative, not {getattr(owner, name)}")
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import bisect
 import math
+import os
 import re
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from inpaint_training.batches import Crops, split
-from inpaint_training.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
+from inpaint_training.checkpoint import INDEX, Checkpoint, Progress, first_line, read_checkpoint, read_newest
+from inpaint_training.config import MOST_STEPS
 from inpaint_training.dataset import PhotoDataset
 from inpaint_training.health import Watchdog, examine
 from inpaint_training.interruption import Interruption
@@ -25,6 +29,7 @@ from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from lightning_fabric import Fabric
@@ -35,7 +40,6 @@ PROBE_STEPS = 6
 """Steps whose duration is taken for a phase's speed, after a first one."""
 TIME_FOR_STEPS = 0.95
 """Share of the time for steps; the rest is for checkpoints and checks."""
-MOST_STEPS = 100_000_000
 FREE_TO_CHANGE = re.compile(
     r"name|description|licence|train\.(steps|log_steps|checkpoint_seconds|keep|compile|watchdog)"
     r"|phases\.\d+\.(critic_)?update\.(lr|lr_end)"
@@ -95,8 +99,7 @@ def fit(
         raise ValueError(f"--max-minutes must be a positive number, not {max_minutes}")
     if not resume and (run / INDEX).exists():
         raise ValueError(f"{run} holds checkpoints: name a new folder, or go on with --resume")
-    if not resume and run.exists() and (not run.is_dir() or any(p.name not in LOGS for p in run.iterdir())):
-        raise ValueError(f"{run} is not empty: name a new folder")
+    refuse_folder(run, resume)
     newest = read_newest(run) if resume else None
     if newest:
         refuse_changes(newest[0].recipe, recipe, run)
@@ -106,7 +109,14 @@ def fit(
     dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.active_phases))
     held_out, trained = split(dataset, recipe.train.held_out)
 
-    fabric = (machine or Machine()).launch()
+    machine = machine or Machine()
+    machine.check()
+    if isinstance(machine.devices, int):
+        refuse_uneven_batches(recipe, machine.devices * machine.nodes)
+    if newest and newest[0].progress.photos not in (0, len(trained)):
+        raise ValueError(f"{run} was trained on {newest[0].progress.photos} photos, {data} has {len(trained)} for "
+                         f"training: resume with the same data set, or start a new run with --from {run}")  # fmt: skip
+    fabric = machine.launch()
     refuse_uneven_batches(recipe, fabric.world_size)
     crops = Crops(dataset, trained, fabric.device)
     if max_minutes is not None and fix_steps and not newest:
@@ -115,14 +125,22 @@ def fit(
     progress, watchdog = Progress(), Watchdog()
     if newest:
         checkpoint, state = newest
-        models.load_state(state["models"])
-        progress, watchdog = checkpoint.progress, Watchdog(**state["watchdog"])
+        try:
+            models.load_state(state["models"])
+            progress, watchdog = checkpoint.progress, Watchdog(**state["watchdog"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise ValueError(f"{checkpoint.folder} is damaged ({first_line(error)}): remove it to go on from the one "
+                             "before it") from error  # fmt: skip
     elif start_from:
         take_weights(models, recipe, start_from)
     progress = replace(progress, photos=len(trained), device=str(fabric.device))
     fabric.barrier()  # every process has looked at the folder before one of them writes into it
 
-    with RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log, Interruption() as interruption:
+    with (
+        lock(run, fabric.is_global_zero),
+        RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log,
+        Interruption() as interruption,
+    ):
         trainer = Run(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress)
         if start_from and recipe.active_phases[0].objective != "reconstruction":
             watchdog.judge(examine(models, trainer.validation()), adversarial=False)
@@ -135,6 +153,41 @@ def fit(
 
 LOGS = {"samples", "tensorboard", "log.jsonl"}
 """What a run that ended before its first checkpoint leaves behind; a new one may go on in that folder."""
+
+
+def refuse_folder(run: Path, resume: bool) -> None:
+    """Raise `ValueError` when a run cannot be written there."""
+    if run.exists() and not run.is_dir():
+        raise ValueError(f"{run} is a file: name a new folder for the run")
+    if not resume and run.exists() and any(p.name not in LOGS and not p.name.startswith(".") for p in run.iterdir()):
+        raise ValueError(f"{run} is not empty: name a new folder")
+    parent = next(path for path in (run.absolute(), *run.absolute().parents) if path.exists())
+    if (run.is_symlink() and not run.exists()) or not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ValueError(f"{run} cannot be made: {parent} is no folder that you may write to")
+
+
+@contextmanager
+def lock(run: Path, wanted: bool) -> Iterator[None]:
+    """Keep other runs out of the folder.
+
+    Raises
+    ------
+    ValueError
+        When another one is at work there.
+    """
+    if not wanted:
+        yield
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    guard = FileLock(run / ".lock")
+    try:
+        guard.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(f"another run is at work in {run}: wait for it, or name another folder") from None
+    try:
+        yield
+    finally:
+        guard.release()
 
 
 def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
@@ -155,7 +208,7 @@ def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
     try:
         models.load_weights(checkpoint.network.state_dict(), critics)
     except RuntimeError as error:
-        raise ValueError(f"{checkpoint.folder} is damaged: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"{checkpoint.folder} is damaged: {first_line(error)}") from error
 
 
 def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
