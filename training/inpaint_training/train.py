@@ -93,13 +93,7 @@ def fit(
         After SIGTERM or Ctrl-C, when the step is finished and a checkpoint written.
     """
     started = time.monotonic()
-    if resume and start_from:
-        raise ValueError("--resume goes on with the run's own weights: leave out --from")
-    if max_minutes is not None and not 0 < max_minutes < math.inf:
-        raise ValueError(f"--max-minutes must be a positive number, not {max_minutes}")
-    if not resume and (run / INDEX).exists():
-        raise ValueError(f"{run} holds checkpoints: name a new folder, or go on with --resume")
-    refuse_folder(run, resume)
+    refuse_call(run, resume, start_from, max_minutes)
     newest = read_newest(run) if resume else None
     if newest:
         refuse_changes(newest[0].recipe, recipe, run)
@@ -122,16 +116,8 @@ def fit(
     if max_minutes is not None and fix_steps and not newest:
         recipe = fit_steps_to_time(recipe, crops, fabric, max_minutes, started)
     models = Models(recipe, fabric)
-    progress, watchdog = Progress(), Watchdog()
-    if newest:
-        checkpoint, state = newest
-        try:
-            models.load_state(state["models"])
-            progress, watchdog = checkpoint.progress, Watchdog(**state["watchdog"])
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise ValueError(f"{checkpoint.folder} is damaged ({first_line(error)}): remove it to go on from the one "
-                             "before it") from error  # fmt: skip
-    elif start_from:
+    progress, watchdog = restore(models, newest) if newest else (Progress(), Watchdog())
+    if start_from:
         take_weights(models, recipe, start_from)
     progress = replace(progress, photos=len(trained), device=str(fabric.device))
     fabric.barrier()  # every process has looked at the folder before one of them writes into it
@@ -155,8 +141,14 @@ LOGS = {"samples", "tensorboard", "log.jsonl"}
 """What a run that ended before its first checkpoint leaves behind; a new one may go on in that folder."""
 
 
-def refuse_folder(run: Path, resume: bool) -> None:
-    """Raise `ValueError` when a run cannot be written there."""
+def refuse_call(run: Path, resume: bool, start_from: Path | None, max_minutes: float | None) -> None:
+    """Raise `ValueError` when options contradict each other, or a run cannot be written there."""
+    if resume and start_from:
+        raise ValueError("--resume goes on with the run's own weights: leave out --from")
+    if max_minutes is not None and not 0 < max_minutes < math.inf:
+        raise ValueError(f"--max-minutes must be a positive number, not {max_minutes}")
+    if not resume and (run / INDEX).exists():
+        raise ValueError(f"{run} holds checkpoints: name a new folder, or go on with --resume")
     if run.exists() and not run.is_dir():
         raise ValueError(f"{run} is a file: name a new folder for the run")
     if not resume and run.exists() and any(p.name not in LOGS and not p.name.startswith(".") for p in run.iterdir()):
@@ -164,6 +156,17 @@ def refuse_folder(run: Path, resume: bool) -> None:
     parent = next(path for path in (run.absolute(), *run.absolute().parents) if path.exists())
     if (run.is_symlink() and not run.exists()) or not parent.is_dir() or not os.access(parent, os.W_OK):
         raise ValueError(f"{run} cannot be made: {parent} is no folder that you may write to")
+
+
+def restore(models: Models, newest: tuple[Checkpoint, dict[str, Any]]) -> tuple[Progress, Watchdog]:
+    """Put a run back to where its checkpoint was written."""
+    checkpoint, state = newest
+    try:
+        models.load_state(state["models"])
+        return checkpoint.progress, Watchdog(**state["watchdog"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"{checkpoint.folder} is damaged ({first_line(error)}): remove it to go on from the one "
+                         "before it") from error  # fmt: skip
 
 
 @contextmanager
