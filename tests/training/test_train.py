@@ -19,6 +19,7 @@ from inpaint_training.checkpoint import (
     write_checkpoint,
 )
 from inpaint_training.cli import main
+from inpaint_training.health import examine
 from inpaint_training.pack import pack
 from inpaint_training.recipes import load_recipe
 from inpaint_training.runlog import RunLog
@@ -222,14 +223,22 @@ def test_max_minutes_with_steps_only_stops(dataset, tmp_path, reconstruction):
     assert read_checkpoint(tmp_path / "run").recipe.train.steps == 1_000_000
 
 
-def test_the_watchdog_goes_back_and_halves_the_weight(dataset, tmp_path, adversarial, capsys):
-    words = [*adversarial, "--train.steps", "24", "--train.check_steps", "2",
-             "--adversarial.balance", "{kind: fixed, weight: 300}", "--phases.2.update.lr", "0.003"]  # fmt: skip
+def test_the_watchdog_goes_back_and_halves_the_weight(dataset, tmp_path, adversarial, monkeypatch):
+    """As long as the adversarial weight is more than a quarter, this critic does harm."""
+
+    def examine_harmed(models, batches):
+        health = examine(models, batches)
+        if models.adversaries[0].weight > 0 and models.factor > 0.25:
+            health["psnr_hole"] -= 5
+        return health
+
+    monkeypatch.setattr("inpaint_training.run.examine", examine_harmed)
+    words = [*adversarial, "--train.steps", "24", "--train.check_steps", "2"]
     fit(load_recipe("compact", words), dataset, tmp_path / "run")
     events = [line for line in log_lines(tmp_path / "run") if "event" in line]
-    assert events
-    assert "back to step" in events[0]["event"]
-    assert "0.5 of the adversarial weight" in events[0]["event"]
+    assert len(events) == 2
+    assert "back to step 16 with 0.5 of the adversarial weight" in events[0]["event"]
+    assert "hole PSNR fell" in events[1]["event"]
     state = read_training_state(resolve_checkpoint(tmp_path / "run", "newest"))
     assert state["watchdog"]["rollbacks"] == len(events)
     assert resolve_checkpoint(tmp_path / "run", "best") == resolve_checkpoint(tmp_path / "run", "newest")
