@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from inpaint_training.dataset import INDEX, PhotoDataset
 from inpaint_training.holes import random_box
-from inpaint_training.photos import BadPhotoError, decode_photo, iterate_photos
+from inpaint_training.photos import BadPhotoError, decode_photo, iterate_photos, scale_down
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,12 +168,7 @@ def _iterate_scaled(photos: Path, short_side: int) -> Iterator[tuple[str, Image.
     if (photos / INDEX).is_file():
         dataset = PhotoDataset(photos)
         for index, entry in enumerate(dataset.entries):
-            photo = Image.fromarray(dataset.photo(index))
-            scale = short_side / min(photo.size)
-            if scale < 1:
-                size = (max(short_side, round(photo.width * scale)), max(short_side, round(photo.height * scale)))
-                photo = photo.resize(size, Image.Resampling.LANCZOS)
-            yield entry.name, photo
+            yield entry.name, scale_down(Image.fromarray(dataset.photo(index)), short_side)
         return
     for name, data in iterate_photos([photos]):
         try:

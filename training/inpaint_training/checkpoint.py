@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from inpaint_training.errors import first_line
 from inpaint_training.pieces import check_not_negative
 from inpaint_training.recipes import load_recipe, write_recipe
 
@@ -71,11 +72,6 @@ class Progress:
 
 class FormatError(ValueError):
     """A checkpoint of another version of this program: not damaged, and not to be overwritten."""
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its kind when it has none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)

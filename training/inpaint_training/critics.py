@@ -194,6 +194,10 @@ def cut_square(image: Tensor, centres: Sequence[tuple[int, int]], side: int) -> 
     return torch.stack(squares)
 
 
+def _activation(act: str) -> nn.Module:
+    return nn.LeakyReLU(0.2) if act == "leaky" else nn.ReLU()
+
+
 def _strided(channels: Sequence[int], kernel: int, width: float, channels_in: int, norm: str, act: str,
              first_norm: bool = True) -> tuple[nn.Sequential, int]:  # fmt: skip
     """Return convolutions of stride 2, and the channels they end with."""
@@ -204,7 +208,7 @@ def _strided(channels: Sequence[int], kernel: int, width: float, channels_in: in
         layers.append(spectral_norm(conv) if norm == "spectral" else conv)
         if norm == "batch" and (index or first_norm):
             layers.append(nn.BatchNorm2d(out))
-        layers.append(nn.LeakyReLU(0.2) if act == "leaky" else nn.ReLU())
+        layers.append(_activation(act))
         channels_in = out
     return layers, channels_in
 
@@ -222,8 +226,8 @@ class _Encoder(nn.Sequential):
     def __init__(self, channels: Sequence[int], side: int, config: LocalConfig | GlobalLocalConfig) -> None:
         convolutions, out = _strided(channels, 5, config.width, 3, config.norm, config.act)
         side = _half(side, len(channels))
-        act = nn.LeakyReLU(0.2) if config.act == "leaky" else nn.ReLU()
-        super().__init__(convolutions, nn.Flatten(), nn.Linear(out * side**2, FEATURES), act)
+        linear = nn.Linear(out * side**2, FEATURES)
+        super().__init__(convolutions, nn.Flatten(), linear, _activation(config.act))
 
 
 class LocalCritic(nn.Module):

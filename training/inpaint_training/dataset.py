@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
+from inpaint_training.errors import first_line
+
 INDEX = "dataset.json"
 SCHEMA = 1
 
@@ -50,8 +52,9 @@ class PhotoDataset:
             if any(entry.offset < 0 or min(entry.height, entry.width) < 1 for entry in entries):
                 raise ValueError("a photo lies nowhere")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            why = next(iter(str(error).splitlines()), type(error).__name__)
-            raise ValueError(f"{folder} is no data set ({why}): make one with 'inpaint-train pack'") from error
+            raise ValueError(
+                f"{folder} is no data set ({first_line(error)}): make one with 'inpaint-train pack'"
+            ) from error
         self.entries = [entry for entry in entries if min(entry.height, entry.width) >= min_side]
         if not self.entries:
             raise ValueError(f"{folder} has no photo of at least {min_side} x {min_side} pixels: pack larger photos")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,9 @@ from inpaint_training.losses import masked_mean
 from inpaint_training.steps import see
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from inpaint_training.batches import Batch
     from inpaint_training.models import Models
@@ -44,6 +45,19 @@ def gradient_energy(image: Tensor, mask: Tensor) -> Tensor:
     return energy
 
 
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """Put networks into evaluation mode, and back into the mode that they were in."""
+    modes = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for network, training in zip(networks, modes, strict=True):
+            network.train(training)
+
+
 @torch.no_grad()
 def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
     """Complete held-out crops.
@@ -55,13 +69,9 @@ def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
         gradient energy inside holes relative to the originals'; and for every critic its ``gap``, the mean score of
         images minus that of composites.
     """
-    networks = [models.average.module, models.completer.bare, *(a.bare for a in models.adversaries)]
-    modes = [network.training for network in networks]
-    for network in networks:
-        network.eval()
     sums: dict[str, float] = {}
     count = 0
-    try:
+    with evaluating(models.average, models.completer.bare, *(a.bare for a in models.adversaries)):
         for batch in batches:
             with models.fabric.autocast():
                 average = models.average(batch.image, batch.mask).float()
@@ -77,9 +87,6 @@ def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
             for name, value in told.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(batch.image)
             count += len(batch.image)
-    finally:
-        for network, training in zip(networks, modes, strict=True):
-            network.train(training)
     means = {name: value / count for name, value in sums.items()}
     means["texture"] = means.pop("energy") / max(means.pop("original_energy"), 1e-9)
     return means

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_training.layers import check_width, init_convolution, reflect_pad, scale_channels
+from inpaint_training.layers import check_size, check_width, init_convolution, reflect_pad, scale_channels
 from inpaint_training.pieces import Piece
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
@@ -197,11 +197,7 @@ class CompletionNetwork(nn.Module):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise `ValueError` when images of this size cannot be completed."""
-        if height % self.size_multiple or width % self.size_multiple or min(height, width) < self.minimum_side:
-            raise ValueError(
-                f"image of {height} x {width} pixels: both sides must be multiples of {self.size_multiple} and "
-                f"at least {self.minimum_side}; pad the image, or use the exported model, which pads by itself"
-            )
+        check_size(height, width, self.size_multiple, self.minimum_side)
 
 
 def zero_fill(image: Tensor, hole: Tensor) -> Tensor:

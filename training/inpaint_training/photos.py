@@ -92,8 +92,13 @@ def decode_photo(data: bytes, short_side: int | None = None) -> Image.Image:
         raise BadPhotoError("not readable: no image of a known format") from None
     except (OSError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise BadPhotoError(f"not readable: {error}") from error
-    if short_side and min(photo.size) > short_side:
-        scale = short_side / min(photo.size)
-        size = (max(short_side, round(photo.width * scale)), max(short_side, round(photo.height * scale)))
-        photo = photo.resize(size, Image.Resampling.LANCZOS)
-    return photo
+    return scale_down(photo, short_side) if short_side else photo
+
+
+def scale_down(photo: Image.Image, short_side: int) -> Image.Image:
+    """Scale a photo so that its short side has this many pixels; smaller photos stay as they are."""
+    scale = short_side / min(photo.size)
+    if scale >= 1:
+        return photo
+    size = (max(short_side, round(photo.width * scale)), max(short_side, round(photo.height * scale)))
+    return photo.resize(size, Image.Resampling.LANCZOS)

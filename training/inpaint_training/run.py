@@ -12,7 +12,7 @@ import torch
 
 from inpaint_training.batches import Batch, held_out_batches, iterate_batches
 from inpaint_training.checkpoint import Progress, keep_checkpoint, write_checkpoint
-from inpaint_training.health import MOST_ROLLBACKS, Watchdog, examine
+from inpaint_training.health import MOST_ROLLBACKS, Watchdog, evaluating, examine
 from inpaint_training.steps import train_step
 
 if TYPE_CHECKING:
@@ -195,8 +195,6 @@ class Run:
 @torch.no_grad()
 def complete(models: Models, batch: Batch) -> torch.Tensor:
     """Complete a batch with the averaged weights."""
-    models.average.eval()
-    with models.fabric.autocast():
-        completion = models.average(batch.image, batch.mask)
-    models.average.train()
+    with evaluating(models.average), models.fabric.autocast():
+        completion: torch.Tensor = models.average(batch.image, batch.mask)
     return completion

@@ -16,9 +16,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from inpaint_training.batches import Crops, split
-from inpaint_training.checkpoint import INDEX, Checkpoint, Progress, first_line, read_checkpoint, read_newest
+from inpaint_training.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
 from inpaint_training.config import MOST_STEPS
 from inpaint_training.dataset import PhotoDataset
+from inpaint_training.errors import first_line
 from inpaint_training.health import Watchdog, examine
 from inpaint_training.interruption import Interruption
 from inpaint_training.machine import Machine
