@@ -7,8 +7,11 @@ import torch
 from PIL import Image
 
 from inpaint_training.batches import Crops
+from inpaint_training.cli import main
 from inpaint_training.dataset import PhotoDataset
 from inpaint_training.pack import pack
+from inpaint_training.recipes import load_recipe
+from inpaint_training.train import fit
 
 
 def jpeg(array, **options):
@@ -78,3 +81,17 @@ def adversarial():
         " {share: 1, crop: 72, batch: 2, holes: {kind: boxes-and-strokes, side_min: 16, side_max: 32, strokes: 0.5},"
         " objective: adversarial, update: {optimizer: {kind: adam, betas: [0.0, 0.9]}, lr: 1e-4, warmup: 2}}]",
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run(dataset, tmp_path_factory, reconstruction):
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    assert main(["fit", "--recipe", "compact", "--data", str(dataset), "--out", str(folder), *reconstruction]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gan(dataset, tmp_path_factory, adversarial):
+    folder = tmp_path_factory.mktemp("runs") / "gan"
+    fit(load_recipe("compact", adversarial), dataset, folder)
+    return folder
