@@ -1,41 +1,38 @@
-"""From a checkpoint to an ONNX model."""
+"""From a network to an ONNX model in float32."""
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import onnx
+import onnx_ir as ir
 import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inpaint_export.graph import CompletionGraph
-from inpaint_training.spec import describe
-from napari_inpaint.inference.contract import AXES, INPUTS, OUTPUTS
+from inpaint_export.naming import name_nodes
+from napari_inpaint.inference.contract import FLOAT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
     from inpaint_training.config import ExportableNetwork
-    from napari_inpaint.inference.contract import ModelSpec
-
-__all__ = ["OPSET", "describe", "name_axes", "to_onnx"]
 
 OPSET = 18
 """The oldest opset that the graph needs; older runtimes read it too."""
 
-DESCRIPTION = """Fills holes in images. Inputs: image, float32 RGB in 0..1, (N, 3, H, W); mask, float32 (N, 1, H, W),
-1 inside holes, 0 where pixels are known. Outputs: completion, the network's image; composite, the image with its holes
-filled from the completion. Any N, H, W >= 1. What lies under a hole does not matter."""
 
-
-def to_onnx(network: ExportableNetwork, spec: ModelSpec, opset: int = OPSET) -> onnx.ModelProto:
-    """Return the network with pre- and post-processing as an ONNX model that describes itself.
+def to_onnx(network: ExportableNetwork, opset: int = OPSET) -> ir.Model:
+    """Return the network with pre- and post-processing as an ONNX model: float32, layout ``nchw-float``.
 
     Parameters
     ----------
     network
-        In evaluation mode.
-    spec
-        What the file says about itself.
+        In evaluation mode; it is not changed.
     opset
         At least 18.
 
@@ -46,43 +43,48 @@ def to_onnx(network: ExportableNetwork, spec: ModelSpec, opset: int = OPSET) -> 
     """
     if not OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise ValueError(f"--opset must be {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
+    layout = LAYOUTS[FLOAT_LAYOUT]
     side = network.minimum_side + network.size_multiple
     example = (torch.rand(2, 3, side, side + 8), torch.zeros(2, 1, side, side + 8))
-    dynamic = {name: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(AXES[name]) if isinstance(size, str)}
-               for name in INPUTS}  # fmt: skip
+    dynamic = {name: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(axes) if isinstance(size, str)}
+               for name, axes in layout.inputs.items()}  # fmt: skip
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports every missing optional package
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # and uses deprecated parts of itself
         program = torch.onnx.export(
-            CompletionGraph(network).eval(), example, input_names=list(INPUTS), output_names=list(OUTPUTS),
-            dynamic_shapes=dynamic, opset_version=opset, dynamo=True, verbose=False,
+            CompletionGraph(fold_batch_norms(network)).eval(), example, input_names=list(layout.inputs),
+            output_names=list(layout.outputs), dynamic_shapes=dynamic, opset_version=opset, dynamo=True, verbose=False,
         )  # fmt: skip
     assert program is not None
-    model = program.model_proto
-    written = model.opset_import[0].version
+    model: ir.Model = program.model
+    written = model.graph.opset_imports[""]
     if written != opset:
         raise ValueError(f"torch.onnx writes opset {written} instead of {opset}: choose another --opset")
-    name_axes(model)
-    model.producer_name, model.doc_string = "napari-inpaint", DESCRIPTION
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, spec.to_metadata())
+    name_nodes(model.graph)
+    ClearMetadataAndDocStringPass()(model)
+    set_axes(model.graph, layout.inputs | layout.outputs)
     return model
 
 
-def name_axes(model: onnx.ModelProto) -> None:
-    """Give inputs and outputs the axes of the contract, and drop the exporter's traces."""
-    for value in (*model.graph.input, *model.graph.output):
-        for dimension, size in zip(value.type.tensor_type.shape.dim, AXES[value.name], strict=True):
-            if isinstance(size, str):
-                dimension.dim_param = size
-            else:
-                dimension.dim_value = size
-        value.doc_string = ""
-        del value.metadata_props[:]
-    del model.graph.value_info[:]  # their sizes are the exporter's symbols
-    model.graph.name, model.graph.doc_string = "completion", ""
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for function in model.functions:
-        function.doc_string = ""
+def fold_batch_norms(network: ExportableNetwork) -> ExportableNetwork:
+    """Return a copy in which every BatchNorm that follows a convolution is part of its weights."""
+    network = copy.deepcopy(network)
+    for parent in list(network.modules()):
+        for (name, conv), (norm_name, norm) in pairwise(list(parent.named_children())):
+            if isinstance(conv, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, name, fuse_conv_bn_eval(conv, norm, isinstance(conv, nn.ConvTranspose2d)))
+                setattr(parent, norm_name, nn.Identity())
+    return network
+
+
+def set_axes(graph: ir.Graph, axes: dict[str, tuple[str | int, ...]]) -> None:
+    """Give inputs and outputs the axes of the contract, and drop the sizes that the exporter calls by its own names."""
+    for value in (*graph.inputs, *graph.outputs):
+        assert value.name is not None
+        value.shape = ir.Shape(axes[value.name])
+        value.metadata_props.clear()
+    for node in graph:
+        for output in node.outputs:
+            if not output.is_graph_output():
+                output.shape = None
+    graph.name = "completion"

@@ -21,21 +21,48 @@ IMAGE: Final = "image"
 MASK: Final = "mask"
 COMPLETION: Final = "completion"
 COMPOSITE: Final = "composite"
+FILLED: Final = "filled"
 
-INPUTS: Final = (IMAGE, MASK)
-OUTPUTS: Final = (COMPLETION, COMPOSITE)
 
-AXES: Final[dict[str, tuple[str | int, ...]]] = {
-    IMAGE: ("N", 3, "H", "W"),
-    MASK: ("N", 1, "H", "W"),
-    COMPLETION: ("N", 3, "H", "W"),
-    COMPOSITE: ("N", 3, "H", "W"),
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The tensors of a model file."""
+
+    element: str
+    """Type of all elements: ``float`` (float32) or ``uint8``."""
+    inputs: dict[str, tuple[str | int, ...]]
+    """Axes by name: a letter where the size is free, a number where it is fixed."""
+    outputs: dict[str, tuple[str | int, ...]]
+    """Axes by name."""
+    value_range: str
+    """Of images."""
+    mask_meaning: str
+    """Polarity of the mask."""
+
+
+FLOAT_LAYOUT: Final = "nchw-float"
+BYTE_LAYOUT: Final = "nhwc-uint8"
+LAYOUTS: Final = {
+    FLOAT_LAYOUT: Layout(
+        element="float",
+        inputs={IMAGE: ("N", 3, "H", "W"), MASK: ("N", 1, "H", "W")},
+        outputs={COMPLETION: ("N", 3, "H", "W"), COMPOSITE: ("N", 3, "H", "W")},
+        value_range="0..1",
+        mask_meaning="1 = hole, 0 = known",
+    ),
+    BYTE_LAYOUT: Layout(
+        element="uint8",
+        inputs={IMAGE: ("H", "W", 3), MASK: ("H", "W")},
+        outputs={FILLED: ("H", "W", 3)},
+        value_range="0..255",
+        mask_meaning="not 0 = hole, 0 = known",
+    ),
 }
-"""Axes of every tensor of the model file: a name where the size is free, a number where it is fixed."""
+"""What a model file may take: batches of float images, as this package uses them, or one image as other programs hold
+it in memory."""
 
 METADATA_PREFIX: Final = "napari_inpaint."
 SCHEMA: Final = 1
-LAYOUT: Final = "nchw-float"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +93,12 @@ class ModelSpec:
     licence: str
     """The licence of the weights."""
     precision: str = "fp32"
-    """Arithmetic inside the graph: fp32, fp16 or int8. Inputs and outputs are float32 always."""
-    layout: str = LAYOUT
-    """Layout of inputs and outputs: RGB float (N, 3, H, W)."""
-    value_range: str = "0..1"
-    """Range of image, completion and composite."""
-    mask_meaning: str = "1 = hole, 0 = known"
+    """Arithmetic of the layers: fp32, fp16 or int8. It does not change the type of inputs and outputs."""
+    layout: str = FLOAT_LAYOUT
+    """Key of `LAYOUTS`: which tensors go in and come out."""
+    value_range: str = LAYOUTS[FLOAT_LAYOUT].value_range
+    """Of images, in and out."""
+    mask_meaning: str = LAYOUTS[FLOAT_LAYOUT].mask_meaning
     """Polarity of the mask."""
     schema: int = SCHEMA
     """Version of this table."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.contract import AXES, COMPLETION, IMAGE, INPUTS, LAYOUT, MASK, OUTPUTS, ModelSpec
+from napari_inpaint.inference.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, ModelSpec
 from napari_inpaint.models import DEFAULT, bundled_models
 
 if TYPE_CHECKING:
@@ -104,12 +104,17 @@ class Session:
             spec = ModelSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         except ValueError as error:
             raise ValueError(f"{path} is not a napari-inpaint model: {error}; make one with inpaint-export") from None
+        if spec.layout != FLOAT_LAYOUT:
+            raise ValueError(
+                f"{path} has the layout {spec.layout!r}, made for programs that run ONNX Runtime themselves; for use here "
+                f"export it with --layout {FLOAT_LAYOUT}"
+            )
+        layout = LAYOUTS[FLOAT_LAYOUT]
         tensors = [(x.name, x.type, len(x.shape)) for x in (*self._session.get_inputs(), *self._session.get_outputs())]
-        expected = [(name, "tensor(float)", len(AXES[name])) for name in (*INPUTS, *OUTPUTS)]
+        expected = [(name, f"tensor({layout.element})", len(axes))
+                    for name, axes in (*layout.inputs.items(), *layout.outputs.items())]  # fmt: skip
         if tensors != expected:
             raise ValueError(f"{path} has tensors {tensors}, not {expected} (name, type, axes)")
-        if spec.layout != LAYOUT:
-            raise ValueError(f"{path} has layout {spec.layout!r}, only {LAYOUT!r} can be used here")
         return spec
 
     def complete(self, image: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,82 @@
+"""What the layers' values are like on photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+
+from napari_inpaint.inference.contract import IMAGE, MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from inpaint_training.cases import Case
+
+PIXELS = 24
+"""Pixels that are looked at inside every hole, and as many anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A value of the graph on photos."""
+
+    inside: NDArray[np.float32]
+    """Array of shape (C, n): at random pixels of the holes."""
+    anywhere: NDArray[np.float32]
+    """Array of shape (C, n): at random pixels of the crops."""
+    low: NDArray[np.float32]
+    """Array of shape (C,): the least of all."""
+    high: NDArray[np.float32]
+    """Array of shape (C,): the largest of all."""
+
+
+def to_feeds(case: Case) -> dict[str, NDArray[np.float32]]:
+    """Return a crop and its hole as inputs of a model of layout ``nchw-float``."""
+    image = np.ascontiguousarray(case.image.transpose(2, 0, 1)[None], np.float32) / 255
+    return {IMAGE: image, MASK: case.mask[None, None].astype(np.float32)}
+
+
+def sample(model: ir.Model, values: Sequence[ir.Value], cases: Iterable[Case]) -> list[Samples]:
+    """Run a model on crops and look at values of its graph, (1, C, H, W) each.
+
+    Returns
+    -------
+    list
+        In the order of the values.
+    """
+    names = [value.name or "" for value in values]
+    outputs = list(model.graph.outputs)
+    model.graph.outputs.extend(dict.fromkeys(value for value in values if value not in outputs))
+    try:
+        proto = ir.to_proto(model)
+    finally:
+        model.graph.outputs[:] = outputs
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    parts: dict[str, list[Samples]] = {name: [] for name in names}
+    for case in cases:
+        height, width = case.mask.shape
+        ys, xs = np.nonzero(case.mask)
+        chosen = rng.integers(0, len(ys), PIXELS)
+        # as shares of the crop: the layers' maps are smaller than it
+        inside = (ys[chosen] + 0.5) / height, (xs[chosen] + 0.5) / width
+        anywhere = rng.random(PIXELS), rng.random(PIXELS)
+        for name, array in zip(parts, session.run(list(parts), to_feeds(case)), strict=True):
+            picked = [array[0, :, (y * array.shape[2]).astype(int), (x * array.shape[3]).astype(int)].T
+                      for y, x in (inside, anywhere)]  # fmt: skip
+            parts[name].append(Samples(*picked, array.min((0, 2, 3)), array.max((0, 2, 3))))
+    return [
+        Samples(
+            np.concatenate([part.inside for part in parts[name]], 1),
+            np.concatenate([part.anywhere for part in parts[name]], 1),
+            np.min([part.low for part in parts[name]], 0),
+            np.max([part.high for part in parts[name]], 0),
+        )
+        for name in names
+    ]

@@ -1,0 +1,119 @@
+"""Exact rewrites of a float model after which eight bits lose less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx_ir as ir
+
+from inpaint_export.calibrate import sample
+from inpaint_export.naming import in_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from inpaint_training.cases import Case
+
+ACTIVATIONS = ("Relu", "LeakyRelu")
+"""Those that commute with positive factors: act(s x) = s act(x)."""
+
+MOVEMENTS = ("Pad", "Slice", "Concat", "DepthToSpace")
+"""Operators that move values and do not compute with them."""
+
+SHARE = 0.5
+"""Exponent of `equalize`: 0 leaves all as it is, 1 gives all channels the same range, at the cost of the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A convolution whose activation is all that another one sees."""
+
+    conv: ir.Node
+    act: ir.Node
+    follower: ir.Node
+
+
+def convolutions(model: ir.Model) -> list[ir.Node]:
+    """Return the layers' convolutions, in order."""
+    return [node for node in model.graph if in_layers(node) and node.op_type in ("Conv", "ConvTranspose")]
+
+
+def iterate_links(model: ir.Model) -> Iterator[Link]:
+    """Yield the pairs of convolutions with nothing but an activation and movements between them."""
+    for conv in convolutions(model):
+        act, value = None, conv.outputs[0]
+        while len(users := value.uses()) == 1:
+            node = next(iter(users)).node
+            if node.op_type in ACTIVATIONS:
+                act = node
+            elif node.op_type in ("Conv", "ConvTranspose") and act is not None:
+                yield Link(conv, act, node)
+                break
+            elif node.op_type != "Pad":
+                break
+            value = node.outputs[0]
+
+
+def split_signs(model: ir.Model) -> None:
+    """Give positive and negative values channels of their own in front of the last convolution, in place.
+
+    A LeakyReLU makes negative values a hundred times smaller, so a scale that reaches the most negative one is too
+    coarse for positive ones. ``leaky(x) = relu(x) - slope * relu(-x)``: twice the channels, each with a range that it
+    uses. Only in front of the last layer, where it matters most, as it doubles a layer (measured on ``compact``: the
+    loss of hole PSNR falls from 0.24 to 0.08 dB, the time at width 1 grows by 5 %).
+    """
+    last = convolutions(model)[-1]
+    for link in iterate_links(model):
+        if link.follower is last and link.act.op_type == "LeakyRelu":
+            slope = link.act.attributes["alpha"].as_float() if "alpha" in link.act.attributes else 0.01
+            for value in link.conv.inputs[1:]:
+                _change(value, lambda array: np.concatenate([array, -array]))
+            _change(last.inputs[1], lambda array: np.concatenate([array, -slope * array], 1))
+            relu = ir.node("Relu", [link.act.inputs[0]], name=link.act.name)
+            relu.outputs[0].type = link.act.outputs[0].type
+            link.act.prepend(relu)
+            link.act.outputs[0].replace_all_uses_with(relu.outputs[0])
+            relu.outputs[0].name = link.act.outputs[0].name
+            model.graph.remove(link.act, safe=True)
+
+
+def equalize(model: ir.Model, cases: Sequence[Case], share: float = SHARE) -> None:
+    """Bring the ranges of the channels of every value nearer to each other, in place.
+
+    Dividing a channel in one convolution and multiplying its weights in the next changes nothing in float, but eight
+    bits serve all channels of a value with one scale. Nagel et al. 2019, Section 4.1; here the ranges are those of the
+    values on photos. In front of the last convolution, which stays in float, all channels get the same range.
+
+    Parameters
+    ----------
+    cases
+        Crops of photos, with holes.
+    share
+        See `SHARE`.
+    """
+    links = list(iterate_links(model))
+    samples = sample(model, [link.act.outputs[0] for link in links], cases)
+    last = convolutions(model)[-1]
+    for link, seen in zip(links, samples, strict=True):
+        reach = np.maximum(np.abs(seen.low), np.abs(seen.high))
+        reach = np.maximum(reach, reach.max() * 1e-3 + 1e-12) ** (1.0 if link.follower is last else share)
+        factor = reach / np.exp(np.log(reach).mean())
+        transposed = link.conv.op_type == "ConvTranspose"
+        _change(link.conv.inputs[1], lambda array: array / _along(factor, 1 if transposed else 0))
+        for bias in link.conv.inputs[2:]:
+            _change(bias, lambda array: array / factor)
+        transposed = link.follower.op_type == "ConvTranspose"
+        _change(link.follower.inputs[1], lambda array: array * _along(factor, 0 if transposed else 1))
+
+
+def _along(factor: np.ndarray, axis: int) -> np.ndarray:
+    return np.expand_dims(factor, tuple(i for i in range(4) if i != axis))
+
+
+def _change(value: ir.Value | None, change: object) -> None:
+    """Change a weight."""
+    assert value is not None and value.const_value is not None and callable(change)
+    array = change(value.const_value.numpy()).astype(np.float32)
+    value.const_value, value.shape = ir.tensor(array, name=value.name), ir.Shape(array.shape)
