@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
+from inpaint_training.cases import MARGIN, Protocol, iterate_cases
 from napari_inpaint.inference.contract import IMAGE, MASK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from inpaint_training.cases import Case
+    from napari_inpaint.inference.contract import ModelSpec
 
+CROPS = 256
+"""Crops that are used at most, half of them to calibrate."""
 PIXELS = 24
 """Pixels that are looked at inside every hole, and as many anywhere."""
 
@@ -80,3 +86,31 @@ def sample(model: ir.Model, values: Sequence[ir.Value], cases: Iterable[Case]) -
         )
         for name in names
     ]
+
+
+def read_cases(photos: Path, spec: ModelSpec) -> tuple[list[Case], list[Case]]:
+    """Return crops with holes as the model was trained on: some to calibrate with, others to measure the loss on.
+
+    Parameters
+    ----------
+    photos
+        A folder, a tar archive or a packed data set. At most `CROPS` crops are made of its first photos; every other
+        photo is for measuring.
+
+    Raises
+    ------
+    ValueError
+        When there are less than two photos that are large enough.
+    """
+    largest = max(spec.hole_min, min(spec.hole_max, spec.window - 2 * MARGIN))
+    protocol = Protocol(spec.window, crops=2, holes=(spec.hole_min, largest))
+    by_photo: dict[str, list[Case]] = {}
+    for case in islice(iterate_cases(photos, protocol), CROPS):
+        by_photo.setdefault(case.name.rpartition(" ")[0], []).append(case)
+    if len(by_photo) < 2:
+        raise ValueError(
+            f"{photos} has {len(by_photo)} photos of at least {spec.window} x {spec.window} pixels: calibrating takes 2, "
+            "and better 100"
+        )
+    groups = list(by_photo.values())
+    return [case for group in groups[::2] for case in group], [case for group in groups[1::2] for case in group]

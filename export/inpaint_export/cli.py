@@ -4,98 +4,83 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXAMPLE = """example:
+EXAMPLES = """examples:
   inpaint-export runs/compact compact.onnx
+  inpaint-export runs/compact compact.int8.onnx --precision int8 --calibrate data/landscapes
+  inpaint-export runs/compact compact.bytes.onnx --layout nhwc-uint8
 """
+PRECISIONS = ("fp32", "fp16", "int8")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
         "inpaint-export", description="Export a trained network to a self-describing ONNX file, and prove it equal.",
-        epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("checkpoint", type=Path, help="a checkpoint folder, or a run, which means its best checkpoint")
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the file to write")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the layers (default fp32)")
+    parser.add_argument("--calibrate", type=Path, metavar="PHOTOS",
+                        help="for int8: training photos, as a folder, tar or data set; never those it is judged on")  # fmt: skip
+    parser.add_argument("--layout", choices=tuple(LAYOUTS), default=FLOAT_LAYOUT,
+                        help=f"{FLOAT_LAYOUT} (default): batches of float images, as napari-inpaint uses them; "
+                        f"{BYTE_LAYOUT}: one picture as other programs hold it")  # fmt: skip
     parser.add_argument("--opset", type=int, default=18, metavar="N", help="ONNX opset, 18 or newer (default 18)")
-    parser.add_argument("--overwrite", action="store_true", help="replace MODEL.onnx")
+    parser.add_argument("--bioimageio", type=Path, metavar="ZIP", help="write a BioImage Model Zoo package too")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if (arguments.precision == "int8") != (arguments.calibrate is not None):
+        parser.error("--precision int8 and --calibrate PHOTOS go together")
+    if arguments.bioimageio and arguments.layout != FLOAT_LAYOUT:
+        parser.error(f"--bioimageio takes the layout {FLOAT_LAYOUT} only: its programs give batches of float images")
     try:
-        return export(arguments.checkpoint, arguments.model, arguments.opset, arguments.overwrite)
-    except (ValueError, OSError) as error:
+        check_targets(arguments)
+        from inpaint_export.export import export  # after the cheap checks: torch and onnx take seconds to import
+
+        return export(arguments)
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] in ("inpaint_export", "inpaint_training"):
+            raise
+        sys.stderr.write(f"inpaint-export: {error.name} is missing: pip install 'napari-inpaint[export]'\n")
+    except MemoryError:
+        sys.stderr.write("inpaint-export: the memory is too small for the comparison; nothing written\n")
+    except (ValueError, OSError, RuntimeError) as error:
         sys.stderr.write(f"inpaint-export: {error}\n")
-        return 1
     except KeyboardInterrupt:
-        sys.stderr.write("inpaint-export: stopped\n")
-        return 1
+        sys.stderr.write("inpaint-export: stopped, nothing written\n")
+    return 1
 
 
-def export(checkpoint_path: Path, model_path: Path, opset: int, overwrite: bool) -> int:
-    """Export, check and compare; the file appears only when everything passed.
-
-    Returns
-    -------
-    int
-        0, or 1 when ONNX Runtime does not compute what PyTorch computes.
-    """
-    if model_path.suffix != ".onnx":
-        raise ValueError(f"{model_path}: name a file that ends in .onnx")
-    if model_path.exists() and not overwrite:
-        raise ValueError(f"{model_path} exists: name another file, or add --overwrite")
-    if not model_path.parent.is_dir():
-        raise ValueError(f"{model_path.parent} is no folder")
-    import onnx  # after the cheap checks: torch and onnx take seconds to import
-
-    from inpaint_export.convert import describe, to_onnx
-    from inpaint_export.verify import TABLE_HEAD, compare, table_row
-    from inpaint_training.checkpoint import read_checkpoint
-    from inpaint_training.context_encoder import ContextEncoder
-
-    checkpoint = read_checkpoint(checkpoint_path)
-    network = checkpoint.network
-    if isinstance(network, ContextEncoder):
-        raise ValueError(
-            f"{checkpoint.folder} holds a context encoder, which completes {network.fixed_side} x {network.fixed_side} "
-            "pixels only: a model file must take images of any size, so it cannot be exported"
-        )
-    spec = describe(checkpoint)
-    started = time.monotonic()
-    model = to_onnx(network, spec, opset)
-    onnx.checker.check_model(model, full_check=True)
-    with tempfile.TemporaryDirectory(prefix=f".{model_path.name}-", dir=model_path.parent) as folder:
-        partial = Path(folder) / model_path.name
-        onnx.save_model(model, partial)
-        sys.stdout.write(TABLE_HEAD + "\n")
-        passed = True
-        for parity in compare(network, partial):
-            passed &= parity.passed
-            sys.stdout.write(table_row(parity) + "\n")
-            sys.stdout.flush()
-        if not passed:
-            sys.stderr.write("inpaint-export: ONNX Runtime does not compute what PyTorch computes; nothing written\n")
-            return 1
-        partial.replace(model_path)
-    size = model_path.stat().st_size / 1e6
-    sys.stdout.write(
-        f"{model_path}: {spec.name}, {spec.parameters:,} parameters, {size:.1f} MB, opset {opset}, "
-        f"from {checkpoint.folder}, in {time.monotonic() - started:.0f} s\n"
-    )
-    return 0
+def check_targets(arguments: argparse.Namespace) -> None:
+    """Raise `ValueError` when a target cannot be written, before anything is computed for it."""
+    for path, suffix in ((arguments.model, ".onnx"), (arguments.bioimageio, ".zip")):
+        if path is None:
+            continue
+        if path.suffix != suffix:
+            raise ValueError(f"{path}: name a file that ends in {suffix}")
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: name a file")
+        if (path.exists() or path.is_symlink()) and not arguments.overwrite:
+            raise ValueError(f"{path} exists: name another file, or add --overwrite")
+        if not path.parent.is_dir():
+            raise ValueError(f"{path.parent} is no folder")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import warnings
+from importlib.metadata import version
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,23 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inpaint_export.graph import CompletionGraph
 from inpaint_export.naming import name_nodes
-from napari_inpaint.inference.contract import FLOAT_LAYOUT, LAYOUTS
+from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
     from inpaint_training.config import ExportableNetwork
+    from napari_inpaint.inference.contract import ModelSpec
 
 OPSET = 18
 """The oldest opset that the graph needs; older runtimes read it too."""
+
+DESCRIPTIONS = {
+    FLOAT_LAYOUT: """Fills holes in images. Inputs: image, float32 RGB in 0..1, (N, 3, H, W); mask, float32
+(N, 1, H, W), 1 inside holes, 0 where pixels are known. Outputs: completion, the network's image; composite, the image
+with its holes filled from the completion. Any N, H, W >= 1. What lies under a hole does not matter.""",
+    BYTE_LAYOUT: """Fills holes in an image. Inputs: image, uint8 RGB, (H, W, 3); mask, uint8 (H, W), not 0 inside
+holes. Output: filled, uint8 (H, W, 3), the image with its holes filled. Any H, W >= 1. What lies under a hole does not
+matter.""",
+}
 
 
 def to_onnx(network: ExportableNetwork, opset: int = OPSET) -> ir.Model:
@@ -64,6 +75,16 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSET) -> ir.Model:
     ClearMetadataAndDocStringPass()(model)
     set_axes(model.graph, layout.inputs | layout.outputs)
     return model
+
+
+def to_file(model: ir.Model, spec: ModelSpec) -> onnx.ModelProto:
+    """Return what is written to disk: checked, with a description for people and the metadata for programs."""
+    model.producer_name, model.producer_version = "napari-inpaint", version("napari-inpaint")
+    model.doc_string = DESCRIPTIONS[spec.layout]
+    model.metadata_props.update(spec.to_metadata())
+    proto = ir.to_proto(model)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
 
 
 def fold_batch_norms(network: ExportableNetwork) -> ExportableNetwork:

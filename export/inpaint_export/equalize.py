@@ -10,16 +10,19 @@ import onnx_ir as ir
 
 from inpaint_export.calibrate import sample
 from inpaint_export.naming import in_layers
+from inpaint_export.upsampling import change_weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from inpaint_training.cases import Case
 
 ACTIVATIONS = ("Relu", "LeakyRelu")
 """Those that commute with positive factors: act(s x) = s act(x)."""
 
-MOVEMENTS = ("Pad", "Slice", "Concat", "DepthToSpace")
+MOVEMENTS = ("Pad", "Slice", "Concat", "DepthToSpace", "Transpose", "Reshape")
 """Operators that move values and do not compute with them."""
 
 SHARE = 0.5
@@ -108,12 +111,12 @@ def equalize(model: ir.Model, cases: Sequence[Case], share: float = SHARE) -> No
         _change(link.follower.inputs[1], lambda array: array * _along(factor, 0 if transposed else 1))
 
 
-def _along(factor: np.ndarray, axis: int) -> np.ndarray:
+def _along(factor: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Return factors of the channels, to multiply a weight by that has them on this axis."""
     return np.expand_dims(factor, tuple(i for i in range(4) if i != axis))
 
 
-def _change(value: ir.Value | None, change: object) -> None:
-    """Change a weight."""
-    assert value is not None and value.const_value is not None and callable(change)
-    array = change(value.const_value.numpy()).astype(np.float32)
-    value.const_value, value.shape = ir.tensor(array, name=value.name), ir.Shape(array.shape)
+def _change(value: ir.Value | None, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
+    """Compute a weight anew."""
+    assert value is not None and value.const_value is not None
+    change_weight(value, change(value.const_value.numpy()).astype(np.float32))

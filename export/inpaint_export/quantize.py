@@ -11,13 +11,14 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from inpaint_export.calibrate import Samples, sample
 from inpaint_export.equalize import ACTIVATIONS, MOVEMENTS, convolutions, equalize, split_signs
-from inpaint_export.upsampling import to_subpixel
+from inpaint_export.upsampling import change_weight, to_subpixel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from inpaint_export.upsampling import Form
     from inpaint_training.cases import Case
 
 LEVELS = 255
@@ -45,7 +46,7 @@ class Scale:
         return (stored - np.float32(self.zero)) * self.scale
 
 
-def to_int8(model: ir.Model, cases: Sequence[Case]) -> None:
+def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interleave") -> None:
     """Quantise the layers, in place: uint8 values with a scale each, int8 weights with a scale for every channel.
 
     The smooth start and the last convolution stay in float. Between two convolutions nothing is computed in float:
@@ -57,8 +58,11 @@ def to_int8(model: ir.Model, cases: Sequence[Case]) -> None:
         In float32.
     cases
         Crops of photos with holes, as the model was trained on; never those that it is judged on.
+    form
+        Of transposed convolutions, see `to_subpixel`; None leaves them as they are, in float.
     """
-    to_subpixel(model)
+    if form:
+        to_subpixel(model, form)
     split_signs(model)
     equalize(model, cases)
     convs = convolutions(model)
@@ -75,8 +79,9 @@ def to_int8(model: ir.Model, cases: Sequence[Case]) -> None:
         writer.store_input(conv, scales[value])
         if conv in goals:
             writer.quantize(conv, scales[value], scales[goals[conv]])
-    RemoveUnusedNodesPass()(model)
+    writer.measure_twins()
     model.graph.sort()
+    RemoveUnusedNodesPass()(model)  # which looks from the end
 
 
 def _source(value: ir.Value | None) -> ir.Value:
@@ -164,7 +169,7 @@ def correct_bias(
         conv.resize_inputs(3)
         conv.replace_input_with(2, bias)
     assert bias.const_value is not None
-    bias.const_value = ir.tensor((bias.const_value.numpy() + missing).astype(np.float32), name=bias.name)
+    change_weight(bias, (bias.const_value.numpy() + missing).astype(np.float32))
 
 
 def quantize_weight(kernel: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -243,6 +248,12 @@ class Writer:
             node.replace_input_with(0, self.read(self.store(node.inputs[0]), scale))
         return self.add("QuantizeLinear", value, scale, name, ir.DataType.UINT8)
 
+    def measure_twins(self) -> None:
+        """Have shapes asked from twins, so that nobody computes a float value for its shape alone."""
+        for node in self.graph:
+            if node.op_type == "Shape" and node.inputs[0] in self.stored:
+                node.replace_input_with(0, self.stored[node.inputs[0]])
+
     def is_stored(self, value: ir.Value | None) -> bool:
         """Return whether a value is that of a quantised convolution, moved or not."""
         producer = _source(value).producer()
@@ -256,7 +267,7 @@ class Writer:
     def read_weight(self, value: ir.Value, stored: NDArray[np.integer], scale: NDArray[np.float32]) -> ir.Value:
         """Replace a weight by a stored one and its scales; return its float value."""
         name = value.name or ""
-        value.const_value, value.dtype = ir.tensor(stored, name=name), ir.tensor(stored).dtype
+        change_weight(value, stored)
         scales = self.constant(scale, f"{name}.scale")
         zero = self.constant(np.zeros(len(scale), stored.dtype), f"{name}.zero")
         node = ir.node("DequantizeLinear", [value, scales, zero], {"axis": 0}, name=f"{name}.read")

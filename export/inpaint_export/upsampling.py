@@ -1,4 +1,4 @@
-"""Transposed convolutions as convolutions and DepthToSpace, which have int8 kernels; ConvTranspose has none."""
+"""Transposed convolutions as convolutions that int8 kernels exist for; for ConvTranspose there is none."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import numpy as np
 import onnx_ir as ir
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+Form = Literal["interleave", "depth-to-space", "depth-to-space-3x3"]
 FAR = np.iinfo(np.int32).max
 """A slice's end beyond every picture."""
+PHASES = tuple(product((0, 1), repeat=2))
+"""Row and column of an output pixel, modulo 2."""
 
 
-def to_subpixel(model: ir.Model, kernel: Literal[2, 3] = 2) -> None:
+def to_subpixel(model: ir.Model, form: Form = "interleave") -> None:
     """Rewrite every transposed convolution of kernel 4 and stride 2, in place and exactly.
 
     Every output pixel of such a convolution sees 2 x 2 input pixels; which ones, depends on whether its row and column
@@ -24,57 +29,101 @@ def to_subpixel(model: ir.Model, kernel: Literal[2, 3] = 2) -> None:
 
     Parameters
     ----------
-    kernel
-        2: a 2 x 2 convolution, of whose output each phase is a slice, shifted by its row and column: the same number of
-        multiplications. 3: a 3 x 3 convolution without slices, which multiplies 5 / 9 zeros; here to be measured
-        against.
+    form
+        ``depth-to-space-3x3``: a 3 x 3 convolution, then ``DepthToSpace``; 5 of 9 weights are zeros.
+        ``depth-to-space``: a 2 x 2 convolution, as many multiplications as before; the phases are slices of its
+        output, shifted by their row and column. ``interleave``: the same, but the slices are joined in channels-last
+        order, where that means copying runs of C values; ``DepthToSpace`` moves them one by one.
+        `benchmarks/export.py` measures them.
     """
     for node in list(model.graph):
         if node.op_type == "ConvTranspose":
-            _replace(model.graph, node, kernel)
+            Subpixel(model.graph, node).replace(form)
 
 
-def _replace(graph: ir.Graph, node: ir.Node, kernel: int) -> None:
-    stem = (node.name or "").rpartition(".")[0]
-    x, weight, *bias = node.inputs
-    assert x is not None and weight is not None and weight.const_value is not None
-    crop = node.attributes["pads"].as_ints()[0]  # 3 behind a reflected border of one pixel, 1 without a border
-    if node.attributes["strides"].as_ints() != (2, 2) or crop not in (1, 3) or weight.const_value.shape[2:] != (4, 4):
-        raise ValueError(f"{node.name}: only transposed convolutions of kernel 4 and stride 2 can be rewritten")
-    channels = weight.const_value.shape[1]
-    weight.const_value = ir.tensor(phase_kernels(weight.const_value.numpy(), kernel), name=weight.name)
-    weight.shape = ir.Shape(weight.const_value.shape)
-    for value in bias:
-        assert value is not None and value.const_value is not None
-        value.const_value = ir.tensor(np.tile(value.const_value.numpy(), 4), name=value.name)
-        value.shape = ir.Shape(value.const_value.shape)
+class Subpixel:
+    """One transposed convolution, and what takes its place."""
 
-    tape = ir.tape.Tape()
+    def __init__(self, graph: ir.Graph, node: ir.Node) -> None:
+        weight = node.inputs[1]
+        assert weight is not None and weight.const_value is not None
+        self.pads = node.attributes["pads"].as_ints()
+        sizes = (*weight.const_value.shape.numpy()[2:], *node.attributes["strides"].as_ints())
+        # 3 of each side are cut off when a border of one pixel was reflected, 1 without a border.
+        if sizes != (4, 4, 2, 2) or len(set(self.pads)) != 1 or self.pads[0] not in (1, 3):
+            raise ValueError(f"{node.name}: only transposed convolutions of kernel 4 and stride 2 can be rewritten")
+        self.graph, self.node, self.tape = graph, node, ir.tape.Tape()
+        self.stem = (node.name or "").rpartition(".")[0]
+        self.channels = int(weight.const_value.shape[1])
 
-    def add(operator: str, inputs: list[ir.Value | None], name: str, **attributes: int | str | list[int]) -> ir.Value:
-        output = ir.Value(name=f"{stem}.{name}", type=ir.TensorType(ir.DataType.FLOAT))
-        return tape.op(operator, inputs, attributes, name=output.name, output=output)
+    def replace(self, form: Form) -> None:
+        """Put the new nodes in the old one's place."""
+        y = self.convolve(kernel=3 if form == "depth-to-space-3x3" else 2)
+        if form == "interleave":
+            y = self.interleave(y)
+        else:
+            if form == "depth-to-space":
+                slices = [self.slice(y, phase, channel_axis=1) for phase in PHASES]
+                y = self.add("Concat", slices, "concat", axis=1)
+            y = self.add("DepthToSpace", [y], "depth_to_space", blocksize=2, mode="DCR")
+        self.graph.insert_before(self.node, self.tape.nodes)
+        self.node.outputs[0].replace_all_uses_with(y)
+        self.graph.remove(self.node, safe=True)
 
-    def constant(values: list[int], name: str) -> ir.Value:
-        value = ir.Value(name=f"{stem}.{name}", const_value=ir.tensor(np.array(values, np.int64), name=f"{stem}.{name}"))
-        graph.register_initializer(value)
-        return value
+    def convolve(self, kernel: int) -> ir.Value:
+        """Return the phases: (N, 4 C, H + 1, W + 1) of a 2 x 2 kernel, (N, 4 C, H, W) of a 3 x 3 kernel."""
+        x, weight, *bias = self.node.inputs
+        assert weight is not None and weight.const_value is not None
+        change_weight(weight, phase_kernels(weight.const_value.numpy(), kernel))
+        for value in bias:
+            assert value is not None and value.const_value is not None
+            change_weight(value, np.tile(value.const_value.numpy(), 4))
+        border = 1 if self.pads[0] == 1 else 0
+        return self.add("Conv", [x, weight, *bias], "conv", kernel_shape=[kernel] * 2, pads=[border] * 4)
 
-    border = 1 if crop == 1 else 0
-    y = add("Conv", [x, weight, *bias], "conv", kernel_shape=[kernel] * 2, pads=[border] * 4)
-    if kernel == 2:
-        axes = constant([1, 2, 3], "slice.axes")
-        phases: list[ir.Value | None] = []
-        for number, (row, column) in enumerate(product((0, 1), repeat=2)):
-            start = constant([number * channels, row, column], f"slice_{row}{column}.start")
-            stop = constant([(number + 1) * channels, FAR if row else -1, FAR if column else -1],
-                            f"slice_{row}{column}.stop")  # fmt: skip
-            phases.append(add("Slice", [y, start, stop, axes], f"slice_{row}{column}"))
-        y = add("Concat", phases, "concat", axis=1)
-    y = add("DepthToSpace", [y], "depth_to_space", blocksize=2, mode="DCR")
-    graph.insert_before(node, tape.nodes)
-    node.outputs[0].replace_all_uses_with(y)
-    graph.remove(node, safe=True)
+    def interleave(self, y: ir.Value) -> ir.Value:
+        """Join the phases of a 2 x 2 kernel in channels-last order; return (N, C, 2 H, 2 W)."""
+        y = self.add("Transpose", [y], "channels_last", perm=[0, 2, 3, 1])  # N, H + 1, W + 1, 4 C
+        rows = []
+        for row in (0, 1):
+            pair = [self.slice(y, (row, column), channel_axis=3) for column in (0, 1)]  # N, H, W, C each
+            pixels = self.add("Concat", pair, f"row_{row}.concat", axis=3)  # N, H, W, 2 C
+            shape = self.constant([0, 0, -1, self.channels], "row.shape")
+            rows.append(self.add("Reshape", [pixels, shape], f"row_{row}"))  # N, H, 2 W, C
+        width = self.add("Shape", [rows[0]], "width", dtype=ir.DataType.INT64, start=2, end=4)  # 2 W, C
+        shape = self.add("Concat", [self.constant([0, -1], "height"), width], "shape", dtype=ir.DataType.INT64, axis=0)
+        y = self.add("Concat", rows, "concat", axis=2)  # N, H, 4 W, C
+        y = self.add("Reshape", [y, shape], "reshape")  # N, 2 H, 2 W, C
+        return self.add("Transpose", [y], "channels_first", perm=[0, 3, 1, 2])  # N, C, 2 H, 2 W
+
+    def slice(self, y: ir.Value, phase: tuple[int, int], channel_axis: int) -> ir.Value:
+        """Return a phase's channels, without the row and the column that only others need."""
+        number, place = PHASES.index(phase), "".join(map(str, phase))
+        axes = self.constant([2, 3, 1] if channel_axis == 1 else [1, 2, 3], "slice.axes")
+        start = self.constant([*phase, number * self.channels], f"slice_{place}.start")
+        stop = self.constant([*(FAR if shift else -1 for shift in phase), (number + 1) * self.channels],
+                             f"slice_{place}.stop")  # fmt: skip
+        return self.add("Slice", [y, start, stop, axes], f"slice_{place}")
+
+    def add(self, operator: str, inputs: Sequence[ir.Value | None], name: str,
+            dtype: ir.DataType = ir.DataType.FLOAT, **attributes: int | str | list[int]) -> ir.Value:  # fmt: skip
+        """Add a node; return its output, which has the node's name."""
+        output = ir.Value(name=f"{self.stem}.{name}", type=ir.TensorType(dtype))
+        return self.tape.op(operator, inputs, attributes, name=output.name, output=output)
+
+    def constant(self, values: list[int], name: str) -> ir.Value:
+        """Return a constant of the layer; equal names are one."""
+        name = f"{self.stem}.{name}"
+        if name not in self.graph.initializers:
+            tensor = ir.tensor(np.array(values, np.int64), name=name)
+            self.graph.register_initializer(ir.Value(name=name, const_value=tensor))
+        return self.graph.initializers[name]
+
+
+def change_weight(value: ir.Value, array: NDArray[np.generic]) -> None:
+    """Give a weight other values."""
+    tensor = ir.tensor(array, name=value.name)
+    value.const_value, value.shape, value.dtype = tensor, ir.Shape(array.shape), tensor.dtype
 
 
 def phase_kernels(weight: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
@@ -93,9 +142,9 @@ def phase_kernels(weight: NDArray[np.float32], kernel: int) -> NDArray[np.float3
         Phases from top left to bottom right, each with all its channels: the order of ``DepthToSpace`` in mode DCR.
     """
     channels_in, channels_out = weight.shape[:2]
-    kernels = np.zeros((2, 2, channels_out, channels_in, kernel, kernel), weight.dtype)
-    for row, column in product((0, 1), repeat=2):
+    kernels = np.zeros((4, channels_out, channels_in, kernel, kernel), weight.dtype)
+    for number, (row, column) in enumerate(PHASES):
         taps = weight[:, :, [3 - row, 1 - row]][:, :, :, [3 - column, 1 - column]]  # in, out, 2, 2
         y, x = (row, column) if kernel == 3 else (0, 0)
-        kernels[row, column, :, :, y : y + 2, x : x + 2] = taps.transpose(1, 0, 2, 3)
-    return kernels.reshape(4 * channels_out, channels_in, kernel, kernel)
+        kernels[number, :, :, y : y + 2, x : x + 2] = taps.transpose(1, 0, 2, 3)
+    return kernels.reshape(-1, channels_in, kernel, kernel)

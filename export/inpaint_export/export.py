@@ -1,0 +1,133 @@
+"""The whole job: read `export` from top to bottom."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnxruntime
+
+from inpaint_export.calibrate import read_cases
+from inpaint_export.convert import to_file, to_onnx
+from inpaint_export.half import to_half
+from inpaint_export.layout import to_bytes
+from inpaint_export.quantize import to_int8
+from inpaint_export.verify import (
+    LARGEST_LOSS,
+    TABLE_HEAD,
+    compare,
+    hole_psnr,
+    open_sessions,
+    table_row,
+    time_window,
+)
+from inpaint_training.checkpoint import read_checkpoint
+from inpaint_training.context_encoder import ContextEncoder
+from inpaint_training.spec import describe
+from napari_inpaint.inference.contract import BYTE_LAYOUT, LAYOUTS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    import onnx_ir as ir
+
+    from inpaint_training.cases import Case
+    from napari_inpaint.inference.contract import ModelSpec
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Export, check and compare; the files appear only when everything passed.
+
+    Parameters
+    ----------
+    arguments
+        Of the command.
+
+    Returns
+    -------
+    int
+        0, or 1 when the file does not compute what PyTorch computes, or eight bits cost too much.
+    """
+    started = time.monotonic()
+    checkpoint = read_checkpoint(arguments.checkpoint)
+    network = checkpoint.network
+    if isinstance(network, ContextEncoder):
+        raise ValueError(
+            f"{checkpoint.folder} holds a context encoder, which completes {network.fixed_side} x {network.fixed_side} "
+            "pixels only: a model file must take images of any size, so it cannot be exported"
+        )
+    layout = LAYOUTS[arguments.layout]
+    float_spec = describe(checkpoint)
+    spec = replace(float_spec, precision=arguments.precision, layout=arguments.layout, value_range=layout.value_range,
+                   mask_meaning=layout.mask_meaning)  # fmt: skip
+    cases = read_cases(arguments.calibrate, spec) if arguments.calibrate else None
+    with tempfile.TemporaryDirectory(prefix=f".{arguments.model.name}-", dir=arguments.model.parent) as folder:
+        model = to_onnx(network, arguments.opset)
+        if spec.precision == "fp16":
+            to_half(model)
+        elif cases and not quantize(model, *cases, float_spec):
+            return 1
+        if spec.layout == BYTE_LAYOUT:
+            to_bytes(model)
+        file = Path(folder) / arguments.model.name
+        file.write_bytes(to_file(model, spec).SerializeToString())
+        sessions = open_sessions(file.read_bytes())
+        sys.stdout.write(TABLE_HEAD + "\n")
+        passed = True
+        for parity in compare(network, sessions, spec):
+            passed &= parity.passed
+            sys.stdout.write(table_row(parity) + "\n")
+            sys.stdout.flush()
+        if not passed:
+            sys.stderr.write("inpaint-export: ONNX Runtime does not compute what PyTorch computes; nothing written\n")
+            return 1
+        package = None
+        if arguments.bioimageio:
+            from inpaint_export.bioimageio import write_package
+
+            package = Path(folder) / arguments.bioimageio.name
+            write_package(package, file, spec)
+            # on its own disk first, so that both files appear at once
+        speeds = ", ".join(f"{time_window(session, spec):.0f} ms per {spec.window} px window on "
+                           f"{provider.removesuffix('ExecutionProvider')}" for provider, session in sessions.items())  # fmt: skip
+        file.replace(arguments.model)
+        if package:
+            package.replace(arguments.bioimageio)
+    sys.stdout.write(
+        f"{arguments.model}: {spec.name}, {spec.parameters:,} parameters, {spec.precision}, {spec.layout}, "
+        f"opset {arguments.opset}, {arguments.model.stat().st_size / 1e6:.1f} MB, {speeds}; "
+        f"from {checkpoint.folder}, in {time.monotonic() - started:.0f} s\n"
+    )
+    return 0
+
+
+def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec) -> bool:
+    """Quantise a model in place, and measure what that costs.
+
+    Returns
+    -------
+    bool
+        Whether it costs no more than `LARGEST_LOSS`.
+    """
+    before = _hole_psnr(model, measuring, spec)
+    to_int8(model, calibrating)
+    after = _hole_psnr(model, measuring, spec)
+    sys.stdout.write(
+        f"int8: calibrated on {len(calibrating)} crops; hole PSNR of {len(measuring)} other crops {after:.2f} dB, "
+        f"{before:.2f} in float: a loss of {before - after:.2f}, {LARGEST_LOSS} is allowed\n"
+    )
+    if before - after <= LARGEST_LOSS:
+        return True
+    sys.stderr.write("inpaint-export: eight bits cost too much: use more photos, like those that the network was "
+                     "trained on, or --precision fp16; nothing written\n")  # fmt: skip
+    return False
+
+
+def _hole_psnr(model: ir.Model, cases: Sequence[Case], spec: ModelSpec) -> float:
+    data = to_file(model, spec).SerializeToString()
+    return hole_psnr(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), cases, spec)
