@@ -44,7 +44,7 @@ class Samples:
 
 def to_feeds(case: Case) -> dict[str, NDArray[np.float32]]:
     """Return a crop and its hole as inputs of a model of layout ``nchw-float``."""
-    image = np.ascontiguousarray(case.image.transpose(2, 0, 1)[None], np.float32) / 255
+    image = np.ascontiguousarray(case.image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
     return {IMAGE: image, MASK: case.mask[None, None].astype(np.float32)}
 
 
@@ -76,7 +76,7 @@ def sample(model: ir.Model, values: Sequence[ir.Value], cases: Iterable[Case]) -
         for name, array in zip(parts, session.run(list(parts), to_feeds(case)), strict=True):
             picked = [array[0, :, (y * array.shape[2]).astype(int), (x * array.shape[3]).astype(int)].T
                       for y, x in (inside, anywhere)]  # fmt: skip
-            parts[name].append(Samples(*picked, array.min((0, 2, 3)), array.max((0, 2, 3))))
+            parts[name].append(Samples(picked[0], picked[1], array.min((0, 2, 3)), array.max((0, 2, 3))))
     return [
         Samples(
             np.concatenate([part.inside for part in parts[name]], 1),
@@ -109,8 +109,8 @@ def read_cases(photos: Path, spec: ModelSpec) -> tuple[list[Case], list[Case]]:
         by_photo.setdefault(case.name.rpartition(" ")[0], []).append(case)
     if len(by_photo) < 2:
         raise ValueError(
-            f"{photos} has {len(by_photo)} photos of at least {spec.window} x {spec.window} pixels: calibrating takes 2, "
-            "and better 100"
+            f"{photos} has {len(by_photo)} photos of at least {spec.window} x {spec.window} pixels: calibrating takes "
+            "at least 2, and better 100"
         )
     groups = list(by_photo.values())
     return [case for group in groups[::2] for case in group], [case for group in groups[1::2] for case in group]

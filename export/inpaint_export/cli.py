@@ -30,12 +30,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint folder, or a run, which means its best checkpoint")
     parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the file to write")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the layers (default fp32)")
-    parser.add_argument("--calibrate", type=Path, metavar="PHOTOS",
-                        help="for int8: training photos, as a folder, tar or data set; never those it is judged on")  # fmt: skip
+    parser.add_argument(
+        "--calibrate", type=Path, metavar="PHOTOS",
+        help="for int8: training photos, as a folder, tar or data set; never those it is judged on",
+    )  # fmt: skip
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default=FLOAT_LAYOUT,
                         help=f"{FLOAT_LAYOUT} (default): batches of float images, as napari-inpaint uses them; "
                         f"{BYTE_LAYOUT}: one picture as other programs hold it")  # fmt: skip
-    parser.add_argument("--opset", type=int, default=18, metavar="N", help="ONNX opset, 18 or newer (default 18)")
+    parser.add_argument("--opset", type=int, metavar="N", help="ONNX opset; default: the oldest possible, 18 or 19")
     parser.add_argument("--bioimageio", type=Path, metavar="ZIP", help="write a BioImage Model Zoo package too")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")

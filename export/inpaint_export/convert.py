@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from inpaint_training.config import ExportableNetwork
     from napari_inpaint.inference.contract import ModelSpec
 
-OPSET = 18
-"""The oldest opset that the graph needs; older runtimes read it too."""
+OPSETS = {"fp32": 18, "fp16": 18, "int8": 19}
+"""The oldest opset that each precision needs; the older, the more runtimes read it. ONNX's reference evaluator knows
+DequantizeLinear from 19 on."""
 
 DESCRIPTIONS = {
     FLOAT_LAYOUT: """Fills holes in images. Inputs: image, float32 RGB in 0..1, (N, 3, H, W); mask, float32
@@ -37,7 +38,7 @@ matter.""",
 }
 
 
-def to_onnx(network: ExportableNetwork, opset: int = OPSET) -> ir.Model:
+def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model:
     """Return the network with pre- and post-processing as an ONNX model: float32, layout ``nchw-float``.
 
     Parameters
@@ -50,10 +51,8 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSET) -> ir.Model:
     Raises
     ------
     ValueError
-        When the opset is not supported.
+        When PyTorch cannot write the opset.
     """
-    if not OPSET <= opset <= onnx.defs.onnx_opset_version():
-        raise ValueError(f"--opset must be {OPSET} to {onnx.defs.onnx_opset_version()}, not {opset}")
     layout = LAYOUTS[FLOAT_LAYOUT]
     side = network.minimum_side + network.size_multiple
     example = (torch.rand(2, 3, side, side + 8), torch.zeros(2, 1, side, side + 8))
@@ -75,6 +74,20 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSET) -> ir.Model:
     ClearMetadataAndDocStringPass()(model)
     set_axes(model.graph, layout.inputs | layout.outputs)
     return model
+
+
+def choose_opset(opset: int | None, precision: str) -> int:
+    """Return the opset to write: what is asked for, or the oldest that the precision needs.
+
+    Raises
+    ------
+    ValueError
+        When it is too old, or newer than this version of onnx.
+    """
+    oldest, newest = OPSETS[precision], onnx.defs.onnx_opset_version()
+    if opset is not None and not oldest <= opset <= newest:
+        raise ValueError(f"--opset must be {oldest} to {newest} for {precision}, not {opset}")
+    return opset or oldest
 
 
 def to_file(model: ir.Model, spec: ModelSpec) -> onnx.ModelProto:

@@ -10,10 +10,10 @@ import onnx_ir as ir
 
 from inpaint_export.calibrate import sample
 from inpaint_export.naming import in_layers
-from inpaint_export.upsampling import change_weight
+from inpaint_export.upsampling import change_weight, weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,8 +72,9 @@ def split_signs(model: ir.Model) -> None:
         if link.follower is last and link.act.op_type == "LeakyRelu":
             slope = link.act.attributes["alpha"].as_float() if "alpha" in link.act.attributes else 0.01
             for value in link.conv.inputs[1:]:
-                _change(value, lambda array: np.concatenate([array, -array]))
-            _change(last.inputs[1], lambda array: np.concatenate([array, -slope * array], 1))
+                change_weight(value, np.concatenate([weight(value), -weight(value)]))
+            seen = weight(last.inputs[1])
+            change_weight(last.inputs[1], np.concatenate([seen, -np.float32(slope) * seen], 1))
             relu = ir.node("Relu", [link.act.inputs[0]], name=link.act.name)
             relu.outputs[0].type = link.act.outputs[0].type
             link.act.prepend(relu)
@@ -102,21 +103,16 @@ def equalize(model: ir.Model, cases: Sequence[Case], share: float = SHARE) -> No
     for link, seen in zip(links, samples, strict=True):
         reach = np.maximum(np.abs(seen.low), np.abs(seen.high))
         reach = np.maximum(reach, reach.max() * 1e-3 + 1e-12) ** (1.0 if link.follower is last else share)
-        factor = reach / np.exp(np.log(reach).mean())
-        transposed = link.conv.op_type == "ConvTranspose"
-        _change(link.conv.inputs[1], lambda array: array / _along(factor, 1 if transposed else 0))
-        for bias in link.conv.inputs[2:]:
-            _change(bias, lambda array: array / factor)
-        transposed = link.follower.op_type == "ConvTranspose"
-        _change(link.follower.inputs[1], lambda array: array * _along(factor, 0 if transposed else 1))
+        factor = (reach / np.exp(np.log(reach).mean())).astype(np.float32)
+        (kernel, *bias), following = link.conv.inputs[1:], link.follower.inputs[1]
+        change_weight(kernel, weight(kernel) / _along(factor, 1 if link.conv.op_type == "ConvTranspose" else 0))
+        for value in bias:
+            change_weight(value, weight(value) / factor)
+        change_weight(
+            following, weight(following) * _along(factor, 0 if link.follower.op_type == "ConvTranspose" else 1)
+        )
 
 
 def _along(factor: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """Return factors of the channels, to multiply a weight by that has them on this axis."""
     return np.expand_dims(factor, tuple(i for i in range(4) if i != axis))
-
-
-def _change(value: ir.Value | None, change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> None:
-    """Compute a weight anew."""
-    assert value is not None and value.const_value is not None
-    change_weight(value, change(value.const_value.numpy()).astype(np.float32))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnxruntime
 
+from inpaint_export.bioimageio import check_licence, make_package
 from inpaint_export.calibrate import read_cases
-from inpaint_export.convert import to_file, to_onnx
+from inpaint_export.convert import choose_opset, to_file, to_onnx
 from inpaint_export.half import to_half
 from inpaint_export.layout import to_bytes
 from inpaint_export.quantize import to_int8
@@ -22,6 +24,7 @@ from inpaint_export.verify import (
     compare,
     hole_psnr,
     open_sessions,
+    short_name,
     table_row,
     time_window,
 )
@@ -29,6 +32,7 @@ from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.context_encoder import ContextEncoder
 from inpaint_training.spec import describe
 from napari_inpaint.inference.contract import BYTE_LAYOUT, LAYOUTS
+from napari_inpaint.inference.session import CPU
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from inpaint_training.cases import Case
+    from inpaint_training.config import ExportableNetwork
     from napari_inpaint.inference.contract import ModelSpec
 
 
@@ -54,6 +59,7 @@ def export(arguments: argparse.Namespace) -> int:
         0, or 1 when the file does not compute what PyTorch computes, or eight bits cost too much.
     """
     started = time.monotonic()
+    opset = choose_opset(arguments.opset, arguments.precision)
     checkpoint = read_checkpoint(arguments.checkpoint)
     network = checkpoint.network
     if isinstance(network, ContextEncoder):
@@ -65,45 +71,64 @@ def export(arguments: argparse.Namespace) -> int:
     float_spec = describe(checkpoint)
     spec = replace(float_spec, precision=arguments.precision, layout=arguments.layout, value_range=layout.value_range,
                    mask_meaning=layout.mask_meaning)  # fmt: skip
+    if arguments.bioimageio:
+        check_licence(spec)
     cases = read_cases(arguments.calibrate, spec) if arguments.calibrate else None
-    with tempfile.TemporaryDirectory(prefix=f".{arguments.model.name}-", dir=arguments.model.parent) as folder:
-        model = to_onnx(network, arguments.opset)
-        if spec.precision == "fp16":
-            to_half(model)
-        elif cases and not quantize(model, *cases, float_spec):
-            return 1
-        if spec.layout == BYTE_LAYOUT:
-            to_bytes(model)
-        file = Path(folder) / arguments.model.name
-        file.write_bytes(to_file(model, spec).SerializeToString())
-        sessions = open_sessions(file.read_bytes())
-        sys.stdout.write(TABLE_HEAD + "\n")
-        passed = True
-        for parity in compare(network, sessions, spec):
-            passed &= parity.passed
-            sys.stdout.write(table_row(parity) + "\n")
-            sys.stdout.flush()
-        if not passed:
-            sys.stderr.write("inpaint-export: ONNX Runtime does not compute what PyTorch computes; nothing written\n")
-            return 1
-        package = None
-        if arguments.bioimageio:
-            from inpaint_export.bioimageio import write_package
-
-            package = Path(folder) / arguments.bioimageio.name
-            write_package(package, file, spec)
-            # on its own disk first, so that both files appear at once
-        speeds = ", ".join(f"{time_window(session, spec):.0f} ms per {spec.window} px window on "
-                           f"{provider.removesuffix('ExecutionProvider')}" for provider, session in sessions.items())  # fmt: skip
-        file.replace(arguments.model)
-        if package:
-            package.replace(arguments.bioimageio)
+    model = to_onnx(network, opset)
+    if spec.precision == "fp16":
+        to_half(model)
+    elif cases and not quantize(model, *cases, float_spec):
+        return 1
+    if spec.layout == BYTE_LAYOUT:
+        to_bytes(model)
+    data = to_file(model, spec).SerializeToString()
+    sessions = open_sessions(data)
+    if not prove(network, sessions, spec):
+        return 1
+    files = {arguments.model: data}
+    if arguments.bioimageio:
+        files[arguments.bioimageio] = make_package(data, spec, sessions[CPU])
+    write_files(files)
+    speeds = ", ".join(f"{time_window(session, spec):.0f} ms per {spec.window} px window on {short_name(provider)}"
+                       for provider, session in sessions.items())  # fmt: skip
     sys.stdout.write(
-        f"{arguments.model}: {spec.name}, {spec.parameters:,} parameters, {spec.precision}, {spec.layout}, "
-        f"opset {arguments.opset}, {arguments.model.stat().st_size / 1e6:.1f} MB, {speeds}; "
-        f"from {checkpoint.folder}, in {time.monotonic() - started:.0f} s\n"
+        f"{', '.join(map(str, files))}: {spec.name}, {spec.parameters:,} parameters, {spec.precision}, {spec.layout}, "
+        f"opset {opset}, {len(data) / 1e6:.1f} MB, {speeds}; from {checkpoint.folder}, "
+        f"in {time.monotonic() - started:.0f} s\n"
     )
     return 0
+
+
+def prove(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec) -> bool:
+    """Print the table of differences between PyTorch and ONNX Runtime; return whether all are small enough."""
+    sys.stdout.write(TABLE_HEAD + "\n")
+    passed = True
+    for parity in compare(network, sessions, spec):
+        passed &= parity.passed
+        sys.stdout.write(table_row(parity) + "\n")
+        sys.stdout.flush()
+    if not passed:
+        sys.stderr.write("inpaint-export: ONNX Runtime does not compute what PyTorch computes; nothing written\n")
+    return passed
+
+
+def write_files(files: dict[Path, bytes]) -> None:
+    """Write files, all of them or none.
+
+    Raises
+    ------
+    OSError
+        When one cannot be written.
+    """
+    with ExitStack() as stack:
+        partial = {}
+        for path, data in files.items():
+            # in the target's folder, so that it only needs a new name at the end
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent))
+            partial[path] = Path(folder) / path.name
+            partial[path].write_bytes(data)
+        for path, written in partial.items():
+            written.replace(path)
 
 
 def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec) -> bool:
@@ -130,4 +155,4 @@ def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[C
 
 def _hole_psnr(model: ir.Model, cases: Sequence[Case], spec: ModelSpec) -> float:
     data = to_file(model, spec).SerializeToString()
-    return hole_psnr(onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]), cases, spec)
+    return hole_psnr(onnxruntime.InferenceSession(data, providers=[CPU]), cases, spec)

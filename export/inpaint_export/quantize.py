@@ -11,7 +11,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from inpaint_export.calibrate import Samples, sample
 from inpaint_export.equalize import ACTIVATIONS, MOVEMENTS, convolutions, equalize, split_signs
-from inpaint_export.upsampling import change_weight, to_subpixel
+from inpaint_export.upsampling import change_weight, to_subpixel, weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,9 +156,8 @@ def correct_bias(
     Nagel et al. 2019, Section 4.2. Small negative values, which round to zero, would otherwise darken or brighten the
     whole fill.
     """
-    weight, bias = conv.inputs[1], conv.inputs[2] if len(conv.inputs) > 2 else None
-    assert weight is not None and weight.const_value is not None
-    kernel = weight.const_value.numpy()  # C', C, k, k
+    bias = conv.inputs[2] if len(conv.inputs) > 2 else None
+    kernel = weight(conv.inputs[1])  # C', C, k, k
     true = activate(value, samples.inside)  # C, n
     rounded = scale.round(activate(value, scale.round(samples.inside)))  # C, n
     kept = _dequantized(kernel) if rounded_weights else kernel
@@ -168,8 +167,7 @@ def correct_bias(
         graph.register_initializer(bias)
         conv.resize_inputs(3)
         conv.replace_input_with(2, bias)
-    assert bias.const_value is not None
-    change_weight(bias, (bias.const_value.numpy() + missing).astype(np.float32))
+    change_weight(bias, (weight(bias) + missing).astype(np.float32))
 
 
 def quantize_weight(kernel: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
@@ -206,12 +204,12 @@ class Writer:
 
     def quantize(self, conv: ir.Node, scale: Scale, output_scale: Scale) -> None:
         """Quantise a convolution's weights and its output; ``scale`` is that of its input."""
-        _, weight, bias = conv.inputs
-        assert weight is not None and weight.const_value is not None and bias is not None and bias.const_value is not None
-        stored, weight_scale = quantize_weight(weight.const_value.numpy())
+        _, kernel, bias = conv.inputs
+        assert kernel is not None and bias is not None
+        stored, weight_scale = quantize_weight(weight(kernel))
         bias_scale = weight_scale * scale.scale
-        stored_bias = np.clip(np.rint(bias.const_value.numpy() / bias_scale), -(2**31), 2**31 - 1).astype(np.int32)
-        conv.replace_input_with(1, self.read_weight(weight, stored, weight_scale))
+        stored_bias = np.clip(np.rint(weight(bias) / bias_scale), -(2**31), 2**31 - 1).astype(np.int32)
+        conv.replace_input_with(1, self.read_weight(kernel, stored, weight_scale))
         conv.replace_input_with(2, self.read_weight(bias, stored_bias, bias_scale))
         output = conv.outputs[0]
         uses = list(output.uses())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 Form = Literal["interleave", "depth-to-space", "depth-to-space-3x3"]
 FAR = np.iinfo(np.int32).max
 """A slice's end beyond every picture."""
-PHASES = tuple(product((0, 1), repeat=2))
+PHASES = ((0, 0), (0, 1), (1, 0), (1, 1))
 """Row and column of an output pixel, modulo 2."""
 
 
@@ -45,16 +44,15 @@ class Subpixel:
     """One transposed convolution, and what takes its place."""
 
     def __init__(self, graph: ir.Graph, node: ir.Node) -> None:
-        weight = node.inputs[1]
-        assert weight is not None and weight.const_value is not None
+        kernel = weight(node.inputs[1])
         self.pads = node.attributes["pads"].as_ints()
-        sizes = (*weight.const_value.shape.numpy()[2:], *node.attributes["strides"].as_ints())
+        sizes = (*kernel.shape[2:], *node.attributes["strides"].as_ints())
         # 3 of each side are cut off when a border of one pixel was reflected, 1 without a border.
         if sizes != (4, 4, 2, 2) or len(set(self.pads)) != 1 or self.pads[0] not in (1, 3):
             raise ValueError(f"{node.name}: only transposed convolutions of kernel 4 and stride 2 can be rewritten")
         self.graph, self.node, self.tape = graph, node, ir.tape.Tape()
         self.stem = (node.name or "").rpartition(".")[0]
-        self.channels = int(weight.const_value.shape[1])
+        self.channels = kernel.shape[1]
 
     def replace(self, form: Form) -> None:
         """Put the new nodes in the old one's place."""
@@ -72,14 +70,12 @@ class Subpixel:
 
     def convolve(self, kernel: int) -> ir.Value:
         """Return the phases: (N, 4 C, H + 1, W + 1) of a 2 x 2 kernel, (N, 4 C, H, W) of a 3 x 3 kernel."""
-        x, weight, *bias = self.node.inputs
-        assert weight is not None and weight.const_value is not None
-        change_weight(weight, phase_kernels(weight.const_value.numpy(), kernel))
+        x, taps, *bias = self.node.inputs
+        change_weight(taps, phase_kernels(weight(taps), kernel))
         for value in bias:
-            assert value is not None and value.const_value is not None
-            change_weight(value, np.tile(value.const_value.numpy(), 4))
+            change_weight(value, np.tile(weight(value), 4))
         border = 1 if self.pads[0] == 1 else 0
-        return self.add("Conv", [x, weight, *bias], "conv", kernel_shape=[kernel] * 2, pads=[border] * 4)
+        return self.add("Conv", [x, taps, *bias], "conv", kernel_shape=[kernel] * 2, pads=[border] * 4)
 
     def interleave(self, y: ir.Value) -> ir.Value:
         """Join the phases of a 2 x 2 kernel in channels-last order; return (N, C, 2 H, 2 W)."""
@@ -120,18 +116,25 @@ class Subpixel:
         return self.graph.initializers[name]
 
 
-def change_weight(value: ir.Value, array: NDArray[np.generic]) -> None:
+def weight(value: ir.Value | None) -> NDArray[np.float32]:
+    """Return the values of a weight."""
+    assert value is not None and value.const_value is not None
+    return value.const_value.numpy()
+
+
+def change_weight(value: ir.Value | None, array: NDArray[np.generic]) -> None:
     """Give a weight other values."""
+    assert value is not None
     tensor = ir.tensor(array, name=value.name)
     value.const_value, value.shape, value.dtype = tensor, ir.Shape(array.shape), tensor.dtype
 
 
-def phase_kernels(weight: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
+def phase_kernels(transposed: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:
     """Return the kernels of the four phases.
 
     Parameters
     ----------
-    weight : array of shape (channels in, channels out, 4, 4)
+    transposed : array of shape (channels in, channels out, 4, 4)
         Of the transposed convolution.
     kernel
         2, or 3 for the same kernels with zeros around them.
@@ -141,10 +144,10 @@ def phase_kernels(weight: NDArray[np.float32], kernel: int) -> NDArray[np.float3
     array of shape (4 * channels out, channels in, kernel, kernel)
         Phases from top left to bottom right, each with all its channels: the order of ``DepthToSpace`` in mode DCR.
     """
-    channels_in, channels_out = weight.shape[:2]
-    kernels = np.zeros((4, channels_out, channels_in, kernel, kernel), weight.dtype)
+    channels_in, channels_out = transposed.shape[:2]
+    kernels = np.zeros((4, channels_out, channels_in, kernel, kernel), transposed.dtype)
     for number, (row, column) in enumerate(PHASES):
-        taps = weight[:, :, [3 - row, 1 - row]][:, :, :, [3 - column, 1 - column]]  # in, out, 2, 2
+        taps = transposed[:, :, [3 - row, 1 - row]][:, :, :, [3 - column, 1 - column]]  # in, out, 2, 2
         y, x = (row, column) if kernel == 3 else (0, 0)
         kernels[number, :, :, y : y + 2, x : x + 2] = taps.transpose(1, 0, 2, 3)
     return kernels.reshape(-1, channels_in, kernel, kernel)

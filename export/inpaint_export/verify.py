@@ -52,8 +52,8 @@ class Tolerance:
 TOLERANCES = {
     "fp32": Tolerance(1e-4, 1e-5),
     "fp16": Tolerance(2e-2, 2e-3),
-    # Single pixels of a smooth surface next to an edge may differ by much; the average tells whether a fill is right.
-    "int8": Tolerance(0.5, 2e-2),
+    # Most differs where no pixel is known, so that nothing is right; what a fill loses is measured on photos.
+    "int8": Tolerance(0.25, 4e-2),
 }
 """By precision, on the CPU."""
 CUDA_TOLERANCE = Tolerance(2e-3, 2e-4)
@@ -132,7 +132,9 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
         for hole, case in cases.items():
             feeds = to_feeds(case)
             with torch.inference_mode():
-                expected[hole] = [x.numpy() for x in graph(torch.from_numpy(feeds[IMAGE]), torch.from_numpy(feeds[MASK]))]
+                expected[hole] = [
+                    x.numpy() for x in graph(torch.from_numpy(feeds[IMAGE]), torch.from_numpy(feeds[MASK]))
+                ]
         for group in groups:
             wanted = [np.concatenate(arrays) for arrays in zip(*(expected[hole] for hole in group), strict=True)]
             for provider, session in sessions.items():
@@ -148,8 +150,9 @@ def _compare(
     inside = np.stack([case.mask for case in cases])[:, None]  # N, 1, H, W
     errors = [np.abs(a - b) for a, b in zip(got, wanted, strict=True)]
     feeds = np.concatenate([to_feeds(case)[IMAGE] for case in cases])
+    case = cases[0]
     return Parity(
-        provider, len(cases), *cases[0].mask.shape, holes,
+        provider, len(cases), case.mask.shape[0], case.mask.shape[1], holes,
         max_error=float(max(error.max() for error in errors)),
         mean_error=float(errors[-1].mean(1, keepdims=True)[inside].mean()) if inside.any() else 0.0,
         known_equal=bool(np.where(inside, True, got[-1] == feeds).all()),
@@ -205,12 +208,17 @@ def hole_psnr(session: Any, cases: Sequence[Case], spec: ModelSpec) -> float:
     return float(np.mean(scores))
 
 
+def short_name(provider: str) -> str:
+    """Return ``CPU`` for ``CPUExecutionProvider``."""
+    return provider.removesuffix("ExecutionProvider")
+
+
 def table_row(parity: Parity) -> str:
     """Return a line of the parity table."""
     size = f"{parity.batch} x 3 x {parity.height} x {parity.width}"
-    provider = parity.provider.removesuffix("ExecutionProvider")
     verdict = "pass" if parity.passed else "FAIL"
-    return f"{size:19} {parity.holes:18} {provider:5} {parity.max_error:10.2e} {parity.mean_error:10.2e}  {verdict}"
+    where = f"{size:19} {parity.holes:18} {short_name(parity.provider):5}"
+    return f"{where} {parity.max_error:10.2e} {parity.mean_error:10.2e}  {verdict}"
 
 
 TABLE_HEAD = f"{'torch vs ONNX':19} {'holes':18} {'on':5} {'max error':>10} {'mean error':>10}"

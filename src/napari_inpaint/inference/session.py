@@ -106,8 +106,8 @@ class Session:
             raise ValueError(f"{path} is not a napari-inpaint model: {error}; make one with inpaint-export") from None
         if spec.layout != FLOAT_LAYOUT:
             raise ValueError(
-                f"{path} has the layout {spec.layout!r}, made for programs that run ONNX Runtime themselves; for use here "
-                f"export it with --layout {FLOAT_LAYOUT}"
+                f"{path} has the layout {spec.layout!r}, for programs that run ONNX Runtime themselves; here "
+                f"only {FLOAT_LAYOUT!r} can be used: export it with --layout {FLOAT_LAYOUT}"
             )
         layout = LAYOUTS[FLOAT_LAYOUT]
         tensors = [(x.name, x.type, len(x.shape)) for x in (*self._session.get_inputs(), *self._session.get_outputs())]
