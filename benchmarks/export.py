@@ -68,6 +68,12 @@ def convert(original: bytes, precision: str, form: str) -> bytes:
     return ir.to_proto(model).SerializeToString()
 
 
+def time_model(data: bytes, feeds: dict[str, np.ndarray], options: onnxruntime.SessionOptions, repeats: int) -> float:
+    # the session ends with the function: its idle threads would wait at full speed beside the next one's
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return median_ms(lambda: session.run([COMPOSITE], feeds), repeats)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=float, default=1.0)
@@ -93,9 +99,7 @@ def main() -> int:
     for precision in OPSETS:
         for form in FORMS:
             data = convert(original, precision, form)
-            session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            ms = median_ms(lambda: session.run([COMPOSITE], feeds), arguments.repeats)  # noqa: B023
-            del session  # its threads wait for work at full speed
+            ms = time_model(data, feeds, options, arguments.repeats)
             rows.append({"runtime": "ONNX Runtime", "precision": precision, "up-sampling": form, "ms": ms,
                          "times": pytorch / ms, "MB": len(data) / 1e6})  # fmt: skip
     if arguments.json:

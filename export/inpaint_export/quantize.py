@@ -65,7 +65,7 @@ def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interle
         to_subpixel(model, form)
     split_signs(model)
     equalize(model, cases)
-    convs = convolutions(model)
+    convs = [node for node in convolutions(model) if node.op_type == "Conv"]
     sources = {conv: _source(conv.inputs[0]) for conv in convs}
     goals = {conv: _goal(conv.outputs[0], set(sources.values())) for conv in convs[:-1]}
     values = list(dict.fromkeys([*sources.values(), *goals.values()]))
