@@ -98,6 +98,8 @@ def equalize(model: ir.Model, cases: Sequence[Case], share: float = SHARE) -> No
         See `SHARE`.
     """
     links = list(iterate_links(model))
+    if not links:  # for example with an ELU, which does not commute with factors
+        return
     samples = sample(model, [link.act.outputs[0] for link in links], cases)
     last = convolutions(model)[-1]
     for link, seen in zip(links, samples, strict=True):

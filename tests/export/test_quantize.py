@@ -118,3 +118,18 @@ def test_the_same_crops_give_the_same_file(tiny_proto, crops):
         to_int8(model, crops[:2])
         files.append(ir.to_proto(model).SerializeToString(deterministic=True))
     assert files[0] == files[1]
+
+
+def test_a_network_whose_activations_do_not_commute_with_factors(tiny, open_model, crops):
+    for node in list(tiny.graph):
+        if node.op_type == "LeakyRelu":
+            elu = ir.node("Elu", node.inputs, name=node.name)
+            elu.outputs[0].type = node.outputs[0].type
+            node.prepend(elu)
+            node.outputs[0].replace_all_uses_with(elu.outputs[0])
+            tiny.graph.remove(node, safe=True)
+            elu.outputs[0].name = node.name
+    wanted = complete(open_model(tiny), crops[1])
+    to_int8(tiny, crops[:2])
+    assert sum(node.op_type == "QuantizeLinear" for node in tiny.graph) >= 16
+    np.testing.assert_allclose(complete(open_model(tiny), crops[1]), wanted, atol=0.1)
