@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from PIL import Image
 from inpaint_export.calibrate import to_feeds
 from inpaint_export.graph import CompletionGraph
 from inpaint_training.cases import Case, random_strokes
+from inpaint_training.scores import psnr
 from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK
 from napari_inpaint.inference.session import CPU, CUDA, choose_providers
 from napari_inpaint.samples import THE_CREST
@@ -203,8 +203,7 @@ def hole_psnr(session: Any, cases: Sequence[Case], spec: ModelSpec) -> float:
     scores = []
     for case in cases:
         error = (run(session, [case], spec)[1] - to_feeds(case)[IMAGE])[0, :, case.mask]
-        # an error of half a grey level at least, so that a perfect fill does not decide the mean
-        scores.append(-10 * math.log10(max(float(np.mean(np.square(error, dtype=np.float64))), (0.5 * BYTE) ** 2)))
+        scores.append(psnr(error.astype(np.float64)))
     return float(np.mean(scores))
 
 

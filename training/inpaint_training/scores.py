@@ -68,8 +68,8 @@ def score(case: Case, filled: np.ndarray, seconds: float, distances: dict[str, f
     distances = distances or {}
     return Scores(
         l1=100 * float(np.abs(error[mask]).mean()),
-        psnr_hole=_psnr(error[mask]),
-        psnr=_psnr(error),
+        psnr_hole=psnr(error[mask]),
+        psnr=psnr(error),
         ssim=float(ssim_map(a, b).mean()),
         ms_ssim=multi_scale_ssim(a, b),
         texture=_ratio(gradient_energy(result, mask), gradient_energy(original, mask)),
@@ -119,7 +119,8 @@ def _ratio(a: float, b: float) -> float:
     return (a + RATIO_FLOOR) / (b + RATIO_FLOOR)
 
 
-def _psnr(error: np.ndarray) -> float:
+def psnr(error: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio of differences of values in [0, 1], in dB; at most 54."""
     # Half a grey level of 8 bits bounds the error from below, so that a perfect fill does not make the mean infinite.
     return -10 * math.log10(max(float(np.mean(error**2)), (0.5 / 255) ** 2))
 
