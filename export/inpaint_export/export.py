@@ -88,9 +88,9 @@ def export(arguments: argparse.Namespace) -> int:
     files = {arguments.model: data}
     if arguments.bioimageio:
         files[arguments.bioimageio] = make_package(data, spec, sessions[CPU])
-    write_files(files)
     speeds = ", ".join(f"{time_window(session, spec):.0f} ms per {spec.window} px window on {short_name(provider)}"
                        for provider, session in sessions.items())  # fmt: skip
+    write_files(files)
     sys.stdout.write(
         f"{', '.join(map(str, files))}: {spec.name}, {spec.parameters:,} parameters, {spec.precision}, {spec.layout}, "
         f"opset {opset}, {len(data) / 1e6:.1f} MB, {speeds}; from {checkpoint.folder}, "
