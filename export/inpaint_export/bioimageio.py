@@ -96,7 +96,7 @@ def make_package(model: bytes, spec: ModelSpec, session: Any) -> bytes:
 
 
 def check_licence(spec: ModelSpec) -> None:
-    """Raise `ValueError` when the licence is not one that the zoo takes: an SPDX identifier, a word."""
+    """Raise `ValueError` when the licence cannot be an SPDX identifier, which is one word; the zoo knows them all."""
     if not re.fullmatch(r"[A-Za-z0-9.+-]+", spec.licence):
         raise ValueError(
             f"the zoo wants an SPDX identifier as the weights' licence, for example CC0-1.0, not {spec.licence!r}: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,8 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
-from inpaint_training.cases import MARGIN, Protocol, iterate_cases
+from inpaint_training.cases import Protocol, iterate_cases
+from inpaint_training.holes import Holes, render_masks
 from napari_inpaint.inference.contract import IMAGE, MASK
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inpaint_training.cases import Case
-    from napari_inpaint.inference.contract import ModelSpec
+    from inpaint_training.config import Phase
 
 CROPS = 256
 """Crops that are used at most, half of them to calibrate."""
@@ -88,28 +89,40 @@ def sample(model: ir.Model, values: Sequence[ir.Value], cases: Iterable[Case]) -
     ]
 
 
-def read_cases(photos: Path, spec: ModelSpec) -> tuple[list[Case], list[Case]]:
-    """Return crops with holes as the model was trained on: some to calibrate with, others to measure the loss on.
+@dataclass(frozen=True, slots=True)
+class AsTrained(Protocol):
+    """Crops with holes that a training phase hides."""
+
+    policy: Holes = field(kw_only=True)
+
+    def random_mask(self, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Draw a hole: bool array of shape (crop, crop)."""
+        return render_masks([self.policy.draw(self.crop, rng)], self.crop)[0, 0].numpy() > 0
+
+
+def read_cases(photos: Path, phase: Phase) -> tuple[list[Case], list[Case]]:
+    """Return crops with holes as in training: some to calibrate with, others to measure the loss on.
 
     Parameters
     ----------
     photos
         A folder, a tar archive or a packed data set. At most `CROPS` crops are made of its first photos; every other
         photo is for measuring.
+    phase
+        The last phase of training, which decides the crops' size and the holes.
 
     Raises
     ------
     ValueError
         When there are less than two photos that are large enough.
     """
-    largest = max(spec.hole_min, min(spec.hole_max, spec.window - 2 * MARGIN))
-    protocol = Protocol(spec.window, crops=2, holes=(spec.hole_min, largest))
+    protocol = AsTrained(phase.crop, crops=2, policy=phase.holes)
     by_photo: dict[str, list[Case]] = {}
     for case in islice(iterate_cases(photos, protocol), CROPS):
         by_photo.setdefault(case.name.rpartition(" ")[0], []).append(case)
     if len(by_photo) < 2:
         raise ValueError(
-            f"{photos} has {len(by_photo)} photos of at least {spec.window} x {spec.window} pixels: calibrating takes "
+            f"{photos} has {len(by_photo)} photos of at least {phase.crop} x {phase.crop} pixels: calibrating takes "
             "at least 2, and better 100"
         )
     groups = list(by_photo.values())

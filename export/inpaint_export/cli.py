@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS
+from inpaint_training.errors import first_line
+from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ EXAMPLES = """examples:
   inpaint-export runs/compact compact.int8.onnx --precision int8 --calibrate data/landscapes
   inpaint-export runs/compact compact.bytes.onnx --layout nhwc-uint8
 """
-PRECISIONS = ("fp32", "fp16", "int8")
+LIBRARIES = ("onnx", "onnxruntime", "onnx_ir", "torch")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,17 +58,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_targets(arguments)
         from inpaint_export.export import export  # after the cheap checks: torch and onnx take seconds to import
 
-        return export(arguments)
+        export(arguments)
     except ImportError as error:
-        if error.name is None or error.name.partition(".")[0] in ("inpaint_export", "inpaint_training"):
+        package = (error.name or "").partition(".")[0]
+        if not package or package in ("inpaint_export", "inpaint_training"):
             raise
-        sys.stderr.write(f"inpaint-export: {error.name} is missing: pip install 'napari-inpaint[export]'\n")
-    except MemoryError:
-        sys.stderr.write("inpaint-export: the memory is too small for the comparison; nothing written\n")
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"inpaint-export: {error}\n")
+        return fail(f"{package} is missing or too old: pip install 'napari-inpaint[export]'")
+    except (ValueError, OSError) as error:
+        return fail(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("inpaint-export: stopped, nothing written\n")
+        return fail("stopped, nothing written")
+    except Exception as error:  # the libraries raise many kinds of their own
+        if not isinstance(error, RuntimeError | MemoryError) and type(error).__module__.split(".")[0] not in LIBRARIES:
+            raise
+        return fail(f"{first_line(error)} (is there enough memory?); nothing written")
+    return 0
+
+
+def fail(sentence: str) -> int:
+    """Say what went wrong; return the exit status."""
+    sys.stderr.write(f"inpaint-export: {sentence}\n")
     return 1
 
 
@@ -83,6 +94,10 @@ def check_targets(arguments: argparse.Namespace) -> None:
             raise ValueError(f"{path} exists: name another file, or add --overwrite")
         if not path.parent.is_dir():
             raise ValueError(f"{path.parent} is no folder")
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from error
 
 
 if __name__ == "__main__":

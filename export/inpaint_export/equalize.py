@@ -69,7 +69,7 @@ def split_signs(model: ir.Model) -> None:
     """
     last = convolutions(model)[-1]
     for link in iterate_links(model):
-        if link.follower is last and link.act.op_type == "LeakyRelu":
+        if link.follower is last and link.act.op_type == "LeakyRelu" and link.conv.op_type == "Conv":
             slope = link.act.attributes["alpha"].as_float() if "alpha" in link.act.attributes else 0.01
             for value in link.conv.inputs[1:]:
                 change_weight(value, np.concatenate([weight(value), -weight(value)]))

@@ -31,7 +31,7 @@ from inpaint_export.verify import (
 from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.context_encoder import ContextEncoder
 from inpaint_training.spec import describe
-from napari_inpaint.inference.contract import BYTE_LAYOUT, LAYOUTS
+from napari_inpaint.inference.contract import BYTE_LAYOUT
 from napari_inpaint.inference.session import CPU
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.contract import ModelSpec
 
 
-def export(arguments: argparse.Namespace) -> int:
+class RefusedError(ValueError):
+    """A file that failed its proof, and is not written."""
+
+
+def export(arguments: argparse.Namespace) -> None:
     """Export, check and compare; the files appear only when everything passed.
 
     Parameters
@@ -53,10 +57,10 @@ def export(arguments: argparse.Namespace) -> int:
     arguments
         Of the command.
 
-    Returns
-    -------
-    int
-        0, or 1 when the file does not compute what PyTorch computes, or eight bits cost too much.
+    Raises
+    ------
+    RefusedError
+        When the file does not compute what PyTorch computes, or eight bits cost too much.
     """
     started = time.monotonic()
     opset = choose_opset(arguments.opset, arguments.precision)
@@ -67,24 +71,22 @@ def export(arguments: argparse.Namespace) -> int:
             f"{checkpoint.folder} holds a context encoder, which completes {network.fixed_side} x {network.fixed_side} "
             "pixels only: a model file must take images of any size, so it cannot be exported"
         )
-    layout = LAYOUTS[arguments.layout]
-    float_spec = describe(checkpoint)
-    spec = replace(float_spec, precision=arguments.precision, layout=arguments.layout, value_range=layout.value_range,
-                   mask_meaning=layout.mask_meaning)  # fmt: skip
+    spec = replace(describe(checkpoint), precision=arguments.precision)
     if arguments.bioimageio:
         check_licence(spec)
-    cases = read_cases(arguments.calibrate, spec) if arguments.calibrate else None
+    cases = read_cases(arguments.calibrate, checkpoint.recipe.active_phases[-1]) if arguments.calibrate else None
+
     model = to_onnx(network, opset)
     if spec.precision == "fp16":
         to_half(model)
-    elif cases and not quantize(model, *cases, float_spec):
-        return 1
-    if spec.layout == BYTE_LAYOUT:
+    elif cases:
+        quantize(model, *cases, spec)
+    if arguments.layout == BYTE_LAYOUT:
         to_bytes(model)
+    spec = spec.with_layout(arguments.layout)
     data = to_file(model, spec).SerializeToString()
     sessions = open_sessions(data)
-    if not prove(network, sessions, spec):
-        return 1
+    prove(network, sessions, spec)
     files = {arguments.model: data}
     if arguments.bioimageio:
         files[arguments.bioimageio] = make_package(data, spec, sessions[CPU])
@@ -96,11 +98,16 @@ def export(arguments: argparse.Namespace) -> int:
         f"opset {opset}, {len(data) / 1e6:.1f} MB, {speeds}; from {checkpoint.folder}, "
         f"in {time.monotonic() - started:.0f} s\n"
     )
-    return 0
 
 
-def prove(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec) -> bool:
-    """Print the table of differences between PyTorch and ONNX Runtime; return whether all are small enough."""
+def prove(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec) -> None:
+    """Print the table of differences between PyTorch and ONNX Runtime.
+
+    Raises
+    ------
+    RefusedError
+        When one is too large.
+    """
     sys.stdout.write(TABLE_HEAD + "\n")
     passed = True
     for parity in compare(network, sessions, spec):
@@ -108,12 +115,11 @@ def prove(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec)
         sys.stdout.write(table_row(parity) + "\n")
         sys.stdout.flush()
     if not passed:
-        sys.stderr.write("inpaint-export: ONNX Runtime does not compute what PyTorch computes; nothing written\n")
-    return passed
+        raise RefusedError("ONNX Runtime does not compute what PyTorch computes; nothing written")
 
 
 def write_files(files: dict[Path, bytes]) -> None:
-    """Write files, all of them or none.
+    """Write files; all are on disk, whole, before the first of them gets its name.
 
     Raises
     ------
@@ -131,13 +137,13 @@ def write_files(files: dict[Path, bytes]) -> None:
             written.replace(path)
 
 
-def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec) -> bool:
-    """Quantise a model in place, and measure what that costs.
+def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec) -> None:
+    """Quantise a model in place, and print what that costs and gains.
 
-    Returns
-    -------
-    bool
-        Whether it costs no more than `LARGEST_LOSS`.
+    Raises
+    ------
+    RefusedError
+        When it costs more than `LARGEST_LOSS`.
     """
     before, float_ms = _measure(model, measuring, spec)
     to_int8(model, calibrating)
@@ -148,15 +154,15 @@ def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[C
         f"int8: {int8_ms:.0f} ms per {spec.window} px window on this CPU, {float_ms:.0f} in float: "
         f"{'int8' if int8_ms < float_ms else 'float'} is faster here\n"
     )
-    if before - after <= LARGEST_LOSS:
-        return True
-    sys.stderr.write("inpaint-export: eight bits cost too much: use more photos, like those that the network was "
-                     "trained on, or --precision fp16; nothing written\n")  # fmt: skip
-    return False
+    if not before - after <= LARGEST_LOSS:  # a NaN is refused too
+        raise RefusedError(
+            "eight bits cost too much: use more photos, like those that the network was trained on, or "
+            "--precision fp16; nothing written"
+        )
 
 
 def _measure(model: ir.Model, cases: Sequence[Case], spec: ModelSpec) -> tuple[float, float]:
-    """Return a model's hole PSNR in dB, and its milliseconds per window."""
+    """Return the hole PSNR in dB of a model of layout ``nchw-float``, and its milliseconds per window."""
     data = to_file(model, spec).SerializeToString()
     session = onnxruntime.InferenceSession(data, providers=[CPU])
     return hole_psnr(session, cases, spec), time_window(session, spec)

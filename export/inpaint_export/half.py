@@ -43,8 +43,9 @@ def to_half(model: ir.Model) -> None:
             if outside:
                 cast = ir.node("Cast", [output], {"to": FLOAT}, name=f"{node.name}.to_float")
                 node.append(cast)
+                restored = _named(cast, FLOAT)
                 for use in outside:
-                    use.node.replace_input_with(use.idx, _named(cast, FLOAT))
+                    use.node.replace_input_with(use.idx, restored)
 
 
 def _named(node: ir.Node, dtype: ir.DataType) -> ir.Value:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 LEVELS = 255
 """Steps of an eight-bit value."""
-SHARES = np.geomspace(0.02, 1, 16)
-"""Parts of a value's range that are tried."""
+LOW_SHARES = np.geomspace(0.02, 1, 16)
+"""Parts of a value's negative range that are tried."""
+HIGH_SHARES = LOW_SHARES[8:]
+"""Parts of its positive range: a layer passes positive values on as they are, so little of them may be cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ class Scale:
 def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interleave") -> None:
     """Quantise the layers, in place: uint8 values with a scale each, int8 weights with a scale for every channel.
 
-    The smooth start and the last convolution stay in float. Between two convolutions nothing is computed in float:
-    padding, slicing and DepthToSpace move bytes.
+    The smooth start and the last convolution stay in float. Between two convolutions padding, slicing and DepthToSpace
+    move bytes; a ReLU is part of the rounding, a LeakyReLU has an integer kernel. What has none (ELU, sums, resizing)
+    is computed in float.
 
     Parameters
     ----------
@@ -144,7 +147,7 @@ def choose_scale(value: ir.Value, samples: Samples) -> Scale:
     wanted = activate(value, x)
     relu = not (wanted < 0).any()
     tries = [Scale.of_range(share_low * low, share_high * high)
-             for share_low in ((0.0,) if relu else SHARES) for share_high in SHARES[8:]]  # fmt: skip
+             for share_low in ((0.0,) if relu else LOW_SHARES) for share_high in HIGH_SHARES]  # fmt: skip
     return min(tries, key=lambda scale: float(np.mean((scale.round(activate(value, scale.round(x))) - wanted) ** 2)))
 
 
@@ -160,7 +163,11 @@ def correct_bias(
     kernel = weight(conv.inputs[1])  # C', C, k, k
     true = activate(value, samples.inside)  # C, n
     rounded = scale.round(activate(value, scale.round(samples.inside)))  # C, n
-    kept = _dequantized(kernel) if rounded_weights else kernel
+    if rounded_weights:
+        stored, weight_scale = quantize_weight(kernel, weight(bias) if bias else np.zeros(len(kernel)), scale)
+        kept = stored * weight_scale[:, None, None, None]
+    else:
+        kept = kernel
     missing = np.einsum("ochw,c->o", kernel, true.mean(1)) - np.einsum("ochw,c->o", kept, rounded.mean(1))
     if bias is None:
         bias = ir.Value(name=f"{conv.name}.bias", const_value=ir.tensor(np.zeros(len(kernel), np.float32)))
@@ -170,15 +177,18 @@ def correct_bias(
     change_weight(bias, (weight(bias) + missing).astype(np.float32))
 
 
-def quantize_weight(kernel: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return int8 weights and the scale of every output channel."""
-    scale = np.maximum(np.abs(kernel).max((1, 2, 3)), 1e-8) / 127
-    return np.rint(kernel / scale[:, None, None, None]).astype(np.int8), scale.astype(np.float32)
+def quantize_weight(
+    kernel: NDArray[np.float32], bias: NDArray[np.floating], input_scale: Scale
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return int8 weights and the scale of every output channel.
 
-
-def _dequantized(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    stored, scale = quantize_weight(kernel)
-    return stored * scale[:, None, None, None]
+    A bias is stored in 32 bits with the product of this scale and the input's, so a channel of tiny weights gets a
+    scale that its bias fits into.
+    """
+    fitting = np.abs(bias) / (2.0**30 * input_scale.scale)
+    scale = np.maximum.reduce([np.abs(kernel).max((1, 2, 3)) / 127, fitting, np.full(len(kernel), 1e-12)])
+    scale = scale.astype(np.float32)
+    return np.rint(kernel / scale[:, None, None, None]).astype(np.int8), scale
 
 
 class Writer:
@@ -206,9 +216,9 @@ class Writer:
         """Quantise a convolution's weights and its output; ``scale`` is that of its input."""
         _, kernel, bias = conv.inputs
         assert kernel is not None and bias is not None
-        stored, weight_scale = quantize_weight(weight(kernel))
+        stored, weight_scale = quantize_weight(weight(kernel), weight(bias), scale)
         bias_scale = weight_scale * scale.scale
-        stored_bias = np.clip(np.rint(weight(bias) / bias_scale), -(2**31), 2**31 - 1).astype(np.int32)
+        stored_bias = np.rint(weight(bias) / bias_scale).astype(np.int32)
         conv.replace_input_with(1, self.read_weight(kernel, stored, weight_scale))
         conv.replace_input_with(2, self.read_weight(bias, stored_bias, bias_scale))
         output = conv.outputs[0]

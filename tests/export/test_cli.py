@@ -4,7 +4,6 @@ import hashlib
 import re
 import shutil
 import sys
-import tempfile
 import zipfile
 
 import numpy as np
@@ -126,17 +125,44 @@ def test_a_missing_extra_is_named(checkpoint, tmp_path, capsys, monkeypatch):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx_ir", None)
     assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
-    assert capsys.readouterr().err == "inpaint-export: onnx_ir is missing: pip install 'napari-inpaint[export]'\n"
+    assert (
+        capsys.readouterr().err
+        == "inpaint-export: onnx_ir is missing or too old: pip install 'napari-inpaint[export]'\n"
+    )
 
 
-def test_a_target_that_cannot_be_written_is_said(quick, checkpoint, tmp_path, capsys, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied", str(tmp_path))
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that even root cannot write to")
+def test_a_target_that_cannot_be_written_is_said_before_anything_is_computed(checkpoint, capsys, monkeypatch):
+    monkeypatch.setattr(inpaint_export.export, "read_checkpoint", None)
+    assert main([str(checkpoint), "/proc/m.onnx"]) == 1
+    assert capsys.readouterr().err.startswith("inpaint-export: /proc/m.onnx cannot be written: ")
 
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+
+class OtherLibraryError(Exception):
+    """As ONNX Runtime's, which are no RuntimeErrors."""
+
+
+@pytest.mark.parametrize("kind", [OtherLibraryError, RuntimeError, MemoryError])
+def test_a_library_that_fails_is_quoted_in_a_line(quick, checkpoint, tmp_path, capsys, monkeypatch, kind):
+    def fail(*_):
+        raise kind("Failed to allocate memory\nand a long trace")
+
+    monkeypatch.setattr(OtherLibraryError, "__module__", "onnxruntime.capi.state")
+    monkeypatch.setattr(inpaint_export.export, "compare", fail)
     assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
-    assert "Permission denied" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    message = capsys.readouterr().err
+    assert message == "inpaint-export: Failed to allocate memory (is there enough memory?); nothing written\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stop_leaves_nothing(quick, checkpoint, tmp_path, capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inpaint_export.export, "time_window", stop)  # the last thing before writing
+    assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
+    assert capsys.readouterr().err == "inpaint-export: stopped, nothing written\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_package_for_the_zoo(quick, checkpoint, tmp_path):

@@ -140,5 +140,7 @@ def test_batch_norms_become_weights(network):
 
 def test_each_precision_has_its_oldest_opset():
     assert (choose_opset(None, "fp32"), choose_opset(None, "int8"), choose_opset(20, "fp16")) == (18, 19, 20)
+    with pytest.raises(ValueError, match="not 28"):  # which onnx knows, and ONNX Runtime does not
+        choose_opset(28, "fp32")
     with pytest.raises(ValueError, match=r"must be 19 to .* for int8, not 18"):
         choose_opset(18, "int8")

@@ -1,7 +1,5 @@
 """The file for bytes computes what the file for floats computes."""
 
-from dataclasses import replace
-
 import hypothesis.strategies as st
 import numpy as np
 import onnx
@@ -52,7 +50,7 @@ def test_tensors_are_those_of_the_contract(sessions):
 
 def test_the_engine_says_which_layout_it_takes(tiny, checkpoint, tmp_path):
     to_bytes(tiny)
-    spec = replace(describe(read_checkpoint(checkpoint)), layout=BYTE_LAYOUT)
+    spec = describe(read_checkpoint(checkpoint)).with_layout(BYTE_LAYOUT)
     onnx.save(to_file(tiny, spec), tmp_path / "bytes.onnx")
     with pytest.raises(ValueError, match=r"bytes\.onnx has the layout 'nhwc-uint8'.*--layout nchw-float"):
         _ = Inpainter(tmp_path / "bytes.onnx").session

@@ -12,6 +12,7 @@ from inpaint_export.calibrate import Samples, sample, to_feeds
 from inpaint_export.equalize import MOVEMENTS, convolutions, equalize, iterate_links, split_signs
 from inpaint_export.naming import in_layers
 from inpaint_export.quantize import Scale, choose_scale, quantize_weight, to_int8
+from inpaint_export.upsampling import change_weight, weight
 from inpaint_export.verify import hole_psnr
 from napari_inpaint.inference.contract import ModelSpec
 
@@ -74,10 +75,31 @@ def test_weights_have_a_scale_for_every_channel():
         np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
         * np.float32([1, 10, 100, 0])[:, None, None, None]
     )
-    stored, scale = quantize_weight(kernel)
+    stored, scale = quantize_weight(kernel, np.zeros(4), Scale.of_range(0, 1))
     np.testing.assert_allclose(stored * scale[:, None, None, None], kernel, atol=float(scale.max()) / 2 + 1e-9)
     assert np.abs(stored[:3]).max((1, 2, 3)).tolist() == [127, 127, 127]
     assert not stored[3].any()
+
+
+def test_a_bias_without_weights_is_kept():
+    """As of a channel that training has switched off: its scale must hold the bias in 32 bits."""
+    kernel, bias = np.zeros((2, 3, 3, 3), np.float32), np.float32([0.5, -70])
+    stored, scale = quantize_weight(kernel, bias, Scale.of_range(-1, 3))
+    assert not stored.any()
+    bias_scale = scale * Scale.of_range(-1, 3).scale
+    in_32_bits = np.rint(bias / bias_scale).astype(np.int32)
+    np.testing.assert_allclose(in_32_bits * bias_scale, bias, rtol=1e-6)
+
+
+def test_a_channel_that_is_switched_off_costs_nothing(tiny, open_model, crops):
+    conv = convolutions(tiny)[4]
+    kernel, bias = weight(conv.inputs[1]).copy(), weight(conv.inputs[2]).copy()
+    kernel[0], bias[0] = 0, 2
+    change_weight(conv.inputs[1], kernel)
+    change_weight(conv.inputs[2], bias)
+    wanted = complete(open_model(tiny), crops[1])
+    to_int8(tiny, crops[:2])
+    np.testing.assert_allclose(complete(open_model(tiny), crops[1]), wanted, atol=0.1)
 
 
 def test_between_convolutions_bytes_are_moved(tiny, crops):

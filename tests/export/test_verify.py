@@ -53,7 +53,7 @@ def test_tolerances():
     spec = describe_tiny()
     assert tolerance(spec, CPU) == TOLERANCES["fp32"]
     assert tolerance(spec, CUDA).max == 2e-3
-    assert tolerance(replace(spec, layout=BYTE_LAYOUT), CPU).max == pytest.approx(1e-4 + 1 / 255)
+    assert tolerance(spec.with_layout(BYTE_LAYOUT), CPU).max == pytest.approx(1e-4 + 1 / 255)
 
 
 def describe_tiny():

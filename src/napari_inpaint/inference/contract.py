@@ -5,7 +5,7 @@ Standard library only, so that every side can import it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final, get_type_hints
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ LAYOUTS: Final = {
 """What a model file may take: batches of float images, as this package uses them, or one image as other programs hold
 it in memory."""
 
+PRECISIONS: Final = ("fp32", "fp16", "int8")
+"""Arithmetic of the layers."""
 METADATA_PREFIX: Final = "napari_inpaint."
 SCHEMA: Final = 1
 
@@ -93,7 +95,7 @@ class ModelSpec:
     licence: str
     """The licence of the weights."""
     precision: str = "fp32"
-    """Arithmetic of the layers: fp32, fp16 or int8. It does not change the type of inputs and outputs."""
+    """One of `PRECISIONS`. It does not change the type of inputs and outputs."""
     layout: str = FLOAT_LAYOUT
     """Key of `LAYOUTS`: which tensors go in and come out."""
     value_range: str = LAYOUTS[FLOAT_LAYOUT].value_range
@@ -118,6 +120,11 @@ class ModelSpec:
             raise ValueError(
                 f"hole_min <= hole_max <= window must hold, not {self.hole_min}, {self.hole_max}, {self.window}"
             )
+
+    def with_layout(self, layout: str) -> ModelSpec:
+        """Return the same with another key of `LAYOUTS`, and what follows from it."""
+        known = LAYOUTS[layout]
+        return replace(self, layout=layout, value_range=known.value_range, mask_meaning=known.mask_meaning)
 
     def to_metadata(self) -> dict[str, str]:
         """Return the metadata of the model file: one string per field."""
