@@ -19,6 +19,7 @@ import yaml
 from PIL import Image
 
 from inpaint_export.calibrate import to_feeds
+from inpaint_export.convert import describe_tensors
 from inpaint_export.verify import make_case
 from napari_inpaint.inference.contract import FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK
 from napari_inpaint.samples import THE_CREST
@@ -32,12 +33,6 @@ HOMEPAGE = "https://github.com/napari-inpaint/napari-inpaint"
 NETWORK = {
     "text": "Iizuka, Simo-Serra, Ishikawa: Globally and Locally Consistent Image Completion, ACM TOG 36(4), 2017",
     "doi": "10.1145/3072959.3073659",
-}
-MEANINGS = {
-    "image": "RGB image; what lies under holes does not matter",
-    "mask": "1 inside holes, 0 where pixels are known",
-    "completion": "what the network paints",
-    "composite": "the image, its holes filled from the completion; known pixels are those of the image, bit for bit",
 }
 
 
@@ -67,7 +62,7 @@ def make_package(model: bytes, spec: ModelSpec, session: Any) -> bytes:
         return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
 
     def describe_tensor(name: str, axes: tuple[str | int, ...], like: str | None = None) -> dict[str, Any]:
-        return {"id": name, "description": MEANINGS[name], "axes": describe_axes(axes, like),
+        return {"id": name, "description": layout.meanings[name], "axes": describe_axes(axes, like),
                 "test_tensor": refer(f"{name}.npy"), "data": {"type": "float32", "range": [0.0, 1.0]}}  # fmt: skip
 
     description = {
@@ -131,8 +126,7 @@ Fills holes in images. {spec.parameters:,} parameters, {spec.precision}; trained
 {spec.data}; windows of {spec.window} px, holes of {spec.hole_min} to {spec.hole_max} px. Larger holes are best filled
 in an image that is scaled down.
 
-Inputs: `image`, RGB in 0..1; `mask`, 1 inside holes. Any size, any batch. Outputs: `completion`, and `composite`, which
-is the image with its holes filled.
+{describe_tensors(LAYOUTS[FLOAT_LAYOUT])}
 
 ## Validation
 

@@ -18,24 +18,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inpaint_export.graph import CompletionGraph
 from inpaint_export.naming import name_nodes
-from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS
+from napari_inpaint.inference.contract import FLOAT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
     from inpaint_training.config import ExportableNetwork
-    from napari_inpaint.inference.contract import ModelSpec
+    from napari_inpaint.inference.contract import Layout, ModelSpec
 
 OPSETS = {"fp32": 18, "fp16": 18, "int8": 19}
 """The oldest opset that each precision needs; the older, the more runtimes read it. ONNX's reference evaluator knows
 DequantizeLinear from 19 on."""
-
-DESCRIPTIONS = {
-    FLOAT_LAYOUT: """Fills holes in images. Inputs: image, float32 RGB in 0..1, (N, 3, H, W); mask, float32
-(N, 1, H, W), 1 inside holes, 0 where pixels are known. Outputs: completion, the network's image; composite, the image
-with its holes filled from the completion. Any N, H, W >= 1. What lies under a hole does not matter.""",
-    BYTE_LAYOUT: """Fills holes in an image. Inputs: image, uint8 RGB, (H, W, 3); mask, uint8 (H, W), not 0 inside
-holes. Output: filled, uint8 (H, W, 3), the image with its holes filled. Any H, W >= 1. What lies under a hole does not
-matter.""",
-}
 
 
 def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model:
@@ -97,11 +88,20 @@ def choose_opset(opset: int | None, precision: str) -> int:
 def to_file(model: ir.Model, spec: ModelSpec) -> onnx.ModelProto:
     """Return what is written to disk: checked, with a description for people and the metadata for programs."""
     model.producer_name, model.producer_version = "napari-inpaint", version("napari-inpaint")
-    model.doc_string = DESCRIPTIONS[spec.layout]
+    model.doc_string = describe_tensors(LAYOUTS[spec.layout])
     model.metadata_props.update(spec.to_metadata())
     proto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     return proto
+
+
+def describe_tensors(layout: Layout) -> str:
+    """Return what goes in and comes out, for people who open the file."""
+    lines = ["Fills holes in images of any size (H, W >= 1)."]
+    for kind, tensors in (("Input", layout.inputs), ("Output", layout.outputs)):
+        for name, axes in tensors.items():
+            lines.append(f"{kind} {name}, {layout.element} ({', '.join(map(str, axes))}): {layout.meanings[name]}.")
+    return "\n".join(lines)
 
 
 def fold_batch_norms(network: ExportableNetwork) -> ExportableNetwork:

@@ -34,6 +34,8 @@ class Layout:
     """Axes by name: a letter where the size is free, a number where it is fixed."""
     outputs: dict[str, tuple[str | int, ...]]
     """Axes by name."""
+    meanings: dict[str, str]
+    """What the tensors are, in words, by name."""
     value_range: str
     """Of images."""
     mask_meaning: str
@@ -47,6 +49,12 @@ LAYOUTS: Final = {
         element="float",
         inputs={IMAGE: ("N", 3, "H", "W"), MASK: ("N", 1, "H", "W")},
         outputs={COMPLETION: ("N", 3, "H", "W"), COMPOSITE: ("N", 3, "H", "W")},
+        meanings={
+            IMAGE: "RGB in 0..1; what lies under holes does not matter",
+            MASK: "1 inside holes, 0 where pixels are known; 0.5 and more is a hole",
+            COMPLETION: "what the network paints",
+            COMPOSITE: "the image, its holes filled from the completion; known pixels are the image's, bit for bit",
+        },
         value_range="0..1",
         mask_meaning="1 = hole, 0 = known",
     ),
@@ -54,6 +62,11 @@ LAYOUTS: Final = {
         element="uint8",
         inputs={IMAGE: ("H", "W", 3), MASK: ("H", "W")},
         outputs={FILLED: ("H", "W", 3)},
+        meanings={
+            IMAGE: "RGB; what lies under holes does not matter",
+            MASK: "not 0 inside holes, 0 where pixels are known",
+            FILLED: "the image, its holes filled; known pixels are the image's, bit for bit",
+        },
         value_range="0..255",
         mask_meaning="not 0 = hole, 0 = known",
     ),
