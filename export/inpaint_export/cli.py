@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from inpaint_export.targets import check_targets
 from inpaint_training.errors import first_line
 from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
 
@@ -29,18 +29,20 @@ def build_parser() -> argparse.ArgumentParser:
         "inpaint-export", description="Export a trained network to a self-describing ONNX file, and prove it equal.",
         epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint folder, or a run, which means its best checkpoint")
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the file to write")
+    parser.add_argument(
+        "checkpoint", type=named_path, help="a checkpoint folder, or a run, which means its best checkpoint"
+    )
+    parser.add_argument("model", type=named_path, metavar="MODEL.onnx", help="the file to write")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the layers (default fp32)")
     parser.add_argument(
-        "--calibrate", type=Path, metavar="PHOTOS",
+        "--calibrate", type=named_path, metavar="PHOTOS",
         help="for int8: training photos, as a folder, tar or data set; never those it is judged on",
     )  # fmt: skip
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default=FLOAT_LAYOUT,
                         help=f"{FLOAT_LAYOUT} (default): batches of float images, as napari-inpaint uses them; "
                         f"{BYTE_LAYOUT}: one picture as other programs hold it")  # fmt: skip
     parser.add_argument("--opset", type=int, metavar="N", help="ONNX opset; default: the oldest possible, 18 or 19")
-    parser.add_argument("--bioimageio", type=Path, metavar="ZIP", help="write a BioImage Model Zoo package too")
+    parser.add_argument("--bioimageio", type=named_path, metavar="ZIP", help="write a BioImage Model Zoo package too")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")
     return parser
@@ -54,8 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--precision int8 and --calibrate PHOTOS go together")
     if arguments.bioimageio and arguments.layout != FLOAT_LAYOUT:
         parser.error(f"--bioimageio takes the layout {FLOAT_LAYOUT} only: its programs give batches of float images")
+    for path, suffix in ((arguments.model, ".onnx"), (arguments.bioimageio, ".zip")):
+        if path and path.suffix != suffix:
+            parser.error(f"{path}: name a file that ends in {suffix}")
     try:
-        check_targets(arguments)
+        targets = [path for path in (arguments.model, arguments.bioimageio) if path]
+        check_targets(targets, arguments.overwrite)
         from inpaint_export.export import export  # after the cheap checks: torch and onnx take seconds to import
 
         export(arguments)
@@ -76,28 +82,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def fail(sentence: str) -> int:
-    """Say what went wrong; return the exit status."""
-    sys.stderr.write(f"inpaint-export: {sentence}\n")
+    """Say what went wrong, in one line; return the exit status."""
+    sys.stderr.write(f"inpaint-export: {' '.join(sentence.split())}\n")
     return 1
 
 
-def check_targets(arguments: argparse.Namespace) -> None:
-    """Raise `ValueError` when a target cannot be written, before anything is computed for it."""
-    for path, suffix in ((arguments.model, ".onnx"), (arguments.bioimageio, ".zip")):
-        if path is None:
-            continue
-        if path.suffix != suffix:
-            raise ValueError(f"{path}: name a file that ends in {suffix}")
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder: name a file")
-        if (path.exists() or path.is_symlink()) and not arguments.overwrite:
-            raise ValueError(f"{path} exists: name another file, or add --overwrite")
-        if not path.parent.is_dir():
-            raise ValueError(f"{path.parent} is no folder")
-        try:
-            tempfile.TemporaryFile(dir=path.parent).close()
-        except OSError as error:
-            raise ValueError(f"{path} cannot be written: {error.strerror}") from error
+def named_path(text: str) -> Path:
+    """Return a path; an empty word, as of a variable that is not set, would mean the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return Path(text)
 
 
 if __name__ == "__main__":

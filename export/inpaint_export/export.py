@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnxruntime
+import torch
 
 from inpaint_export.bioimageio import check_licence, make_package
 from inpaint_export.calibrate import read_cases
@@ -18,6 +16,7 @@ from inpaint_export.convert import choose_opset, to_file, to_onnx
 from inpaint_export.half import to_half
 from inpaint_export.layout import to_bytes
 from inpaint_export.quantize import to_int8
+from inpaint_export.targets import write_files
 from inpaint_export.verify import (
     LARGEST_LOSS,
     TABLE_HEAD,
@@ -71,6 +70,10 @@ def export(arguments: argparse.Namespace) -> None:
             f"{checkpoint.folder} holds a context encoder, which completes {network.fixed_side} x {network.fixed_side} "
             "pixels only: a model file must take images of any size, so it cannot be exported"
         )
+    if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
+        raise ValueError(
+            f"{checkpoint.folder} has weights that are no numbers: training went wrong, take an earlier one"
+        )
     spec = replace(describe(checkpoint), precision=arguments.precision)
     if arguments.bioimageio:
         check_licence(spec)
@@ -92,7 +95,7 @@ def export(arguments: argparse.Namespace) -> None:
         files[arguments.bioimageio] = make_package(data, spec, sessions[CPU])
     speeds = ", ".join(f"{time_window(session, spec):.0f} ms per {spec.window} px window on {short_name(provider)}"
                        for provider, session in sessions.items())  # fmt: skip
-    write_files(files)
+    write_files(files, arguments.overwrite)
     sys.stdout.write(
         f"{', '.join(map(str, files))}: {spec.name}, {spec.parameters:,} parameters, {spec.precision}, {spec.layout}, "
         f"opset {opset}, {len(data) / 1e6:.1f} MB, {speeds}; from {checkpoint.folder}, "
@@ -116,25 +119,6 @@ def prove(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec)
         sys.stdout.flush()
     if not passed:
         raise RefusedError("ONNX Runtime does not compute what PyTorch computes; nothing written")
-
-
-def write_files(files: dict[Path, bytes]) -> None:
-    """Write files; all are on disk, whole, before the first of them gets its name.
-
-    Raises
-    ------
-    OSError
-        When one cannot be written.
-    """
-    with ExitStack() as stack:
-        partial = {}
-        for path, data in files.items():
-            # in the target's folder, so that it only needs a new name at the end
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent))
-            partial[path] = Path(folder) / path.name
-            partial[path].write_bytes(data)
-        for path, written in partial.items():
-            written.replace(path)
 
 
 def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from inpaint_export.naming import in_layers
+from inpaint_export.upsampling import change_weight, weight
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 
@@ -15,6 +16,11 @@ def to_half(model: ir.Model) -> None:
 
     The smooth start, the residual's sum and the composite stay in float32, so known pixels are not rounded. Sizes and
     scales of resizing layers stay what the standard wants.
+
+    Raises
+    ------
+    ValueError
+        When a weight is larger than half precision can hold.
     """
     graph = model.graph
     layers = [node for node in graph if in_layers(node)]
@@ -25,9 +31,10 @@ def to_half(model: ir.Model) -> None:
             if value is None or value.dtype != FLOAT:
                 continue
             if value.is_initializer():
-                assert value.const_value is not None
-                value.const_value = ir.tensor(value.const_value.numpy().astype(np.float16), name=value.name)
-                value.dtype = HALF
+                largest = float(np.abs(weight(value)).max(initial=0))
+                if largest > float(np.finfo(np.float16).max):
+                    raise ValueError(f"{value.name} reaches {largest:g}, half precision 65504: use --precision fp32")
+                change_weight(value, weight(value).astype(np.float16))
             elif (producer := value.producer()) is None or not in_layers(producer):
                 if value not in halves:
                     cast = ir.node("Cast", [value], {"to": HALF}, name=f"{node.name}.to_half")

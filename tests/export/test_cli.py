@@ -10,10 +10,13 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 import inpaint_export.export
 import inpaint_export.verify
 from inpaint_export.cli import main
+from inpaint_export.upsampling import change_weight
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.recipes import load_recipe
 from napari_inpaint.inference.contract import ModelSpec
@@ -70,11 +73,9 @@ def test_errors_are_sentences(quick, checkpoint, tmp_path, capsys):
     for words, message in (
         ([str(tmp_path), str(tmp_path / "m.onnx")], "neither a checkpoint nor a run"),
         ([str(checkpoint), str(tmp_path / "there.onnx")], "--overwrite"),
-        ([str(checkpoint), str(tmp_path / "m.pt")], ".onnx"),
         ([str(checkpoint), str(tmp_path / "folder.onnx"), "--overwrite"], "is a folder"),
         ([str(checkpoint), str(tmp_path / "no" / "m.onnx")], "is no folder"),
         ([str(checkpoint), str(tmp_path / "m.onnx"), "--opset", "17"], "not 17"),
-        ([str(checkpoint), str(tmp_path / "m.onnx"), "--bioimageio", str(tmp_path / "m")], ".zip"),
         ([*int8, str(tmp_path / "no")], "no such"),
         ([*int8, str(THE_CREST.path)], "at least 2"),
     ):  # fmt: skip
@@ -93,6 +94,9 @@ def test_errors_are_sentences(quick, checkpoint, tmp_path, capsys):
         ["--calibrate", "photos"],
         ["--precision", "int4"],
         ["--layout", "nhwc-uint8", "--bioimageio", "m.zip"],
+        ["--bioimageio", "m"],
+        ["--bioimageio", ""],
+        ["--precision", "int8", "--calibrate", ""],
     ],
 )
 def test_wrong_usage_exits_with_2(checkpoint, tmp_path, capsys, words):
@@ -109,6 +113,57 @@ def test_a_truncated_checkpoint_is_refused(quick, checkpoint, tmp_path, capsys):
     weights.write_bytes(weights.read_bytes()[:1000])
     assert main([str(folder), str(tmp_path / "m.onnx")]) == 1
     assert "is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("value", "message"), [(float("nan"), "no numbers"), (1e5, "use --precision fp32")])
+def test_weights_that_cannot_be_written_are_refused(quick, checkpoint, tmp_path, capsys, monkeypatch, value, message):
+    folder = tmp_path / "step"
+    shutil.copytree(checkpoint, folder)
+    weights = load_file(folder / "generator.safetensors")
+    weights["layers.conv_5.conv.weight"][0, 0] = value
+    save_file(weights, folder / "generator.safetensors")
+
+    def to_onnx(network, opset):
+        model = original(network, opset)
+        change_weight(
+            model.graph.initializers["conv_5.conv.weight"], network.layers.conv_5.conv.weight.detach().numpy()
+        )
+        return model
+
+    original = inpaint_export.export.to_onnx
+    monkeypatch.setattr(inpaint_export.export, "to_onnx", to_onnx)
+    assert main([str(folder), str(tmp_path / "m.onnx"), "--precision", "fp16"]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_weights_that_do_not_fit_the_recipe_are_named(quick, checkpoint, tmp_path, capsys):
+    folder = tmp_path / "step"
+    shutil.copytree(checkpoint, folder)
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("width: 0.125", "width: 0.25", 1))
+    assert main([str(folder), str(tmp_path / "m.onnx")]) == 1
+    assert re.search(r"is damaged: .*: size mismatch", capsys.readouterr().err)
+
+
+def test_black_photos_do_not_calibrate(quick, checkpoint, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for name in "abcd":
+        Image.new("RGB", (400, 400)).save(tmp_path / "photos" / f"{name}.png")
+    words = [str(checkpoint), str(tmp_path / "m.onnx"), "--precision", "int8", "--calibrate", str(tmp_path / "photos")]
+    assert main(words) == 1
+    assert "too few photos" in capsys.readouterr().err
+
+
+def test_a_file_that_appears_meanwhile_is_kept(quick, checkpoint, tmp_path, capsys, monkeypatch):
+    def appear(*_):
+        (tmp_path / "m.onnx").write_bytes(b"mine")
+        return 1.0
+
+    monkeypatch.setattr(inpaint_export.export, "time_window", appear)
+    assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
+    assert "exists: name another file" in capsys.readouterr().err
+    assert (tmp_path / "m.onnx").read_bytes() == b"mine"
 
 
 def test_a_network_of_fixed_size_is_refused(tmp_path, capsys):

@@ -174,4 +174,4 @@ def _iterate_scaled(photos: Path, short_side: int) -> Iterator[tuple[str, Image.
         try:
             yield name, decode_photo(data, short_side)
         except BadPhotoError as error:
-            sys.stderr.write(f"inpaint-eval: {name} is left out, {error}\n")
+            sys.stderr.write(f"{name} is left out, {error}\n")

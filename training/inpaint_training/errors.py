@@ -4,5 +4,6 @@ from __future__ import annotations
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its kind when it has none."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    """Return an error's first line, with the second when that ends in a colon; its kind when it says nothing."""
+    first, *others = str(error).splitlines() or [type(error).__name__]
+    return f"{first} {others[0].strip()}" if first.endswith(":") and others else first
