@@ -14,6 +14,7 @@ import onnxruntime
 from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.holes import Holes, render_masks
 from napari_inpaint.inference.contract import IMAGE, MASK
+from napari_inpaint.inference.session import CPU
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +70,7 @@ def sample(model: ir.Model, values: Sequence[ir.Value], cases: Iterable[Case]) -
         proto = ir.to_proto(model)
     finally:
         model.graph.outputs[:] = outputs
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=[CPU])
     rng = np.random.default_rng(0)
     parts: dict[str, list[Samples]] = {name: [] for name in names}
     for case in cases:

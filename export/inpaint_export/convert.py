@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OPSETS = {"fp32": 18, "fp16": 18, "int8": 19}
 """The oldest opset that each precision needs; the older, the more runtimes read it. ONNX's reference evaluator knows
 DequantizeLinear from 19 on."""
+NEWEST_OPSET = 23
+"""The newest that PyTorch writes by itself."""
 
 
 def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model:
@@ -65,10 +67,6 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model
     ClearMetadataAndDocStringPass()(model)
     set_axes(model.graph, layout.inputs | layout.outputs)
     return model
-
-
-NEWEST_OPSET = 23
-"""The newest that PyTorch writes by itself."""
 
 
 def choose_opset(opset: int | None, precision: str) -> int:

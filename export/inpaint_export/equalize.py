@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from inpaint_export.calibrate import sample
+from inpaint_export.editing import change_weight, leaky_slope, weight
 from inpaint_export.naming import in_layers
-from inpaint_export.upsampling import change_weight, weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ def convolutions(model: ir.Model) -> list[ir.Node]:
 
 
 def iterate_links(model: ir.Model) -> Iterator[Link]:
-    """Yield the pairs of convolutions with nothing but an activation and movements between them."""
+    """Yield the pairs of convolutions with nothing but an activation and padding between them."""
     for conv in convolutions(model):
         act, value = None, conv.outputs[0]
         while len(users := value.uses()) == 1:
@@ -70,11 +70,10 @@ def split_signs(model: ir.Model) -> None:
     last = convolutions(model)[-1]
     for link in iterate_links(model):
         if link.follower is last and link.act.op_type == "LeakyRelu" and link.conv.op_type == "Conv":
-            slope = link.act.attributes["alpha"].as_float() if "alpha" in link.act.attributes else 0.01
             for value in link.conv.inputs[1:]:
                 change_weight(value, np.concatenate([weight(value), -weight(value)]))
             seen = weight(last.inputs[1])
-            change_weight(last.inputs[1], np.concatenate([seen, -np.float32(slope) * seen], 1))
+            change_weight(last.inputs[1], np.concatenate([seen, -np.float32(leaky_slope(link.act)) * seen], 1))
             relu = ir.node("Relu", [link.act.inputs[0]], name=link.act.name)
             relu.outputs[0].type = link.act.outputs[0].type
             link.act.prepend(relu)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from inpaint_export.editing import change_weight, weight
 from inpaint_export.naming import in_layers
-from inpaint_export.upsampling import change_weight, weight
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 

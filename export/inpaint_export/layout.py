@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from inpaint_export.editing import add_node, constant
 from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, FILLED, IMAGE, LAYOUTS, MASK
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 FLOAT, BYTE, BOOL = ir.DataType.FLOAT, ir.DataType.UINT8, ir.DataType.BOOL
 
@@ -21,40 +17,31 @@ def to_bytes(model: ir.Model) -> None:
 
     The picture is filled where the mask is not 0, and is what it was everywhere else.
     """
-    graph, axes = model.graph, LAYOUTS[BYTE_LAYOUT]
-    image, mask = (ir.Value(name=name, shape=ir.Shape(axes.inputs[name]), type=ir.TensorType(BYTE))
+    graph, layout = model.graph, LAYOUTS[BYTE_LAYOUT]
+    image, mask = (ir.Value(name=name, shape=ir.Shape(layout.inputs[name]), type=ir.TensorType(BYTE))
                    for name in (IMAGE, MASK))  # fmt: skip
     completion = next(value for value in graph.outputs if value.name == COMPLETION)
     completion.name = "finish.completion"
     before, after = ir.tape.Tape(), ir.tape.Tape()
 
-    def add(tape: ir.tape.Tape, operator: str, inputs: Sequence[ir.Value], name: str, dtype: ir.DataType,
-            **attributes: int | list[int]) -> ir.Value:  # fmt: skip
-        output = ir.Value(name=name, type=ir.TensorType(dtype))
-        return tape.op(operator, inputs, attributes, name=name, output=output)
+    white = constant(graph, np.array(255, np.float32), "white")
+    axis_0, axes_01, axis_2 = (constant(graph, np.array(axes, np.int64), f"axes {axes}") for axes in ([0], [0, 1], [2]))
+    x = add_node(before, "Cast", [image], "input.float", FLOAT, to=FLOAT)  # H, W, 3
+    x = add_node(before, "Div", [x, white], "input.scaled", FLOAT)  # H, W, 3
+    x = add_node(before, "Transpose", [x], "input.channels_first", FLOAT, perm=[2, 0, 1])  # 3, H, W
+    x = add_node(before, "Unsqueeze", [x, axis_0], "input.image", FLOAT)  # 1, 3, H, W
+    hole = add_node(before, "Cast", [mask], "input.hole", BOOL, to=BOOL)  # H, W
+    m = add_node(before, "Cast", [hole], "input.hole_float", FLOAT, to=FLOAT)  # H, W
+    m = add_node(before, "Unsqueeze", [m, axes_01], "input.mask", FLOAT)  # 1, 1, H, W
 
-    def constant(value: float | list[int], dtype: type[np.generic], name: str) -> ir.Value:
-        tensor = ir.tensor(np.array(value, dtype), name=name)
-        graph.register_initializer(ir.Value(name=name, const_value=tensor))
-        return graph.initializers[name]
-
-    white = constant(255, np.float32, "white")
-    x = add(before, "Cast", [image], "input.float", FLOAT, to=FLOAT)  # H, W, 3
-    x = add(before, "Div", [x, white], "input.scaled", FLOAT)  # H, W, 3
-    x = add(before, "Transpose", [x], "input.channels_first", FLOAT, perm=[2, 0, 1])  # 3, H, W
-    x = add(before, "Unsqueeze", [x, constant([0], np.int64, "axis_0")], "input.image", FLOAT)  # 1, 3, H, W
-    hole = add(before, "Cast", [mask], "input.hole", BOOL, to=BOOL)  # H, W
-    m = add(before, "Cast", [hole], "input.hole_float", FLOAT, to=FLOAT)  # H, W
-    m = add(before, "Unsqueeze", [m, constant([0, 1], np.int64, "axes_01")], "input.mask", FLOAT)  # 1, 1, H, W
-
-    y = add(after, "Squeeze", [completion, graph.initializers["axis_0"]], "output.completion", FLOAT)  # 3, H, W
-    y = add(after, "Transpose", [y], "output.channels_last", FLOAT, perm=[1, 2, 0])  # H, W, 3
-    y = add(after, "Mul", [y, white], "output.scaled", FLOAT)  # H, W, 3
-    y = add(after, "Round", [y], "output.rounded", FLOAT)  # H, W, 3
-    y = add(after, "Cast", [y], "output.bytes", BYTE, to=BYTE)  # H, W, 3
-    hole = add(after, "Unsqueeze", [hole, constant([2], np.int64, "axis_2")], "output.hole", BOOL)  # H, W, 1
-    filled = add(after, "Where", [hole, y, image], FILLED, BYTE)  # H, W, 3
-    filled.shape = ir.Shape(axes.outputs[FILLED])
+    y = add_node(after, "Squeeze", [completion, axis_0], "output.completion", FLOAT)  # 3, H, W
+    y = add_node(after, "Transpose", [y], "output.channels_last", FLOAT, perm=[1, 2, 0])  # H, W, 3
+    y = add_node(after, "Mul", [y, white], "output.scaled", FLOAT)  # H, W, 3
+    y = add_node(after, "Round", [y], "output.rounded", FLOAT)  # H, W, 3
+    y = add_node(after, "Cast", [y], "output.bytes", BYTE, to=BYTE)  # H, W, 3
+    hole = add_node(after, "Unsqueeze", [hole, axis_2], "output.hole", BOOL)  # H, W, 1
+    filled = add_node(after, "Where", [hole, y, image], FILLED, BYTE)  # H, W, 3
+    filled.shape = ir.Shape(layout.outputs[FILLED])
 
     for old, new in zip(graph.inputs, (x, m), strict=True):
         old.replace_all_uses_with(new)

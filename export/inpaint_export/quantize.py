@@ -10,8 +10,9 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from inpaint_export.calibrate import Samples, sample
+from inpaint_export.editing import change_weight, constant, leaky_slope, weight
 from inpaint_export.equalize import ACTIVATIONS, MOVEMENTS, convolutions, equalize, split_signs
-from inpaint_export.upsampling import change_weight, to_subpixel, weight
+from inpaint_export.upsampling import to_subpixel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,10 +65,10 @@ def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interle
     form
         Of transposed convolutions, see `to_subpixel`; None leaves them as they are, in float.
     """
-    if form:
-        to_subpixel(model, form)
     split_signs(model)
     equalize(model, cases)
+    if form:
+        to_subpixel(model, form)
     convs = [node for node in convolutions(model) if node.op_type == "Conv"]
     sources = {conv: _source(conv.inputs[0]) for conv in convs}
     goals = {conv: _goal(conv.outputs[0], set(sources.values())) for conv in convs[:-1]}
@@ -125,8 +126,8 @@ def activate(value: ir.Value, x: NDArray[np.float32]) -> NDArray[np.float32]:
     producer = value.producer()
     if producer is None or producer.op_type not in ACTIVATIONS:
         return x
-    slope = producer.attributes["alpha"].as_float() if "alpha" in producer.attributes else 0.01
-    return np.where(x < 0, (slope if producer.op_type == "LeakyRelu" else 0) * x, x).astype(np.float32)
+    slope = leaky_slope(producer) if producer.op_type == "LeakyRelu" else 0
+    return np.where(x < 0, slope * x, x).astype(np.float32)
 
 
 def choose_scale(value: ir.Value, samples: Samples) -> Scale:
@@ -170,8 +171,7 @@ def correct_bias(
         kept = kernel
     missing = np.einsum("ochw,c->o", kernel, true.mean(1)) - np.einsum("ochw,c->o", kept, rounded.mean(1))
     if bias is None:
-        bias = ir.Value(name=f"{conv.name}.bias", const_value=ir.tensor(np.zeros(len(kernel), np.float32)))
-        graph.register_initializer(bias)
+        bias = constant(graph, np.zeros(len(kernel), np.float32), f"{conv.name}.bias")
         conv.resize_inputs(3)
         conv.replace_input_with(2, bias)
     change_weight(bias, (weight(bias) + missing).astype(np.float32))
@@ -276,22 +276,16 @@ class Writer:
         """Replace a weight by a stored one and its scales; return its float value."""
         name = value.name or ""
         change_weight(value, stored)
-        scales = self.constant(scale, f"{name}.scale")
-        zero = self.constant(np.zeros(len(scale), stored.dtype), f"{name}.zero")
+        scales = constant(self.graph, scale, f"{name}.scale")
+        zero = constant(self.graph, np.zeros(len(scale), stored.dtype), f"{name}.zero")
         node = ir.node("DequantizeLinear", [value, scales, zero], {"axis": 0}, name=f"{name}.read")
         return self.insert(node, f"{name}.read", ir.DataType.FLOAT)
 
     def add(self, operator: str, value: ir.Value, scale: Scale, name: str, dtype: ir.DataType) -> ir.Value:
         """Append a node that stores or reads a value."""
-        key = f"scale {scale.scale:.9g}", f"zero {scale.zero}"
-        constants = [self.constant(np.asarray(x), key_) for x, key_ in zip((scale.scale, scale.zero), key, strict=True)]
-        return self.insert(ir.node(operator, [value, *constants], name=name), name, dtype)
-
-    def constant(self, array: NDArray[np.generic], name: str) -> ir.Value:
-        """Return a constant; equal names are one."""
-        if name not in self.graph.initializers:
-            self.graph.register_initializer(ir.Value(name=name, const_value=ir.tensor(array, name=name)))
-        return self.graph.initializers[name]
+        numbers = [constant(self.graph, np.asarray(scale.scale), f"scale {scale.scale:.9g}"),
+                   constant(self.graph, np.asarray(scale.zero), f"zero {scale.zero}")]  # fmt: skip
+        return self.insert(ir.node(operator, [value, *numbers], name=name), name, dtype)
 
     def insert(self, node: ir.Node, name: str, dtype: ir.DataType) -> ir.Value:
         """Append a node, which is sorted to its place at the end; return its output."""

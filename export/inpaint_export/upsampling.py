@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import onnx_ir as ir
 
+from inpaint_export.editing import add_node, change_weight, constant, weight
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -103,30 +105,12 @@ class Subpixel:
 
     def add(self, operator: str, inputs: Sequence[ir.Value | None], name: str,
             dtype: ir.DataType = ir.DataType.FLOAT, **attributes: int | str | list[int]) -> ir.Value:  # fmt: skip
-        """Add a node; return its output, which has the node's name."""
-        output = ir.Value(name=f"{self.stem}.{name}", type=ir.TensorType(dtype))
-        return self.tape.op(operator, inputs, attributes, name=output.name, output=output)
+        """Add a node of the layer; return its output."""
+        return add_node(self.tape, operator, inputs, f"{self.stem}.{name}", dtype, **attributes)
 
     def constant(self, values: list[int], name: str) -> ir.Value:
-        """Return a constant of the layer; equal names are one."""
-        name = f"{self.stem}.{name}"
-        if name not in self.graph.initializers:
-            tensor = ir.tensor(np.array(values, np.int64), name=name)
-            self.graph.register_initializer(ir.Value(name=name, const_value=tensor))
-        return self.graph.initializers[name]
-
-
-def weight(value: ir.Value | None) -> NDArray[np.float32]:
-    """Return the values of a weight."""
-    assert value is not None and value.const_value is not None
-    return value.const_value.numpy()
-
-
-def change_weight(value: ir.Value | None, array: NDArray[np.generic]) -> None:
-    """Give a weight other values."""
-    assert value is not None
-    tensor = ir.tensor(array, name=value.name)
-    value.const_value, value.shape, value.dtype = tensor, ir.Shape(array.shape), tensor.dtype
+        """Return a constant of the layer."""
+        return constant(self.graph, np.array(values, np.int64), f"{self.stem}.{name}")
 
 
 def phase_kernels(transposed: NDArray[np.float32], kernel: int) -> NDArray[np.float32]:

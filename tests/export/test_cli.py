@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import inpaint_export.export
 import inpaint_export.verify
 from inpaint_export.cli import main
-from inpaint_export.upsampling import change_weight
+from inpaint_export.editing import change_weight
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.recipes import load_recipe
 from napari_inpaint.inference.contract import ModelSpec
