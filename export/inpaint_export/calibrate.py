@@ -14,7 +14,7 @@ import onnxruntime
 from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.holes import Holes, render_masks
 from napari_inpaint.inference.contract import IMAGE, MASK
-from napari_inpaint.inference.session import CPU
+from napari_inpaint.inference.providers import CPU
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -31,7 +31,7 @@ from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.context_encoder import ContextEncoder
 from inpaint_training.spec import describe
 from napari_inpaint.inference.contract import BYTE_LAYOUT
-from napari_inpaint.inference.session import CPU
+from napari_inpaint.inference.providers import CPU
 
 if TYPE_CHECKING:
     import argparse

@@ -16,7 +16,7 @@ from inpaint_export.graph import CompletionGraph
 from inpaint_training.cases import Case, random_strokes
 from inpaint_training.scores import psnr
 from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK
-from napari_inpaint.inference.session import CPU, CUDA, choose_providers
+from napari_inpaint.inference.providers import CPU, CUDA, choose_providers
 from napari_inpaint.samples import THE_CREST
 
 if TYPE_CHECKING:

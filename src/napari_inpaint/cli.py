@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   inpaint-fill photo.png -o filled.png --box 120 80 200 260
   inpaint-fill plate.tif -o filled.tif --mask dust.png --grow 2 --record
+  inpaint-fill plate.tif --mask dust.png --plan
+  inpaint-fill --check-devices
 """
 
 
@@ -28,8 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
         "inpaint-fill", description="Fill holes in an image. Pixels outside the holes do not change.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument("input", type=Path, metavar="INPUT", help="png, jpg or tif; any real dtype, stacks too")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUTPUT", help="a file of the same format")
+    parser.add_argument(
+        "input", type=Path, nargs="?", metavar="INPUT", help="png, jpg or tif; any real dtype, stacks too"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT", help="a file of the same format")
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
                         help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
     parser.add_argument("--mask", type=Path, metavar="FILE", help="an image of the same size, not black inside holes")
@@ -39,8 +43,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
     parser.add_argument("--record", action="store_true", help="write how it was filled to OUTPUT.json")
+    parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
     parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--check-devices", action="store_true",
+                        help="print what ONNX Runtime offers, what really works, and what mends it")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napari-inpaint {napari_inpaint.__version__}")
     return parser
 
@@ -49,9 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    if arguments.check_devices:
+        return print_devices()
+    if arguments.input is None:
+        parser.error("name an image to fill")
     if not arguments.box and arguments.mask is None and not arguments.nan:
         parser.error("nothing to fill: give --box, --mask or --nan")
-    if not arguments.output.name:
+    if arguments.output is None and not arguments.plan:
+        parser.error("say where to write with --output, or add --plan to write nothing")
+    if arguments.output is not None and not arguments.output.name:
         parser.error(f"--output must name a file, not {str(arguments.output)!r}")
     if arguments.grow < 0:
         parser.error(f"--grow must not be negative, not {arguments.grow}")
@@ -77,22 +90,29 @@ def run(arguments: argparse.Namespace) -> int:
     from napari_inpaint.inference.inpainter import Inpainter
 
     inpainter = Inpainter(arguments.model, arguments.device)
-    record_path = arguments.output.with_name(arguments.output.name + ".json")
-    for path in (arguments.output, *([record_path] if arguments.record else [])):
-        if path.exists() and not arguments.overwrite:
-            raise FileError(f"{path} exists: name another file, or add --overwrite")
+    if not arguments.plan:
+        inpainter.warm_up()  # while the image is read
+        record_path = arguments.output.with_name(arguments.output.name + ".json")
+        for path in (arguments.output, *([record_path] if arguments.record else [])):
+            if path.exists() and not arguments.overwrite:
+                raise FileError(f"{path} exists: name another file, or add --overwrite")
     source = read_image(arguments.input)
-    check_output(arguments.output, source)
-    for note in source.notes:
-        say(note)
+    if not arguments.plan:
+        check_output(arguments.output, source)
+        for note in source.notes:
+            say(note)
     pixels, axis = source.pixels, source.channel_axis
     height, width = [length for i, length in enumerate(pixels.shape) if i != axis][-2:]
     mask = None if arguments.mask is None else read_mask(arguments.mask, (height, width))
     boxes = clip_boxes(arguments.box, height, width)
-
     visible: list[slice] = [slice(None)] * pixels.ndim
     if source.alpha and axis is not None:
         visible[axis] = slice(0, -1)  # transparency is kept
+    options = {"grow": arguments.grow, "channel_axis": axis, "nan_is_hole": arguments.nan}
+    if arguments.plan:
+        sys.stdout.write(f"{inpainter.plan(pixels[*visible], mask, boxes, **options)}\n")
+        return 0
+
     with warnings.catch_warnings(), tqdm(unit="window", disable=None, leave=False) as bar:
 
         def show(done: int, total: int) -> None:
@@ -102,9 +122,8 @@ def run(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", UserWarning)  # the record has them too
         filled = pixels.copy()
         filled[*visible] = inpainter.fill(
-            pixels[*visible], mask, boxes, grow=arguments.grow, seam=arguments.seam, channel_axis=axis,
-            nan_is_hole=arguments.nan, on_progress=show,
-        )  # fmt: skip
+            pixels[*visible], mask, boxes, seam=arguments.seam, on_progress=show, **options
+        )
     record = inpainter.last_record or {}
     for note in record["notes"]:
         say(note)
@@ -114,9 +133,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps({"output": str(arguments.output), "record": record}) + "\n")
     else:
-        ran = f"{record['provider']}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
+        how = record["provider"] or "interpolated from the rim"
+        ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
         sys.stdout.write(f"{arguments.output}: {record['filled_pixels']} pixels filled, {ran}\n")
     return 0
+
+
+def print_devices() -> int:
+    """Print what works on this machine; return 1 when there is something to mend."""
+    from napari_inpaint.inference.devices import check_devices
+
+    report = check_devices()
+    sys.stdout.write(f"{report}\n")
+    return 0 if report.healthy else 1
 
 
 def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int) -> list[Box]:

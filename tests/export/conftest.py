@@ -57,7 +57,7 @@ def quick(tiny_proto, monkeypatch):
 @pytest.fixture
 def compact():
     """The bundled model: trained weights, in float32."""
-    return ir.from_proto(onnx.load(bundled_models()["compact"]))
+    return ir.from_proto(onnx.load(bundled_models()["compact"]["fp32"]))
 
 
 @pytest.fixture(scope="session")

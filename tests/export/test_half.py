@@ -10,10 +10,10 @@ from inpaint_export.equalize import convolutions
 from inpaint_export.half import to_half
 from inpaint_export.naming import in_layers
 from inpaint_training.cases import Protocol, iterate_cases
-from napari_inpaint.inference.session import find_cuda_problem
+from napari_inpaint.inference.providers import find_cuda_problem
 from napari_inpaint.samples import THE_CREST
 
-NO_CUDA = find_cuda_problem(onnxruntime.get_available_providers())
+NO_CUDA = find_cuda_problem(onnxruntime)
 
 
 def test_the_layers_are_half_and_the_rest_is_not(tiny):

@@ -10,7 +10,7 @@ from inpaint_export.verify import BATCHES, HOLES, SIZES, TOLERANCES, Parity, com
 from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.spec import describe
 from napari_inpaint.inference.contract import BYTE_LAYOUT
-from napari_inpaint.inference.session import CPU, CUDA
+from napari_inpaint.inference.providers import CPU, CUDA
 
 GOOD = Parity(CPU, 1, 8, 8, "box", 1e-6, 1e-7, True, TOLERANCES["fp32"])
 

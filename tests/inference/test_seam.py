@@ -1,61 +1,132 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from napari_inpaint.inference import seam
 from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.seam import correct
+from napari_inpaint.inference.seam import correct, keep_among
+from napari_inpaint.inference.tensors import sample_context
 
 PLACES = {
-    "inside": Box(5, 6, 20, 30), "top": Box(0, 6, 20, 30), "bottom": Box(5, 6, 32, 30), "left": Box(5, 0, 20, 30),
-    "right": Box(5, 6, 20, 40), "corner": Box(0, 0, 20, 30), "band": Box(5, 0, 20, 40), "one pixel": Box(7, 7, 8, 8),
+    "inside": Box(15, 16, 50, 70), "top": Box(0, 16, 50, 70), "bottom": Box(15, 16, 72, 70),
+    "left": Box(15, 0, 50, 70), "right": Box(15, 16, 50, 80), "corner": Box(0, 0, 50, 70), "band": Box(15, 0, 50, 80),
+    "two corners": Box(0, 0, 72, 70), "one pixel": Box(7, 7, 8, 8),
 }  # fmt: skip
 
 
-def window(box):
-    hole = np.zeros((32, 40), bool)
+def window(box, rectangular=True, seed=0):
+    """An image, a completion and a hole: the box, or what is left of it without a corner and a pixel."""
+    hole = np.zeros((72, 80), bool)
     hole[box.slices] = True
-    return np.random.default_rng(0).random((3, 32, 40), np.float32), hole
-
-
-@pytest.mark.parametrize("box", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize("rectangular", [True, False])
-def test_a_constant_error_is_removed(box, rectangular):
-    image, hole = window(box)
-    if not rectangular and box.width > 1:
+    if not rectangular:
         hole[box.y0 + 3, box.x0 + 3] = False
-    corrected = correct(image + np.float32(0.2), image, hole, box, ~hole)
-    inside = hole[box.slices]
-    np.testing.assert_allclose(corrected[:, inside], image[:, *box.slices][:, inside], atol=1e-5)
+        hole[box.y0 : box.y0 + 9, box.x0 : box.x0 + 7] = False
+    rng = np.random.default_rng(seed)
+    return rng.random((3, 72, 80)), rng.random((3, 72, 80)), hole
 
 
-@pytest.mark.parametrize("box", [PLACES["inside"], PLACES["one pixel"]])
-def test_a_linear_error_is_removed(box):
-    image, hole = window(box)
-    y, x = np.mgrid[:32, :40].astype(np.float32)
-    corrected = correct(image + 0.01 * y - 0.02 * x, image, hole, box, ~hole)
-    np.testing.assert_allclose(corrected, image[:, *box.slices], atol=1e-5)
+SHAPES = [(box, True) for box in PLACES.values()] + [(PLACES[name], False) for name in ("inside", "top", "corner")]
 
 
-@pytest.mark.parametrize("box", PLACES.values(), ids=PLACES)
-def test_the_correction_is_harmonic_with_the_error_on_the_rim(box):
-    image, hole = window(box)
-    completion = np.random.default_rng(1).random((3, 32, 40), np.float32)
-    membrane = (image - completion).astype(np.float64)
-    membrane[:, *box.slices] = correct(completion, image, hole, box, ~hole) - completion[:, *box.slices]
+@pytest.mark.parametrize(("box", "rectangular"), SHAPES)
+def test_a_constant_error_is_removed(box, rectangular):
+    image, _, hole = window(box, rectangular)
+    np.testing.assert_allclose(correct(image + 0.2, image, hole, [box])[:, hole], image[:, hole], atol=1e-9)
+
+
+@pytest.mark.parametrize(("box", "rectangular"), [(PLACES["inside"], True), (PLACES["inside"], False),
+                                                  (PLACES["one pixel"], True)])  # fmt: skip
+def test_a_linear_error_is_removed(box, rectangular):
+    image, _, hole = window(box, rectangular)
+    y, x = np.mgrid[:72, :80]
+    corrected = correct(image + 0.01 * y - 0.02 * x, image, hole, [box])
+    np.testing.assert_allclose(corrected[:, hole], image[:, hole], atol=1e-9)
+
+
+@pytest.mark.parametrize(("box", "rectangular"), SHAPES)
+def test_the_correction_is_harmonic_with_the_error_on_the_rim(box, rectangular):
+    image, completion, hole = window(box, rectangular)
+    membrane = np.where(hole, correct(completion, image, hole, [box]), image) - completion
     padded = np.pad(membrane, ((0, 0), (1, 1), (1, 1)), mode="edge")  # mirrored at the image's edge
     neighbours = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
-    np.testing.assert_allclose((4 * membrane - neighbours)[:, hole], 0, atol=1e-5)
+    np.testing.assert_allclose((4 * membrane - neighbours)[:, hole], 0, atol=1e-9)
+
+
+def test_rectangles_and_other_holes_are_solved_alike(monkeypatch):
+    image, completion, hole = window(PLACES["corner"])
+    exact = correct(completion, image, hole, [PLACES["corner"]])
+    monkeypatch.setattr(seam, "SMALLEST_RECTANGLE", 10**9)
+    np.testing.assert_allclose(correct(completion, image, hole, [PLACES["corner"]]), exact, atol=1e-9)
+
+
+def test_a_hole_of_many_pixels_is_solved_by_iteration_nearly_as_well(monkeypatch):
+    image, _, hole = window(PLACES["inside"], rectangular=False)
+    smooth = image - 0.3 * np.sin(np.arange(72) / 20)[:, None] - 0.1
+    exact = correct(smooth, image, hole, [PLACES["inside"]])
+    monkeypatch.setattr(seam, "LARGEST_EXACT", 10)
+    iterated = correct(smooth, image, hole, [PLACES["inside"]])
+    np.testing.assert_allclose(iterated, exact, atol=2e-3)
+    assert np.abs(exact - smooth).max() > 0.2
+
+
+def test_float32_is_kept_and_enough():
+    image, completion, hole = window(PLACES["inside"])
+    exact = correct(completion, image, hole, [PLACES["inside"]])
+    single = correct(completion.astype(np.float32), image.astype(np.float32), hole, [PLACES["inside"]])
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, exact, atol=2e-6)
 
 
 def test_no_rim_no_correction():
-    image, hole = window(Box(0, 0, 32, 40))
-    np.testing.assert_array_equal(correct(image, image + 1, hole, Box(0, 0, 32, 40), ~hole), image)
+    everything = Box(0, 0, 72, 80)
+    image, completion, hole = window(everything)
+    np.testing.assert_allclose(correct(completion, image, hole, [everything]), completion, atol=1e-9)
 
 
 def test_unknown_pixels_on_the_rim_do_not_count():
     box = PLACES["inside"]
-    image, hole = window(box)
-    known = ~hole
-    known[box.y0 - 1, :] = False  # another hole, or NaN, right above
+    image, _, unknown = window(box)
+    unknown[box.y0 - 1, :] = True  # another hole, or NaN, right above
     image[:, box.y0 - 1, :] = 1e6
-    corrected = correct(image + np.float32(0.25), image, hole, box, known)
-    np.testing.assert_allclose(corrected, image[:, *box.slices], atol=0.1)
+    corrected = correct(image + 0.25, image, unknown, [box])
+    np.testing.assert_allclose(corrected[:, *box.slices], image[:, *box.slices], atol=1e-9)
+
+
+def test_pieces_of_one_hole_agree_where_they_meet():
+    """Each is solved with the beginning of the other, so the membrane has no step between them."""
+    y, x = np.mgrid[:72, :80] / 80
+    image, completion = np.stack([y + x, y * x, x**2]), np.zeros((3, 72, 80))
+    left, right = Box(30, 20, 36, 40), Box(30, 40, 36, 60)
+    unknown = np.zeros((72, 80), bool)
+    unknown[left.slices] = unknown[right.slices] = True
+    whole = correct(completion, image, unknown, [left, right])
+    for piece in (left, right):
+        part = correct(completion, image, unknown, [piece])
+        np.testing.assert_allclose(part[:, *piece.slices], whole[:, *piece.slices], atol=1e-3)
+
+
+@given(st.floats(-1, 1), st.floats(-0.01, 0.01), st.floats(-0.01, 0.01), st.integers(0, 2**32 - 1))
+def test_in_a_plane_the_fill_is_the_plane(level, down, right, seed):
+    y, x = np.mgrid[:72, :80]
+    image = (level + down * y + right * x)[None]
+    _, _, hole = window(PLACES["corner"])
+    context, place = sample_context(~hole, hole), np.nonzero(hole)
+    painted = np.random.default_rng(seed).normal(size=(1, hole.sum()))
+    np.testing.assert_allclose(keep_among(painted, *place, image, context), image[:, hole], atol=1e-9)
+
+
+def test_what_is_among_the_surroundings_is_kept():
+    image, completion, hole = window(PLACES["inside"])
+    context, place = sample_context(~hole, hole), np.nonzero(hole)
+    among = 0.25 + completion[:, hole] / 2
+    np.testing.assert_array_equal(keep_among(among, *place, image, context), among)
+    kept = keep_among(completion[:, hole] * 100 - 50, *place, image, context)
+    assert -0.2 < kept.min() < kept.max() < 1.2
+
+
+def test_a_window_of_one_row_has_a_plane_too():
+    image, hole = np.linspace(0, 1, 50)[None, None], np.zeros((1, 50), bool)
+    hole[0, 20:30] = True
+    kept = keep_among(np.zeros((1, 10)), *np.nonzero(hole), image, sample_context(~hole, hole))
+    np.testing.assert_allclose(kept, image[:, hole], atol=1e-9)

@@ -112,7 +112,9 @@ def test_a_fill_that_fails_says_why_and_can_be_tried_again(qtbot, viewer, widget
 def test_a_device_that_cannot_be_used_is_refused_with_the_reason(qtbot, viewer, widget, monkeypatch):
     viewer.add_image(np.zeros((90, 90), np.uint8))
     viewer.add_shapes([[(10, 10), (10, 30), (30, 30), (30, 10)]], shape_type="rectangle")
-    monkeypatch.setattr("napari_inpaint.inference.session.find_cuda_problem", lambda _: "no NVIDIA driver is installed")
+    monkeypatch.setattr(
+        "napari_inpaint.inference.providers.find_cuda_problem", lambda _: "no NVIDIA driver is installed"
+    )
     widget.device.value = "cuda"
     widget.fill()
     qtbot.waitUntil(lambda: widget.fill_button.enabled, timeout=30_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,15 @@ class CheckpointSession:
         self.sha256 = hashlib.sha256((checkpoint.folder / GENERATOR).read_bytes()).hexdigest()
         self.network = checkpoint.network.to(self.device)
 
-    def complete(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def stopping(self, cancel: object) -> contextlib.nullcontext[None]:
+        """Give what `complete` takes as ``stop``: PyTorch cannot be stopped in a call."""
+        return contextlib.nullcontext()
+
+    def batch_size(self, height: int, width: int) -> int:
+        """Return how many windows go into one call: one."""
+        return 1
+
+    def complete(self, image: np.ndarray, mask: np.ndarray, stop: None = None) -> np.ndarray:
         """Run the network.
 
         Parameters
@@ -54,6 +63,8 @@ class CheckpointSession:
             RGB in [0, 1]; any H, W >= 1.
         mask : float32 array of shape (N, 1, H, W)
             1 inside holes.
+        stop
+            Nothing.
 
         Returns
         -------
@@ -92,10 +103,10 @@ class CheckpointInpainter(Inpainter):
     def __init__(self, checkpoint: Path, device: str = "auto") -> None:
         read = read_checkpoint(checkpoint)
         super().__init__(read.folder / GENERATOR, device)
-        self._checkpoint_session = CheckpointSession(read, device)
+        self._folder, self._checkpoint_session = read.folder, CheckpointSession(read, device)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path.parent, self._arguments[1])
+        return type(self), (self._folder, self._arguments[1])
 
     @property
     def session(self) -> Any:

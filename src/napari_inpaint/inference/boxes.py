@@ -42,6 +42,13 @@ class Box(NamedTuple):
             min(self.y0, other.y0), min(self.x0, other.x0), max(self.y1, other.y1), max(self.x1, other.x1)
         )  # fmt: skip
 
+    def widen(self, margin: int, height: int, width: int) -> Box:
+        """Return the box with ``margin`` more pixels on every side, as far as the image reaches."""
+        return Box(
+            max(0, self.y0 - margin), max(0, self.x0 - margin),
+            min(height, self.y1 + margin), min(width, self.x1 + margin),
+        )  # fmt: skip
+
     def clip(self, height: int, width: int) -> Box | None:
         """Return the part inside an image of ``height`` x ``width`` pixels, None when there is none."""
         clipped = Box(max(self.y0, 0), max(self.x0, 0), min(self.y1, height), min(self.x1, width))

@@ -1,92 +1,169 @@
-"""What the caller means: which axis holds channels, and which pixels are holes."""
+"""Holes: the connected missing pixels of a plane, found without a copy of the plane."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import functools
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from napari_inpaint.inference.boxes import to_box
+from napari_inpaint.inference.boxes import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    ChannelAxis = int | Literal["auto"] | None
+BLOCK = 64
+"""Side, in pixels, of the blocks in which a mask is searched first; most of them are empty."""
+CONNECTED = np.ones((3, 3), bool)
+"""Pixels that touch at a corner are connected."""
 
 
-def resolve_channel_axis(
-    shape: Sequence[int], mask_shape: Sequence[int] | None, channel_axis: ChannelAxis
-) -> int | None:
-    """Decide which axis holds the channels.
+@dataclass(frozen=True, eq=False)
+class Hole:
+    """Missing pixels of one plane that are filled together."""
 
-    Raises
-    ------
-    ValueError
-        When the axis does not exist, or the image has fewer than two axes besides it.
-    """
-    if channel_axis == "auto":
-        trailing = len(shape) >= 3 and shape[-1] in (3, 4)
-        if mask_shape is None:
-            is_channels = trailing and shape[-2] > 4
+    box: Box
+    """Their bounding box."""
+    mask: NDArray[np.bool_] | None = None
+    """bool array of shape (box.height, box.width), True inside; None when that is the whole box."""
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels are missing."""
+        return self.box.height * self.box.width if self.mask is None else int(np.count_nonzero(self.mask))
+
+    @functools.cached_property
+    def size(self) -> int:
+        """Side, in pixels, of the largest square inside: a long scratch is small by this measure.
+
+        The network must paint this far from what it sees. Where the hole is no rectangle, an even side counts one less.
+        """
+        if self.mask is None:
+            return min(self.box.height, self.box.width)
+        return 2 * int(ndimage.distance_transform_cdt(np.pad(self.mask, 1), "chessboard").max()) - 1
+
+    def is_narrower_than(self, size: int) -> bool:
+        """Return whether `size` is less than this; most often without measuring it."""
+        return min(self.box.height, self.box.width) < size or self.size < size
+
+    def paint(self, canvas: NDArray[np.bool_], crop: Box) -> None:
+        """Set the hole's pixels True in a canvas that shows ``crop`` of the plane."""
+        inside = Box(*np.maximum(self.box, crop)[:2].tolist(), *np.minimum(self.box, crop)[2:].tolist())
+        if inside.height <= 0 or inside.width <= 0:
+            return
+        part = canvas[inside.shift(-crop.y0, -crop.x0).slices]
+        if self.mask is None:
+            part[...] = True
         else:
-            fits = 2 <= len(mask_shape) < len(shape) and tuple(mask_shape) == tuple(shape[-1 - len(mask_shape) : -1])
-            is_channels = trailing and fits
-        channel_axis = len(shape) - 1 if is_channels else None
-    if channel_axis is not None:
-        if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
-            raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {channel_axis!r}")
-        if not -len(shape) <= channel_axis < len(shape):
-            raise ValueError(f"channel_axis {channel_axis} does not exist in an image of shape {tuple(shape)}")
-        channel_axis %= len(shape)
-    if len(shape) - (channel_axis is not None) < 2:
-        raise ValueError(f"an image of shape {tuple(shape)} has no rows and columns")
-    return channel_axis
+            part |= self.mask[inside.shift(-self.box.y0, -self.box.x0).slices]
 
 
 def find_holes(
-    planes: NDArray[Any],
-    mask: NDArray[Any] | None,
-    boxes: Iterable[Iterable[int]] | None,
-    grow: int,
-    nan_is_hole: bool,
-) -> NDArray[np.bool_]:
-    """Unite all that is a hole into one mask.
+    height: int, width: int, mask: NDArray[np.bool_] | None, boxes: Sequence[Box], grow: int
+) -> tuple[Hole, ...]:
+    """Find the holes of a plane.
 
     Parameters
     ----------
-    planes : array of shape (..., H, W, C)
+    height, width
+        Of the plane.
+    mask : bool array of shape (height, width), optional
+        True inside holes.
+    boxes
+        Further holes, inside the plane.
+    grow
+        Every hole is extended by this many pixels in all directions.
 
     Returns
     -------
-    bool array of shape (H, W), or (..., H, W) when planes differ
+    tuple
+        Connected holes, in the order of their first rows, then columns; they do not touch one another.
     """
-    if mask is None and boxes is None and not nan_is_hole:
-        raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")
-    shape = planes.shape[:-1]
-    height, width = shape[-2:]
-    holes = np.zeros((height, width), bool)
-    if mask is not None:
-        if mask.dtype.kind not in "buif" or mask.ndim < 2 or mask.ndim > len(shape) or any(
-            m not in (1, s) for m, s in zip(mask.shape[:-2][::-1], shape[:-2][::-1], strict=False)
-        ) or mask.shape[-2:] != (height, width):  # fmt: skip
-            raise ValueError(
-                f"the mask has shape {mask.shape} and dtype {mask.dtype}, the image's planes have shape {shape}: make "
-                "a mask of the image's height and width; say which axis holds channels with channel_axis="
-            )
-        holes = mask != 0
-        if holes.ndim > 2:
-            holes = np.broadcast_to(holes, shape).copy()
-    for box in [] if boxes is None else [to_box(values) for values in boxes]:
-        if box.clip(height, width) != box:
-            raise ValueError(f"the box {tuple(box)} is not wholly inside the image of {height} x {width} pixels")
-        holes[..., box.y0 : box.y1, box.x0 : box.x1] = True
-    if nan_is_hole and planes.dtype.kind == "f":
-        colours = planes[..., :3] if planes.shape[-1] == 4 else planes
-        holes = holes | ~np.isfinite(colours).all(-1)
-    if grow and holes.any():
-        sides = [2 * min(grow, length) + 1 for length in (height, width)]
-        holes = ndimage.maximum_filter(holes, size=(*(1,) * (holes.ndim - 2), *sides))
-    return np.asarray(holes)
+    if mask is None:
+        grown = [box.widen(grow, height, width) for box in boxes]
+        holes = [hole for cluster in cluster_touching(grown) for hole in _unite(cluster)]
+    else:
+        if boxes:
+            mask = mask.copy()
+            for box in boxes:
+                mask[box.slices] = True
+        holes = list(_find_in_mask(mask, grow))
+    return tuple(sorted(holes, key=lambda hole: hole.box))
+
+
+def cluster_touching(boxes: Sequence[Box]) -> list[list[Box]]:
+    """Divide boxes into groups of those that overlap or touch, at corners too, directly or through others."""
+    corners = np.array(boxes, np.int64).reshape(-1, 4)
+    waiting = np.ones(len(boxes), bool)
+    clusters = []
+    for seed in range(len(boxes)):
+        if not waiting[seed]:
+            continue
+        waiting[seed] = False
+        members = [seed]
+        for member in members:  # grows while it is walked
+            y0, x0, y1, x1 = corners[member]
+            near = (corners[:, 0] <= y1) & (corners[:, 2] >= y0) & (corners[:, 1] <= x1) & (corners[:, 3] >= x0)
+            found = np.flatnonzero(near & waiting)
+            waiting[found] = False
+            members.extend(found.tolist())
+        clusters.append([boxes[member] for member in members])
+    return clusters
+
+
+def hash_holes(planes: Iterable[tuple[tuple[int, ...], Sequence[Hole]]]) -> str:
+    """Return the SHA-256 of the holes of all planes; the same pixels give the same one, however they were named."""
+    digest = hashlib.sha256()
+    for plane, holes in planes:
+        for hole in holes:
+            digest.update(np.array([len(plane), *plane, *hole.box, hole.mask is None], "<i8").tobytes())
+            if hole.mask is not None:
+                digest.update(np.packbits(hole.mask).tobytes())
+    return digest.hexdigest()
+
+
+def _unite(boxes: Sequence[Box]) -> Iterable[Hole]:
+    if len(boxes) == 1:
+        return [Hole(boxes[0])]
+    union = functools.reduce(Box.union, boxes)
+    canvas = np.zeros((union.height, union.width), bool)
+    for box in boxes:
+        Hole(box).paint(canvas, union)
+    return [Hole(union, None if canvas.all() else canvas)]
+
+
+def _find_in_mask(mask: NDArray[np.bool_], grow: int) -> Iterable[Hole]:
+    """Label block by block: what is connected lies in connected blocks, and most blocks are empty."""
+    height, width = mask.shape
+    occupied = _occupied_blocks(mask)
+    if grow:
+        occupied = ndimage.binary_dilation(occupied, CONNECTED, iterations=min(-(-grow // BLOCK), max(occupied.shape)))
+    groups, _ = ndimage.label(occupied, CONNECTED)
+    for number, (rows, columns) in enumerate(ndimage.find_objects(groups), 1):
+        y0, x0 = rows.start * BLOCK, columns.start * BLOCK
+        window = mask[y0 : rows.stop * BLOCK, x0 : columns.stop * BLOCK]
+        own = groups[rows, columns] == number
+        if not own.all():
+            own = own.repeat(BLOCK, 0)[: window.shape[0]].repeat(BLOCK, 1)[:, : window.shape[1]]
+            window = window & own
+        if grow:
+            sides = [2 * min(grow, length) + 1 for length in (height, width)]
+            window = ndimage.maximum_filter(window, size=sides, mode="constant")
+        labels, _ = ndimage.label(window, CONNECTED)
+        for label, (y, x) in enumerate(ndimage.find_objects(labels), 1):
+            pixels = labels[y, x] == label
+            box = Box(y0 + y.start, x0 + x.start, y0 + y.stop, x0 + x.stop)
+            yield Hole(box, None if pixels.all() else pixels)
+
+
+def _occupied_blocks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    height, width = mask.shape
+    if not mask.size:
+        return np.zeros((-(-height // BLOCK), -(-width // BLOCK)), bool)
+    rows = np.stack([mask[y : y + BLOCK].any(0) for y in range(0, height, BLOCK)])
+    return np.logical_or.reduceat(rows, np.arange(0, width, BLOCK), axis=1)

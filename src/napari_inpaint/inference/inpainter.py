@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
+import itertools
 import threading
 import time
 import warnings
@@ -11,32 +14,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import napari_inpaint
-from napari_inpaint.inference import seam as membrane
 from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.holes import find_holes, resolve_channel_axis
-from napari_inpaint.inference.plan import Window, label_holes, plan_windows
-from napari_inpaint.inference.pullpush import resize
-from napari_inpaint.inference.record import Record, WindowRecord, hash_mask
-from napari_inpaint.inference.session import Session, find_model
-from napari_inpaint.inference.tensors import (
-    IntensityRange,
-    channel_groups,
-    check_dtype,
-    find_range,
-    from_rgb,
-    from_tensor,
-    shrink,
-    to_rgb,
-    to_tensor,
-)
+from napari_inpaint.inference.crop import Crop
+from napari_inpaint.inference.holes import hash_holes
+from napari_inpaint.inference.job import read_job
+from napari_inpaint.inference.loading import find_model, measure, open_session
+from napari_inpaint.inference.plan import Plan, plan_windows
+from napari_inpaint.inference.record import Record, WindowRecord
+from napari_inpaint.inference.tensors import channel_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_inpaint.inference.holes import ChannelAxis
+    from napari_inpaint.inference.job import Job
+    from napari_inpaint.inference.plan import Window
+    from napari_inpaint.inference.session import Event, Session
+    from napari_inpaint.inference.tensors import ChannelAxis, IntensityRange
 
 
 class FillCancelledError(RuntimeError):
@@ -46,17 +42,19 @@ class FillCancelledError(RuntimeError):
 class Inpainter:
     """Fills holes in images.
 
-    Opens its model on first use, can be pickled, and can be used from several threads.
+    Opens its model on first use, can be pickled, and can be used from several threads. Inpainters of one model,
+    device and number of threads share one open model.
 
     Parameters
     ----------
     model : str or path, optional
-        A bundled model's name, or the path of an ``.onnx`` file from ``inpaint-export``; the best bundled model when
-        it is None.
+        A bundled model's name, in the precision that is fastest on the device; a name and a precision
+        (``compact.fp32``); or the path of an ``.onnx`` file from ``inpaint-export``. The best bundled model when it is
+        None.
     device : str
         ``auto`` (CUDA when it works, else the CPU), ``cpu``, ``cuda``, or the name of an ONNX Runtime provider.
     threads : int, optional
-        Threads of the CPU provider; all cores when it is None.
+        Threads of the CPU provider; all cores when it is None. Give 1 to each of several processes that fill at once.
 
     Raises
     ------
@@ -70,11 +68,13 @@ class Inpainter:
     """
 
     def __init__(self, model: str | Path | None = None, device: str = "auto", threads: int | None = None) -> None:
-        self.path = find_model(model)
+        find_model(model)
         self._arguments = (model, device, threads)
         self._lock = threading.Lock()
         self._session: Session | None = None
         self._record: Record | None = None
+        self._own = threading.local()
+        self._speeds: dict[str, float] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments
@@ -88,8 +88,7 @@ class Inpainter:
         """The loaded model; opened on first use."""
         with self._lock:
             if self._session is None:
-                _, device, threads = self._arguments
-                self._session = Session(self.path, device, threads)
+                self._session = open_session(*self._arguments)
             return self._session
 
     @property
@@ -106,10 +105,44 @@ class Inpainter:
     def last_record(self) -> dict[str, Any] | None:
         """Provenance of the last fill: model, provider, windows, intensity ranges.
 
-        None before the first fill, and after one that failed. Threads that need their own records use their own
-        inpainters.
+        In a thread that has filled, its own last one; in others, the last one of all. None before the first fill, and
+        after one that failed.
         """
-        return None if self._record is None else self._record.to_dict()
+        record: Record | None = getattr(self._own, "record", self._record)
+        return None if record is None else record.to_dict()
+
+    def warm_up(self) -> None:
+        """Open the model and run it once, in the background, so that the first fill does not wait for it."""
+
+        def run() -> None:
+            with contextlib.suppress(ValueError, ImportError, RuntimeError):  # the fill will say it
+                side = self.session.spec.window
+                self.session.complete(np.zeros((1, 3, side, side), np.float32), np.ones((1, 1, side, side), np.float32))
+
+        threading.Thread(target=run, name="inpaint-warm-up").start()
+
+    def _measure(self) -> float:
+        """Return the seconds that the network takes for a pixel on the provider that runs."""
+        session = self.session
+        if session.provider not in self._speeds:
+            self._speeds[session.provider] = measure(session)
+        return self._speeds[session.provider]
+
+    def plan(
+        self,
+        image: ArrayLike,
+        mask: ArrayLike | None = None,
+        boxes: Iterable[Iterable[int]] | None = None,
+        *,
+        grow: int = 0,
+        channel_axis: ChannelAxis = "auto",
+        nan_is_hole: bool = False,
+    ) -> Plan:
+        """Say what `fill` would do: the windows, and about how many seconds of the network; ``print`` shows a table.
+
+        Parameters and errors are those of `fill`.
+        """
+        return self._plan(read_job(image, mask, boxes, grow, channel_axis, nan_is_hole), estimate=True)
 
     def fill(
         self,
@@ -122,7 +155,7 @@ class Inpainter:
         channel_axis: ChannelAxis = "auto",
         nan_is_hole: bool = False,
         on_progress: Callable[[int, int], object] | None = None,
-        cancel: threading.Event | None = None,
+        cancel: Event | None = None,
     ) -> NDArray[Any]:
         """Fill the holes of an image.
 
@@ -147,7 +180,7 @@ class Inpainter:
         on_progress : callable, optional
             Called with the number of windows that are done, and of all windows.
         cancel : threading.Event, optional
-            When it is set, `FillCancelledError` is raised before the next window.
+            When it is set, a running network call ends, and `FillCancelledError` is raised.
 
         Returns
         -------
@@ -163,104 +196,105 @@ class Inpainter:
         -----
         UserWarning
             When a hole is larger than the network was trained on; it is filled at a lower resolution.
+        RuntimeWarning
+            When a GPU has too little memory, and the CPU goes on.
         """
         started = time.perf_counter()
-        self._record = None
-        source = np.asarray(image)
-        check_dtype(source.dtype)
-        if isinstance(grow, bool) or not hasattr(grow, "__index__") or grow < 0:
-            raise ValueError(f"grow must be a whole number of pixels, 0 or more, not {grow!r}")
-        mask = None if mask is None else np.asarray(mask)
-        channel_axis = resolve_channel_axis(source.shape, None if mask is None else mask.shape, channel_axis)
-        result = source.copy()
-        originals, planes = (x[..., None] if channel_axis is None else np.moveaxis(x, channel_axis, -1)
-                             for x in (source, result))  # fmt: skip
-        holes = find_holes(planes, mask, boxes, grow, nan_is_hole)
-        record = Record(napari_inpaint.__version__, seam=seam, grow=grow, nan_is_hole=nan_is_hole, shape=source.shape,
-                        dtype=str(source.dtype), mask_sha256=hash_mask(holes))  # fmt: skip
-        if not holes.any() or not source.size:
-            self._record = record
-            return result
-
-        jobs = self._plan(holes, planes.shape, record)
-        for note in record.notes:
-            warnings.warn(note, stacklevel=2)
-        total = sum(len(windows) for _, _, windows in jobs)
-        done = 0
-        for plane, labels, windows in jobs:
-            for window in windows:
-                if cancel is not None and cancel.is_set():
-                    raise FillCancelledError("the fill was cancelled; nothing was changed")
-                seconds, ranges = self._fill_window(planes[plane], originals[plane], labels, window, seam)
-                record.network_seconds += seconds
-                record.windows.append(WindowRecord(plane, window.crop, window.holes, window.factor, ranges))
-                done += 1
-                if on_progress is not None:
-                    on_progress(done, total)
-
-        session = self.session
-        record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
-        record.model_sha256, record.precision, record.provider = (
-            session.sha256, session.spec.precision, session.provider)  # fmt: skip
-        record.threads = self._arguments[2]
-        record.filled_pixels = int(holes.sum()) * (int(np.prod(planes.shape[:-3])) if holes.ndim == 2 else 1)
+        self._own.record = self._record = None
+        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
+        record = Record(napari_inpaint.__version__, seam=seam, grow=grow, nan_is_hole=nan_is_hole,
+                        shape=job.source.shape, dtype=str(job.source.dtype), filled_pixels=job.pixels,
+                        mask_sha256=hash_holes(job.holes.items()))  # fmt: skip
+        if job.holes:
+            plan = self._plan(job)
+            record.notes += plan.notes
+            for note in plan.notes:
+                warnings.warn(note, stacklevel=2)
+        result = job.source.copy()
+        if job.holes:
+            try:
+                self._fill_windows(job, plan, job.to_planes(result), record, on_progress, cancel)
+            except RuntimeError as error:
+                if cancel is None or not cancel.is_set():
+                    raise
+                raise FillCancelledError("the fill was cancelled; nothing was changed") from error
+            session = self.session
+            record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
+            record.model_sha256, record.precision = session.sha256, session.spec.precision
+            record.provider = next((window.provider for window in reversed(record.windows) if window.provider), "")
+            record.threads = self._arguments[2]
         record.seconds = time.perf_counter() - started
-        self._record = record
+        self._own.record = self._record = record
         return result
 
-    def _plan(
-        self, holes: NDArray[np.bool_], shape: tuple[int, ...], record: Record
-    ) -> list[tuple[tuple[int, ...], NDArray[np.int32], tuple[Window, ...]]]:
-        """Plan every plane: its index, its labelled holes, its windows. One plan serves planes with one mask."""
+    def _plan(self, job: Job, estimate: bool = False) -> Plan:
+        height, width, channels = job.shape[-3:]
+        groups = len(channel_groups(channels))
+        if not job.holes:
+            return Plan((), groups, 0.0)
         spec = self.session.spec
+        planned = {  # planes with the same holes share a plan
+            id(holes): plan_windows(holes, height, width, spec) for holes in job.holes.values()
+        }
+        windows = tuple(
+            dataclasses.replace(window, plane=plane)
+            for plane, holes in job.holes.items()
+            for window in planned[id(holes)]
+        )
+        pixels = groups * sum(window.network_pixels for window in windows)
+        seconds = pixels * self._measure() if estimate and pixels else 0.0
+        largest = max(hole.size for window in windows for hole in window.holes)
+        notes = () if largest <= spec.hole_max else (
+            f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
+            f"{spec.hole_max}: it is filled at a lower resolution",
+        )  # fmt: skip
+        return Plan(windows, groups, seconds, notes)
 
-        def plan(plane_holes: NDArray[np.bool_]) -> tuple[NDArray[np.int32], tuple[Window, ...]]:
-            if plane_holes.all():
-                raise ValueError("no pixel is known: the holes cover the whole image")
-            labels = label_holes(plane_holes, spec)
-            return labels, plan_windows(labels, spec)
+    def _fill_windows(
+        self, job: Job, plan: Plan, result: NDArray[Any], record: Record,
+        on_progress: Callable[[int, int], object] | None, cancel: Event | None,
+    ) -> None:  # fmt: skip
+        """Fill the windows of ``result``, (..., H, W, C), in place; they see the source, never another's fill."""
+        source, session, groups = job.to_planes(job.source), self.session, channel_groups(result.shape[-1])
+        ranges: list[IntensityRange] = []
+        with session.stopping(cancel) as stop:
+            for batch in _batches(plan.windows, groups, session):
+                if cancel is not None and cancel.is_set():
+                    raise FillCancelledError("the fill was cancelled; nothing was changed")
+                crops = [Crop(source[window.plane][window.crop.slices][..., group], window) for window, group in batch]
+                completions, provider = self._complete(crops, stop, record)
+                for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
+                    y, x, filled = crop.fill(completion, record.seam)
+                    result[window.plane][window.crop.slices][y, x, group] = filled
+                    ranges.append(crop.intensity)
+                    if group == groups[-1]:
+                        boxes = tuple(hole.box for hole in window.holes)
+                        record.windows.append(
+                            WindowRecord(window.plane, window.crop, boxes, window.factor, provider, tuple(ranges))
+                        )
+                        ranges.clear()
+                        if on_progress is not None:
+                            on_progress(len(record.windows), len(plan.windows))
 
-        planes = list(np.ndindex(shape[:-3]))
-        shared = plan(holes) if holes.ndim == 2 else None
-        jobs = [(plane, *(shared or plan(holes[plane]))) for plane in planes if shared or holes[plane].any()]
-        largest = max(window.hole_size for *_, windows in jobs for window in windows)
-        if largest > spec.hole_max:
-            record.notes.append(
-                f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-                f"{spec.hole_max}: it is filled at a lower resolution"
-            )
-        return jobs
+    def _complete(self, crops: list[Crop], stop: Any, record: Record) -> tuple[NDArray[np.float32], str]:
+        """Return the completions, (N, 3, h, w), and the provider that made them; none makes what is interpolated."""
+        if crops[0].window.interpolated:
+            return np.stack([crop.level() for crop in crops]), ""
+        tensors = zip(*(crop.to_network() for crop in crops), strict=True)
+        images, masks = (np.stack(each) for each in tensors)
+        started = time.perf_counter()
+        completions = self.session.complete(images, masks, stop)
+        record.network_seconds += time.perf_counter() - started
+        return completions, self.session.provider
 
-    def _fill_window(
-        self, plane: NDArray[Any], original: NDArray[Any], labels: NDArray[np.int32], window: Window, seam: bool
-    ) -> tuple[float, tuple[IntensityRange, ...]]:
-        """Fill the holes of one window in place; return the network's seconds and the intensity ranges.
 
-        ``plane`` and ``original`` have shape (H, W, C); the original is the context, never another window's fill.
-        """
-        window_labels = labels[window.crop.slices]
-        network_seconds, ranges = 0.0, []
-        for group in channel_groups(plane.shape[-1]):
-            pixels = original[window.crop.slices][..., group]
-            known = (window_labels == 0) & np.isfinite(pixels).all(-1)
-            intensity = find_range(pixels, known)
-            tensor = to_tensor(pixels, ~known, intensity)
-            small, small_hole = shrink(tensor, ~known, window.factor)
-            started = time.perf_counter()
-            completion = self.session.complete(to_rgb(small), small_hole[None, None].astype(np.float32))
-            network_seconds += time.perf_counter() - started
-            completion = from_rgb(completion, len(small))
-            if window.factor > 1:
-                completion = resize(completion, known.shape[0], known.shape[1], window.factor)
-            for label, box in zip(window.labels, window.holes, strict=True):
-                own, local = window_labels == label, box.shift(-window.crop.y0, -window.crop.x0)
-                filled = completion[:, *local.slices]
-                if seam:
-                    filled = membrane.correct(completion, tensor, own, local, known)
-                inside = own[local.slices]
-                plane[box.slices][..., group][inside] = from_tensor(filled, plane.dtype, intensity)[inside]
-            ranges.append(intensity)
-        return network_seconds, tuple(ranges)
+def _batches(windows: Iterable[Window], groups: list[slice], session: Session) -> Iterator[list[tuple[Window, slice]]]:
+    """Divide the work, every window once for each group of channels, into what one network call does."""
+    alike = itertools.groupby(windows, lambda window: (window.interpolated, window.size))
+    for (_, size), members in alike:
+        work = itertools.product(members, groups)
+        while batch := list(itertools.islice(work, session.batch_size(*size))):
+            yield batch
 
 
 @functools.lru_cache(maxsize=1)

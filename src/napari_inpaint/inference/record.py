@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.tensors import IntensityRange
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +24,8 @@ class WindowRecord:
     """Bounding boxes of the holes."""
     factor: int
     """The crop was scaled down by this."""
+    provider: str
+    """The ONNX Runtime provider that completed it; empty when the holes were interpolated from their rims."""
     ranges: tuple[IntensityRange, ...]
     """The pixel values that the network saw as 0 and 1: one range for colours, or one for every channel."""
 
@@ -45,7 +42,7 @@ class Record:
     recipe: str = ""
     precision: str = ""
     provider: str = ""
-    """The ONNX Runtime provider that ran."""
+    """The ONNX Runtime provider that ran last; empty when all holes were interpolated from their rims."""
     threads: int | None = None
     seam: bool = True
     grow: int = 0
@@ -53,7 +50,7 @@ class Record:
     shape: tuple[int, ...] = ()
     dtype: str = ""
     mask_sha256: str = ""
-    """Of the mask that was filled, one byte a pixel, in C order."""
+    """Of the holes, see `napari_inpaint.inference.holes.hash_holes`."""
     filled_pixels: int = 0
     seconds: float = 0.0
     network_seconds: float = 0.0
@@ -65,8 +62,3 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain types that JSON can hold."""
         return asdict(self)
-
-
-def hash_mask(mask: NDArray[np.bool_]) -> str:
-    """Return the SHA-256 of a mask."""
-    return hashlib.sha256(np.ascontiguousarray(mask).view(np.uint8).tobytes()).hexdigest()

@@ -1,54 +1,46 @@
-"""ONNX Runtime: find a model file, check it, choose a provider, and say which one really runs."""
+"""A model file, loaded into ONNX Runtime: check it, run it, stop it, and say which provider really runs."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import hashlib
-import io
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import math
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_inpaint.inference.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, ModelSpec
-from napari_inpaint.models import DEFAULT, bundled_models
+from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, import_onnxruntime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
 LARGEST_MODEL = 1 << 31
 """Bytes; a protobuf message cannot be larger."""
-MEND = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install onnxruntime-gpu"
+BATCH_MEMORY = 2 << 30
+"""Bytes of a device that a batch may take; when it has fewer, the batch is halved."""
+POLL = 0.01
+"""Seconds between two looks at whether a running call is to be stopped."""
+MEMORY_ERRORS = ("failed to allocate", "out of memory", "alloc_failed", "bfcarena", "not enough memory")
+"""How providers say that a device has too little memory, in lower case."""
 
 
-def find_model(model: str | Path | None) -> Path:
-    """Return the file of a model.
+class Event(Protocol):
+    """What tells to stop: `threading.Event`, or one of multiprocessing."""
 
-    Parameters
-    ----------
-    model
-        A bundled model's name, the path of an ``.onnx`` file, or None for the best bundled model.
-
-    Raises
-    ------
-    ValueError
-        When there is no such model.
-    """
-    bundled = bundled_models()
-    if model is None or str(model) in bundled:
-        return bundled[str(model or DEFAULT)]
-    path = Path(model)
-    if not path.is_file():
-        raise ValueError(f"no model {str(model)!r}: name an .onnx file or a bundled model ({', '.join(bundled)})")
-    return path
+    def is_set(self) -> bool:
+        """Return whether to stop."""
+        ...
 
 
 class Session:
-    """A model file, loaded.
+    """A model file, loaded. Several threads can use it.
 
     Parameters
     ----------
@@ -66,7 +58,7 @@ class Session:
     provider : str
         The provider that really runs.
     cuda_problem : str
-        Why CUDA is not used although ``auto`` would prefer it; empty when it is used or was not asked for.
+        Why CUDA is not used although it was preferred; empty when it is used or was not asked for.
     sha256 : str
         Of the model file.
 
@@ -77,12 +69,14 @@ class Session:
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
-        ort = import_onnxruntime()
+        self._ort = ort = import_onnxruntime()
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         data = _read_model(path)
         self.sha256 = hashlib.sha256(data).hexdigest()
         providers, self.cuda_problem = choose_providers(device, ort)
+        self._open_on_cpu = functools.partial(Session, path, "cpu", threads)
+        self._lock = threading.Lock()
         options = ort.SessionOptions()
         options.log_severity_level = 4  # failures are raised; warnings would reach the user's terminal
         if threads is not None:
@@ -93,7 +87,7 @@ class Session:
             raise ValueError(f"{path} is not a model that ONNX Runtime can load: {_first_line(error)}") from error
         self.provider: str = self._session.get_providers()[0]
         if self.provider != providers[0]:
-            sentence = f"{providers[0]} did not start, {self.provider} runs instead"
+            sentence = f"{providers[0]} did not start, {self.provider} would run instead"
             if device != "auto":
                 raise ValueError(f"device {device!r} cannot be used: {sentence}; use device='auto' or 'cpu'")
             self.cuda_problem = sentence
@@ -117,8 +111,13 @@ class Session:
             raise ValueError(f"{path} has tensors {tensors}, not {expected} (name, type, axes)")
         return spec
 
-    def complete(self, image: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    def complete(
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None = None
+    ) -> NDArray[np.float32]:
         """Run the network.
+
+        A batch for which a device has too little memory is halved; a window for which it has too little goes to the
+        CPU, as all later ones do, with a warning.
 
         Parameters
         ----------
@@ -126,6 +125,8 @@ class Session:
             RGB in [0, 1].
         mask : float32 array of shape (N, 1, H, W)
             1 inside holes.
+        stop
+            From `stopping`: ends the call early.
 
         Returns
         -------
@@ -135,13 +136,26 @@ class Session:
         Raises
         ------
         RuntimeError
-            When the provider fails, for example for want of memory.
+            When the provider fails, or the call was stopped.
+
+        Warns
+        -----
+        RuntimeWarning
+            When the CPU takes over.
         """
+        provider = self.provider
         try:
-            completion: NDArray[np.float32] = self._session.run([COMPLETION], {IMAGE: image, MASK: mask})[0]
+            completion = self._run(image, mask, stop)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
+            if provider != CPU and any(words in str(error).lower() for words in MEMORY_ERRORS):
+                if len(image) > 1:
+                    half = len(image) // 2
+                    parts = (self.complete(image[part], mask[part], stop) for part in (np.s_[:half], np.s_[half:]))
+                    return np.concatenate(list(parts))
+                self._move_to_cpu(provider, error)
+                return self.complete(image, mask, stop)
             raise RuntimeError(
-                f"{self.provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
+                f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
                 f"enough memory?): {_first_line(error)}"
             ) from error
         if completion.shape != image.shape or not np.isfinite(completion).all():
@@ -151,67 +165,60 @@ class Session:
             )
         return completion
 
+    def _run(self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None) -> NDArray[np.float32]:
+        if self.provider != CUDA:
+            return np.asarray(self._session.run([COMPLETION], {IMAGE: image, MASK: mask}, stop)[0])
+        binding = self._session.io_binding()
+        binding.bind_cpu_input(IMAGE, image)
+        binding.bind_cpu_input(MASK, mask)
+        binding.bind_output(COMPLETION)
+        self._session.run_with_iobinding(binding, stop)
+        return np.asarray(binding.copy_outputs_to_cpu()[0])
 
-def import_onnxruntime() -> Any:
-    """Import ONNX Runtime, and recognise an installation that two wheels have broken.
+    def _move_to_cpu(self, provider: str, error: Exception) -> None:
+        with self._lock:
+            if self.provider != provider:
+                return  # another thread did
+            replacement = self._open_on_cpu()
+            self._session, self.provider = replacement._session, replacement.provider
+            self.cuda_problem = f"{provider} ran out of memory"
+        warnings.warn(
+            f"{provider} has too little memory ({_first_line(error)}): {self.provider} goes on, more slowly",
+            RuntimeWarning, stacklevel=3,
+        )  # fmt: skip
 
-    Raises
-    ------
-    ImportError
-        With the command that mends it.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError(f"ONNX Runtime cannot be imported ({error}); mend it with: {MEND}") from error
-    if not hasattr(onnxruntime, "InferenceSession"):
-        raise ImportError(f"ONNX Runtime is only half installed; mend it with: {MEND}")
-    return onnxruntime
+    @contextlib.contextmanager
+    def stopping(self, cancel: Event | None) -> Iterator[Any]:
+        """Give what `complete` takes as ``stop``: it ends a running call as soon as the event is set."""
+        if cancel is None:
+            yield None
+            return
+        options, done = self._ort.RunOptions(), threading.Event()
 
+        def watch() -> None:
+            while not done.wait(POLL):
+                if cancel.is_set():
+                    options.terminate = True
+                    return
 
-def choose_providers(device: str, ort: Any) -> tuple[list[str], str]:
-    """Return the providers to ask for, best first, and why CUDA is not among them when it could have been.
+        watcher = threading.Thread(target=watch, name="inpaint-cancel", daemon=True)
+        watcher.start()
+        try:
+            yield options
+        finally:
+            done.set()
+            watcher.join()
 
-    Raises
-    ------
-    ValueError
-        When the device is unknown, or cannot be used.
-    """
-    available = ort.get_available_providers()
-    if device == "cpu":
-        return [CPU], ""
-    if device in ("auto", "cuda"):
-        problem = find_cuda_problem(available)
-        if not problem:
-            if hasattr(ort, "preload_dlls"):
-                with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find, and goes on
-                    ort.preload_dlls()
-            return [CUDA, CPU], ""
-        if device == "cuda":
-            raise ValueError(f"device 'cuda' cannot be used: {problem}; use device='auto' or 'cpu'")
-        return [CPU], problem
-    if device in available:
-        return [device] if device == CPU else [device, CPU], ""
-    raise ValueError(f"unknown device {device!r}: use auto, cpu, cuda or one of {', '.join(available)}")
+    def batch_size(self, height: int, width: int) -> int:
+        """Return how many windows of this size go into one call.
 
-
-def find_cuda_problem(available: list[str]) -> str:
-    """Return why CUDA cannot be used, or an empty string.
-
-    ONNX Runtime lists its CUDA provider on machines without a GPU too, and complains loudly when it is asked for it;
-    so the driver is asked first.
-    """
-    if CUDA not in available:
-        return "the installed ONNX Runtime has no CUDA support"
-    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        driver = ctypes.CDLL(library)
-    except OSError:
-        return "no NVIDIA driver is installed"
-    count = ctypes.c_int()
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value < 1:
-        return "the NVIDIA driver finds no GPU"
-    return ""
+        One on a CPU, whose cores one window keeps busy; on other devices as many as fit into `BATCH_MEMORY`.
+        """
+        if self.provider == CPU:
+            return 1
+        # the widest layers hold 64 channels per pixel in a network of 6 million parameters, in a few buffers
+        bytes_per_pixel = 0.6 * math.sqrt(self.spec.parameters)
+        return max(1, int(BATCH_MEMORY / (bytes_per_pixel * height * width)))
 
 
 def _read_model(path: Path) -> bytes:

@@ -1,18 +1,29 @@
-"""Between pixels of any real dtype and the network's float32 in [0, 1]."""
+"""Between pixels of any real dtype and the network's values in [0, 1]."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import ndimage
 
 from napari_inpaint.inference.pullpush import block_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    ChannelAxis = int | Literal["auto"] | None
+
 RGB = 3
+OUTLIERS = 0.001
+"""This share of the context's darkest pixels, and of its brightest, does not count for the intensity range."""
+RIM = 2
+"""Width, in pixels, of the rim around a hole whose pixels always count."""
+SAMPLES = 48
+"""The context is sampled on a grid of about this many rows and columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,18 @@ class IntensityRange:
     low: float
     high: float
     """Python integers for integer pixels, so that 64 bits are exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A sample of the known pixels of a window: a grid of them, and the rim of its holes."""
+
+    y: NDArray[np.intp]
+    """(S,) rows."""
+    x: NDArray[np.intp]
+    """(S,) columns."""
+    rim: int
+    """The last so many are the rim's."""
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
@@ -39,84 +62,155 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
         )
 
 
-def find_range(pixels: NDArray[Any], known: NDArray[np.bool_]) -> IntensityRange:
-    """Choose the intensity range of a window.
+def resolve_channel_axis(
+    shape: Sequence[int], mask_shape: Sequence[int] | None, channel_axis: ChannelAxis
+) -> int | None:
+    """Decide which axis holds the channels.
 
-    8-bit pixels and bools keep the range of their dtype, in which photos are; all others, and constant windows, take
-    the range of the window's known pixels.
+    Raises
+    ------
+    ValueError
+        When the axis does not exist, or the image has fewer than two axes besides it.
+    """
+    if channel_axis == "auto":
+        trailing = len(shape) >= 3 and shape[-1] in (3, 4)
+        if mask_shape is None:
+            is_channels = trailing and shape[-2] > 4
+        else:
+            fits = 2 <= len(mask_shape) < len(shape) and tuple(mask_shape) == tuple(shape[-1 - len(mask_shape) : -1])
+            is_channels = trailing and fits
+        channel_axis = len(shape) - 1 if is_channels else None
+    if channel_axis is not None:
+        if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
+            raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {channel_axis!r}")
+        if not -len(shape) <= channel_axis < len(shape):
+            raise ValueError(f"channel_axis {channel_axis} does not exist in an image of shape {tuple(shape)}")
+        channel_axis %= len(shape)
+    if len(shape) - (channel_axis is not None) < 2:
+        raise ValueError(f"an image of shape {tuple(shape)} has no rows and columns")
+    return channel_axis
+
+
+def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context:
+    """Choose the pixels of a window that stand for its context.
 
     Parameters
     ----------
-    pixels : array of shape (H, W, C)
-    known : bool array of shape (H, W)
+    known, hole : bool array of shape (H, W)
+        The pixels that are known, and those that are to be filled.
 
     Raises
     ------
     ValueError
         When no pixel is known.
     """
-    if not known.any():
+    step = max(1, round((known.size**0.5) / SAMPLES)) | 1  # odd, so that it meets every colour of a mosaic
+    y, x = np.nonzero(known[::step, ::step])
+    if not y.size:
+        step = 1
+        y, x = np.nonzero(known)
+    if not y.size:
         raise ValueError("no pixel is known around a hole: everything in its window is a hole, NaN or infinite")
-    values = pixels[known]
-    low, high = values.min().item(), values.max().item()
-    if low == high or pixels.dtype.itemsize > 1:
-        return IntensityRange(low, high)
-    if pixels.dtype == np.bool_:
-        return IntensityRange(0, 1)
-    limits = np.iinfo(pixels.dtype)
-    return IntensityRange(limits.min, limits.max)
+    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    top, left = max(0, rows[0] - RIM), max(0, columns[0] - RIM)
+    around = np.s_[top : rows[-1] + RIM + 1, left : columns[-1] + RIM + 1]
+    rim_y, rim_x = np.nonzero(ndimage.binary_dilation(hole[around], iterations=RIM) & known[around])
+    return Context(np.append(y * step, rim_y + top), np.append(x * step, rim_x + left), len(rim_y))
 
 
-def to_tensor(pixels: NDArray[Any], hole: NDArray[np.bool_], intensity: IntensityRange) -> NDArray[np.float32]:
-    """Scale a window to [0, 1].
+def find_range(pixels: NDArray[Any], context: Context) -> IntensityRange:
+    """Choose the intensity range of a window: that of its context without outliers, and all of its rim.
+
+    Hot pixels far from the hole do not flatten what the network sees; and the rim, which the fill must meet, is
+    inside the range.
 
     Parameters
     ----------
     pixels : array of shape (H, W, C)
-    hole : bool array of shape (H, W)
-        Becomes 0; must hold all NaN and infinite pixels.
+    context
+        Where the known pixels are.
+    """
+    values = pixels[context.y, context.x]
+    if values.dtype == np.bool_:
+        values = values.view(np.uint8)
+    rim = values[len(values) - context.rim :]
+    flat = values.ravel()
+    skip = int(OUTLIERS * flat.size)
+    ordered = np.partition(flat, (skip, flat.size - 1 - skip))
+    low, high = ordered[skip].item(), ordered[flat.size - 1 - skip].item()
+    if rim.size:
+        low, high = min(low, rim.min().item()), max(high, rim.max().item())
+    return IntensityRange(low, high)
+
+
+def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: IntensityRange) -> NDArray[np.floating[Any]]:
+    """Scale a window to [0, 1]; what lies outside the intensity range is clipped.
+
+    Parameters
+    ----------
+    pixels : array of shape (H, W, C)
+    unknown : bool array of shape (H, W)
+        Becomes 0; must hold all NaN pixels.
     intensity
         What becomes 0 and 1.
 
     Returns
     -------
-    float32 array of shape (C, H, W)
+    float32 or float64 array of shape (C, H, W)
+        float32 where that holds all values of the dtype.
     """
-    if intensity.low == intensity.high:
-        return np.zeros((pixels.shape[2], *pixels.shape[:2]), np.float32)
-    low, high = intensity.low / 2, intensity.high / 2  # halves, so that the span of float64 does not overflow
-    with np.errstate(invalid="ignore"):
-        scaled = (pixels.astype(np.float64) / 2 - low) / (high - low)
-    scaled[hole] = 0
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32)
+    kind = np.result_type(pixels.dtype, np.float32)
+    low, high = intensity.low, intensity.high
+    if low == high:
+        return np.zeros((pixels.shape[2], *pixels.shape[:2]), kind)
+    planar = pixels.transpose(2, 0, 1)
+    if planar.dtype.kind in "iu" and planar.dtype.itemsize > 2:  # count from the lower end: float64 lacks some integers
+        wide = np.int64 if planar.dtype.kind == "i" else np.uint64
+        offset = np.clip(planar, low, high).astype(wide).view(np.uint64) - np.uint64(low % 2**64)
+        tensor = np.ascontiguousarray(offset, kind)
+        tensor /= float(high - low)
+    else:
+        tensor = np.array(planar, kind, order="C")
+        part = 0.5 if high - low > np.finfo(kind).max else 1.0  # a span that the dtype does not hold
+        with np.errstate(invalid="ignore"):
+            np.clip(tensor, low, high, out=tensor)
+            tensor *= part
+            tensor -= low * part
+            tensor /= high * part - low * part
+    tensor[:, unknown] = 0
+    return tensor
 
 
-def from_tensor(tensor: NDArray[np.float32], dtype: np.dtype[Any], intensity: IntensityRange) -> NDArray[Any]:
-    """Scale a completion back to pixels: the inverse of `to_tensor`.
+def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensity: IntensityRange) -> NDArray[Any]:
+    """Scale filled values back to pixels: the inverse of `to_tensor`.
 
     Parameters
     ----------
-    tensor : float32 array of shape (C, H, W)
+    tensor : float array of shape (C, ...)
+        Values outside [0, 1] are clipped, so a fill never leaves the intensity range of its window.
     dtype
-        Integers are rounded and clipped to their own range, bools become True from 0.5.
+        Integers are rounded, bools become True from 0.5.
 
     Returns
     -------
-    array of shape (H, W, C)
+    array of shape (..., C)
     """
-    fraction = tensor.transpose(1, 2, 0).astype(np.float64)
-    if intensity.low == intensity.high:
-        return np.full(fraction.shape, intensity.low, dtype)
-    values = intensity.low * (1 - fraction) + intensity.high * fraction
+    fraction = np.moveaxis(np.clip(tensor, 0, 1), 0, -1).astype(np.float64)
+    low, high = intensity.low, intensity.high
+    if low == high:
+        return np.full(fraction.shape, low, dtype)
     if dtype.kind == "b":
-        return values >= 0.5
+        return np.asarray(fraction >= 0.5)
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            return values.astype(dtype)
-    # float64 does not hold the largest integers of 64 bits: clip to the largest that it does.
-    limits = np.iinfo(dtype)
-    high = float(limits.max) if dtype.itemsize < 8 else np.nextafter(float(limits.max), 0)
-    return np.clip(np.rint(values), float(limits.min), high).astype(dtype)
+        return np.asarray(low * (1 - fraction) + high * fraction, dtype)
+    if dtype.itemsize < 8:
+        return np.asarray(low + np.rint(fraction * (high - low)), dtype)
+    # float64 does not hold all integers of 64 bits: count from the lower end
+    span = high - low
+    steps = np.rint(fraction * span)
+    below = np.minimum(steps, np.nextafter(2.0**64, 0)).astype(np.uint64)
+    offset = np.where(steps >= float(span), np.uint64(span), below)
+    return (offset + np.uint64(low % 2**64)).view(np.int64 if dtype.kind == "i" else np.uint64).astype(dtype)
 
 
 def channel_groups(channels: int) -> list[slice]:
@@ -126,14 +220,14 @@ def channel_groups(channels: int) -> list[slice]:
     return [slice(channel, channel + 1) for channel in range(channels)]
 
 
-def to_rgb(tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (1, 3, H, W) image that the network completes for (3, H, W) or (1, H, W)."""
-    return np.repeat(tensor, RGB // len(tensor), 0)[None]
+def to_rgb(tensor: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return the float32 (3, H, W) image that the network completes for (3, H, W) or (1, H, W)."""
+    return np.repeat(tensor, RGB // len(tensor), 0).astype(np.float32, copy=False)
 
 
 def from_rgb(image: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Return (C, H, W) from the completed (1, 3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
-    return np.asarray(image[0] if channels == RGB else image[0].mean(0, dtype=np.float32, keepdims=True))
+    """Return (C, H, W) from the completed (3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
+    return np.asarray(image if channels == RGB else image.mean(0, dtype=np.float32, keepdims=True))
 
 
 def shrink(

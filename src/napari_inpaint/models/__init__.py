@@ -1,4 +1,4 @@
-"""The bundled models: ONNX files, described in MODEL_CARD.md."""
+"""The bundled models: ONNX files, described in MODEL_CARD.md. A file is called NAME.PRECISION.onnx."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ DEFAULT = "compact"
 """The best bundled model."""
 
 
-def bundled_models() -> dict[str, Path]:
-    """Return the bundled models' files by name."""
-    folder = Path(str(files(__name__)))
-    return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+def bundled_models() -> dict[str, dict[str, Path]]:
+    """Return the bundled models' files by name and precision."""
+    models: dict[str, dict[str, Path]] = {}
+    for path in sorted(Path(str(files(__name__))).glob("*.*.onnx")):
+        name, precision = path.stem.rsplit(".", 1)
+        models.setdefault(name, {})[precision] = path
+    return models

@@ -39,8 +39,9 @@ def run_job(job: Job, inpainter: Inpainter) -> Result | str:
         problem = inpainter.session.cuda_problem
     except (ValueError, ImportError, RuntimeError, MemoryError) as error:
         return f"{error or 'not enough memory'}."
-    ran = record["provider"] + (f" ({problem})" if problem else "")
-    sentences = [f"{record['filled_pixels']} pixels filled in {record['seconds']:.2f} s by {ran}."]
+    ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
+    how = ran if record["provider"] else "from the rim: too narrow for the network"
+    sentences = [f"{record['filled_pixels']} pixels filled in {record['seconds']:.2f} s {how}."]
     if job.clipped:
         sentences.append("Shapes that reach beyond the image were clipped.")
     return Result(data, attributes, (*sentences, *(f"{note}." for note in record["notes"])))

@@ -1,0 +1,95 @@
+"""The pixels of one window, for one group of channels: prepared for the network, and filled from its completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_inpaint.inference import seam
+from napari_inpaint.inference.pullpush import resize
+from napari_inpaint.inference.tensors import (
+    find_range,
+    from_rgb,
+    from_tensor,
+    sample_context,
+    shrink,
+    to_rgb,
+    to_tensor,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.plan import Window
+
+
+class Crop:
+    """What a window shows.
+
+    Parameters
+    ----------
+    pixels : array of shape (H, W, C)
+        The window's crop of the image. What is under holes does not matter.
+    window
+        Where it is, and what is filled from it.
+
+    Attributes
+    ----------
+    intensity : IntensityRange
+        The pixel values that become 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        When no pixel is known.
+    """
+
+    def __init__(self, pixels: NDArray[Any], window: Window) -> None:
+        self.window, self.dtype = window, pixels.dtype
+        self.hole = window.paint(window.holes)
+        self.unknown = self.hole | window.paint(window.others)
+        if pixels.dtype.kind == "f":
+            self.unknown |= ~np.isfinite(pixels).all(-1)
+        self.context = sample_context(~self.unknown, self.hole)
+        self.intensity = find_range(pixels, self.context)
+        self.tensor = to_tensor(pixels, self.unknown, self.intensity)
+
+    def to_network(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the image, float32 (3, h, w), and the mask, float32 (1, h, w), that the network completes."""
+        small, unknown = shrink(self.tensor.astype(np.float32, copy=False), self.unknown, self.window.factor)
+        return to_rgb(small), unknown[None].astype(np.float32)
+
+    def level(self) -> NDArray[np.float32]:
+        """Return a completion that is constant, for the membrane to bend: float32 (3, H, W)."""
+        mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
+        return to_rgb(np.broadcast_to(mean[:, None, None], self.tensor.shape))
+
+    def fill(
+        self, completion: NDArray[np.float32], corrected: bool
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[Any]]:
+        """Return the filled pixels.
+
+        Parameters
+        ----------
+        completion : float32 array of shape (3, h, w)
+            The network's.
+        corrected
+            Whether it is made to meet the known pixels.
+
+        Returns
+        -------
+        y, x : int array of shape (P,)
+        pixels : array of shape (P, C)
+            In the image's dtype.
+        """
+        painted: NDArray[Any] = from_rgb(completion, len(self.tensor))
+        if self.window.factor > 1:
+            painted = resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
+        if corrected or self.window.interpolated:
+            crop = self.window.crop
+            boxes = [hole.box.shift(-crop.y0, -crop.x0) for hole in self.window.holes]
+            painted = seam.correct(painted, self.tensor, self.unknown, boxes)
+        y, x = np.nonzero(self.hole)
+        filled = seam.keep_among(painted[:, y, x], y, x, self.tensor, self.context)
+        return y, x, from_tensor(filled, self.dtype, self.intensity)

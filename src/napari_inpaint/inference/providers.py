@@ -1,0 +1,130 @@
+"""Execution providers of ONNX Runtime: which one to ask for, what stands in its way, and the command that mends it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import io
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-silicon")
+"""Distributions that install the same module; with two of them, one overwrites the other's files."""
+MEND_RUNTIME = 'pip uninstall -y {} && pip install "{}"'
+LAST_OF_CUDA_12 = "<1.27"
+MEND_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+
+
+def import_onnxruntime() -> Any:
+    """Import ONNX Runtime, and recognise an installation that two wheels have broken.
+
+    Raises
+    ------
+    ImportError
+        With the command that mends it.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(f"ONNX Runtime cannot be imported ({error}); mend it with: {mend_runtime()}") from error
+    if not hasattr(onnxruntime, "InferenceSession"):
+        raise ImportError(f"ONNX Runtime is only half installed; mend it with: {mend_runtime()}")
+    return onnxruntime
+
+
+def installed_runtimes() -> dict[str, str]:
+    """Return the versions of the installed distributions of ONNX Runtime by name."""
+    found = {}
+    for name in RUNTIMES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def mend_runtime() -> str:
+    """Return the command that leaves one working ONNX Runtime."""
+    installed = list(installed_runtimes())
+    wanted = (
+        "onnxruntime" if installed == ["onnxruntime"] or sys.platform == "darwin" else "onnxruntime-gpu[cuda,cudnn]"
+    )
+    return MEND_RUNTIME.format(" ".join(installed or ["onnxruntime", "onnxruntime-gpu"]), wanted)
+
+
+def choose_providers(device: str, ort: Any) -> tuple[list[str], str]:
+    """Return the providers to ask for, best first, and why CUDA is not among them when it could have been.
+
+    Raises
+    ------
+    ValueError
+        When the device is unknown, or cannot be used.
+    """
+    available = ort.get_available_providers()
+    if device == "cpu":
+        return [CPU], ""
+    if device in ("auto", "cuda"):
+        problem = find_cuda_problem(ort)
+        if not problem:
+            return [CUDA, CPU], ""
+        if device == "cuda":
+            raise ValueError(f"device 'cuda' cannot be used: {problem}; or use device='auto' or 'cpu'")
+        return [CPU], problem
+    if device in available:
+        return [device] if device == CPU else [device, CPU], ""
+    raise ValueError(f"unknown device {device!r}: use auto, cpu, cuda or one of {', '.join(available)}")
+
+
+def find_cuda_problem(ort: Any) -> str:
+    """Return why CUDA cannot be used, and what mends it, or an empty string; loads CUDA's libraries on the way.
+
+    ONNX Runtime lists its CUDA provider on machines without a GPU too, and complains loudly when it is asked for it;
+    so the driver and the libraries are asked first.
+    """
+    if CUDA not in ort.get_available_providers():
+        return "the installed ONNX Runtime has no CUDA support"
+    driver = load_driver()
+    if driver is None:
+        return "no NVIDIA driver is installed"
+    if not driver.gpus:
+        return "the NVIDIA driver finds no GPU"
+    wanted = int((getattr(ort, "cuda_version", "") or "0").split(".")[0])
+    if driver.cuda[0] < wanted:
+        older = f', or pip install "onnxruntime-gpu[cuda,cudnn]{LAST_OF_CUDA_12}"' if wanted == 13 else ""
+        return (f"the NVIDIA driver knows CUDA up to {driver.cuda[0]}.{driver.cuda[1]}, ONNX Runtime {ort.__version__} "
+                f"needs {wanted}; mend it with: a newer driver{older}")  # fmt: skip
+    missing = _preload_libraries(ort)
+    return f"CUDA's libraries are missing ({', '.join(missing)}); mend it with: {MEND_LIBRARIES}" if missing else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """The NVIDIA driver."""
+
+    gpus: int
+    cuda: tuple[int, int]
+    """The newest version of CUDA that it knows."""
+
+
+def load_driver() -> Driver | None:
+    """Return what the NVIDIA driver says of itself; None when there is none."""
+    try:
+        library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    gpus, version = ctypes.c_int(), ctypes.c_int()
+    found = library.cuInit(0) == 0 and library.cuDeviceGetCount(ctypes.byref(gpus)) == 0
+    library.cuDriverGetVersion(ctypes.byref(version))
+    return Driver(gpus.value if found else 0, (version.value // 1000, version.value % 1000 // 10))
+
+
+def _preload_libraries(ort: Any) -> list[str]:
+    """Load CUDA and cuDNN, from pip's packages or the system; return the names of those that are not there."""
+    if not hasattr(ort, "preload_dlls"):
+        return []
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it does not find, and goes on
+        ort.preload_dlls()
+    return re.findall(r"^Failed to load ([^/\\\s]+): ", said.getvalue(), re.MULTILINE)

@@ -1,0 +1,115 @@
+import json
+import threading
+
+import pytest
+
+from napari_inpaint.inference import loading
+from napari_inpaint.inference.loading import describe_cpu, fastest_on_cpu, find_model, open_session
+from napari_inpaint.inference.providers import CPU, CUDA
+from napari_inpaint.models import DEFAULT, bundled_models
+
+FILES = bundled_models()[DEFAULT]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    return tmp_path / "cache" / "precision.json"
+
+
+def pretend_speeds(monkeypatch, **seconds):
+    measured = []
+
+    def measure(session):
+        measured.append(session.spec.precision)
+        return seconds[session.spec.precision]
+
+    monkeypatch.setattr(loading, "measure", measure)
+    return measured
+
+
+def test_models_are_found_by_name_and_by_path():
+    assert find_model(None) == find_model("compact") == FILES
+    assert set(FILES) == {"fp32", "fp16", "int8"}
+    for precision, path in FILES.items():
+        assert find_model(f"compact.{precision}") == find_model(path) == find_model(str(path)) == {"": path}
+        assert open_session(path, "cpu").spec.precision == precision
+
+
+@pytest.mark.parametrize("name", ["nonsense", "compact.fp8", "compact.", ".fp32", ""])
+def test_an_unknown_model_names_the_bundled_ones(name):
+    with pytest.raises(ValueError, match=rf"no model '{name}'.*compact"):
+        find_model(name)
+
+
+@pytest.mark.parametrize(
+    ("fp32", "int8", "chosen"), [(3, 1, "int8"), (1, 1, "fp32"), (1, 3, "fp32"), (1.05, 1, "fp32")]
+)
+def test_the_fastest_precision_is_measured_once_and_kept(cache, monkeypatch, fp32, int8, chosen):
+    measured = pretend_speeds(monkeypatch, fp32=fp32, int8=int8)
+    assert fastest_on_cpu(FILES, None) == chosen
+    assert open_session("compact", "cpu").spec.precision == chosen
+    assert sorted(measured) == ["fp32", "int8"]
+    assert list(json.loads(cache.read_text()).values()) == [chosen]
+    fastest_on_cpu(FILES, 1)  # another number of threads is measured by itself
+    assert len(measured) == 4
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"x": 3}', "{"])
+def test_a_broken_cache_is_replaced(cache, monkeypatch, content):
+    cache.parent.mkdir()
+    cache.write_text(content)
+    pretend_speeds(monkeypatch, fp32=3, int8=1)
+    assert fastest_on_cpu(FILES, None) == "int8"
+    assert "int8" in json.loads(cache.read_text()).values()
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(cache, monkeypatch):
+    cache.parent.write_text("a file where the folder should be")
+    pretend_speeds(monkeypatch, fp32=3, int8=1)
+    assert fastest_on_cpu(FILES, None) == "int8"
+
+
+def test_what_is_in_one_precision_only_is_not_measured(cache, monkeypatch):
+    measured = pretend_speeds(monkeypatch)
+    assert fastest_on_cpu({"fp32": FILES["fp32"]}, None) == "fp32"
+    assert fastest_on_cpu({"fp16": FILES["fp16"]}, None) == "fp16"
+    assert measured == []
+
+
+class FakeSession:
+    def __init__(self, path, device, threads, provider):
+        self.path, self.device, self.provider = path, device, provider
+
+
+@pytest.mark.parametrize(("provider", "starts", "file"), [
+    (CUDA, True, "fp16"), (CUDA, False, "int8"), ("XExecutionProvider", True, "fp32"), (CPU, True, "int8"),
+])  # fmt: skip
+def test_the_precision_suits_the_device(cache, monkeypatch, provider, starts, file):
+    monkeypatch.setattr(loading, "choose_providers", lambda *_: ([provider, CPU], ""))
+    monkeypatch.setattr(loading, "_open", lambda path, *rest: FakeSession(path, *rest, provider if starts else CPU))
+    monkeypatch.setattr(loading, "measure", lambda session: 1 if session.path == FILES["int8"] else 3)
+    assert open_session("compact").path == FILES[file]
+
+
+def test_a_session_is_shared_by_all_who_ask_for_the_same():
+    opened, threads = [], [threading.Thread(target=lambda: opened.append(open_session("compact.fp32", "cpu")))
+                           for _ in range(4)]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(session) for session in opened}) == 1
+    assert open_session("compact.fp32", "cpu", 1) is not opened[0]
+
+
+def test_a_file_that_was_replaced_is_opened_again(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(FILES["fp32"].read_bytes())
+    first = open_session(path, "cpu")
+    path.write_bytes(FILES["int8"].read_bytes())
+    assert (first.spec.precision, open_session(path, "cpu").spec.precision) == ("fp32", "int8")
+
+
+def test_the_cpu_has_a_description():
+    assert describe_cpu().strip()
