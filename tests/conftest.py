@@ -10,7 +10,6 @@ from napari_inpaint.samples import THE_CREST
 
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
-hypothesis.settings.register_profile("long", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

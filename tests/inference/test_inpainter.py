@@ -1,4 +1,6 @@
 import concurrent.futures
+import functools
+import multiprocessing
 import pickle
 import threading
 
@@ -11,42 +13,107 @@ from napari_inpaint import Box, Inpainter, fill
 from napari_inpaint.inference.inpainter import FillCancelledError
 from napari_inpaint.inference.tensors import resolve_channel_axis
 
-DTYPES = ["?", "u1", "i1", "<u2", ">u2", "i4", "u8", "f2", "<f4", ">f8"]
+DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i2", "<u4", ">i4", "<u8", ">i8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]
 LAYOUTS = {
     "grey": lambda a: a[..., 0],
     "rgb": lambda a: a,
     "rgba": lambda a: np.concatenate([a, a[..., :1]], -1),
     "stack": lambda a: np.stack([a[..., 0], a[..., 1]]),
     "stack of rgb": lambda a: np.stack([a, a[::-1]]),
+    "two channels": lambda a: a[..., :2],
+    "channels first": lambda a: a.transpose(2, 0, 1),
     "not contiguous": lambda a: a[::-1, ::2, 1],
+    "a field of records": lambda a: np.rec.fromarrays([a[..., 0], a[..., 1]], names="x,y")["y"],
+    "no planes": lambda a: a[None, ..., 0][:0],
 }
+CHANNELS = {"rgb": -1, "rgba": -1, "stack of rgb": -1, "two channels": -1, "channels first": 0}
 
 
-@settings(max_examples=60)
-@given(
-    st.sampled_from(DTYPES), st.sampled_from(list(LAYOUTS)), st.integers(1, 80), st.integers(2, 80), st.floats(0, 0.6),
-    st.integers(0, 2**32 - 1),
-)  # fmt: skip
-def test_same_shape_and_dtype_and_known_pixels_are_bit_identical(
-    inpainter, dtype, layout, height, width, density, seed
-):
+def masks_of(rng, height, width, kind):
+    """Holes of a kind, and one known pixel."""
+    mask = np.zeros((height, width), bool)
+    if kind == "noise":
+        mask = rng.random((height, width)) < rng.random()
+    elif kind == "boxes":
+        for _ in range(rng.integers(1, 5)):
+            y, x = rng.integers(height), rng.integers(width)
+            mask[y : y + rng.integers(1, height + 1), x : x + rng.integers(1, width + 1)] = True
+    elif kind == "frame":
+        mask[[0, -1]] = mask[:, [0, -1]] = True
+    elif kind == "everything":
+        mask[:] = True
+    mask[rng.integers(height), rng.integers(width)] = False
+    return mask
+
+
+def check_promises(inpainter, dtype, layout, height, width, kind, seed):
+    """Same shape and dtype; the image is not touched; known pixels are bit-identical; what is filled is a number."""
     rng = np.random.default_rng(seed)
-    pixels = rng.integers(0, 256, (height, width, 3))
-    image = LAYOUTS[layout]((pixels * (1 if dtype in ("u1", "?") else 0.37)).astype(dtype))
+    low, high = (
+        sorted(rng.integers(-(2**9), 2**9, 2)) if np.dtype(dtype).kind in "if" else sorted(rng.integers(0, 256, 2))
+    )
+    pixels = rng.integers(low, high + 1, (height, width, 3)) * (0.37 if np.dtype(dtype).kind == "f" else 1)
+    image = LAYOUTS[layout](pixels.astype(dtype))
     image.setflags(write=False)
-    before = image.tobytes()
-    shape = image.shape[:-1] if layout in ("rgb", "rgba", "stack of rgb") else image.shape
-    mask = rng.random(shape[-2:]) < density
-    mask[0, 0] = False
-    result = inpainter.fill(image, mask)
+    before, axis = image.tobytes(), CHANNELS.get(layout)
+    planes = image if axis is None else np.moveaxis(image, axis, -1)[..., 0]
+    mask = masks_of(rng, *planes.shape[-2:], kind)
+    result = inpainter.fill(image, mask, channel_axis=axis)
     assert (result.dtype, result.shape) == (image.dtype, image.shape)
     assert image.tobytes() == before
-    known = np.broadcast_to(~mask, shape)
-    assert result[known].tobytes() == image[known].tobytes()
+    known = np.broadcast_to(~mask, planes.shape)
+    of_known, filled = (np.moveaxis(array, axis, -1) if axis is not None else array for array in (image, result))
+    assert filled[known].tobytes() == of_known[known].tobytes()
     if image.dtype.kind == "f":
         assert np.isfinite(result).all()
     if layout == "rgba":
         np.testing.assert_array_equal(result[..., 3], image[..., 3])
+    if layout == "no planes" or not mask.any():
+        return
+    colours = filled[..., :3] if layout == "rgba" else filled
+    limits = of_known[known][..., :3].astype(float) if axis is not None else of_known[known].astype(float)
+    span = np.ptp(limits)  # a slope may lead out of the known range
+    assert limits.min() - span <= colours[~known].astype(float).min()
+    assert colours[~known].astype(float).max() <= limits.max() + span
+
+
+cases = (
+    st.sampled_from(DTYPES), st.sampled_from(list(LAYOUTS)), st.integers(1, 80), st.integers(2, 80),
+    st.sampled_from(["noise", "boxes", "frame", "everything", "nothing"]), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(*cases)
+def test_known_pixels_are_bit_identical_and_fills_are_among_them(inpainter, dtype, layout, height, width, kind, seed):
+    check_promises(inpainter, dtype, layout, height, width, kind, seed)
+
+
+@pytest.mark.slow
+@settings(max_examples=10_000)
+@given(*cases)
+def test_in_ten_thousand_cases_too(inpainter, dtype, layout, height, width, kind, seed):
+    check_promises(inpainter, dtype, layout, height, width, kind, seed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES[1:])
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (0, 1), (2, -1)])
+def test_holes_in_flat_and_sloping_images_come_back(inpainter, dtype, down, right):
+    y, x = np.mgrid[:100, :120]
+    image = (80 + (down * (y - 50) + right * (x - 60)) // 4).astype(dtype)
+    mask = (y - 50) ** 2 + (x - 55) ** 2 < 30**2
+    mask[:30, :40] = mask[70:75, 100:] = mask[90, 50] = True
+    result = inpainter.fill(image, mask)
+    rounding = 1 if down or right else 0  # of the slope in the image itself, which is not a plane of whole numbers
+    assert np.abs(result.astype(float) - image.astype(float)).max() <= rounding
+
+
+def test_a_plane_of_floats_is_filled_to_within_rounding(inpainter):
+    y, x = np.mgrid[:100, :120]
+    for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-12)):
+        image = (3 + y / 7 - x / 9).astype(dtype)
+        result = inpainter.fill(image, boxes=[(20, 30, 70, 90), (0, 0, 30, 25), (90, 100, 92, 120)])
+        np.testing.assert_allclose(result, image, rtol=0, atol=tolerance * 20)
 
 
 PLACES = {
@@ -244,13 +311,79 @@ def test_record_says_what_was_done(inpainter, photo):
 
 
 def test_progress_and_cancel(inpainter, photo):
-    boxes = [(0, 0, 20, 20), (400, 500, 420, 520), (0, 600, 30, 630)]
+    boxes = [(0, 0, 40, 40), (400, 500, 440, 540), (0, 600, 40, 640), (200, 100, 210, 110)]
     seen = []
     inpainter.fill(photo, boxes=boxes, on_progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    total = len(inpainter.plan(photo, boxes=boxes).windows)
+    assert seen == [(done, total) for done in range(1, total + 1)]
     cancel = threading.Event()
-    with pytest.raises(FillCancelledError):
+    with pytest.raises(FillCancelledError, match="nothing was changed"):
         inpainter.fill(photo, boxes=boxes, on_progress=lambda *_: cancel.set(), cancel=cancel)
+    assert inpainter.last_record is None
+    np.testing.assert_array_equal(  # the same inpainter goes on
+        inpainter.fill(photo, boxes=boxes, cancel=threading.Event()), inpainter.fill(photo, boxes=boxes)
+    )
+
+
+def test_a_cancel_ends_a_running_network_call(photo):
+    inpainter, cancel, called = Inpainter("compact.fp32", "cpu", threads=1), threading.Event(), threading.Event()
+    complete = inpainter.session.complete
+    large = np.zeros((1, 3, 3000, 3000), np.float32)  # many seconds on any CPU
+
+    class Slow:
+        """The session, whose one call takes long."""
+
+        def __getattr__(self, name):
+            return getattr(session, name)
+
+        def complete(self, image, mask, stop):
+            called.set()
+            return complete(large, np.ones_like(large[:, :1]), stop)
+
+    session, inpainter._session = inpainter._session, Slow()
+    before = photo.tobytes()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        filling = pool.submit(inpainter.fill, photo, boxes=[(100, 100, 150, 150)], cancel=cancel)
+        assert called.wait(30)
+        cancel.set()
+        with pytest.raises(FillCancelledError):
+            filling.result(timeout=5)
+    assert photo.tobytes() == before
+
+
+def test_a_plan_says_what_fill_does_and_changes_nothing(inpainter, photo):
+    boxes = [(100, 100, 180, 190), (100, 210, 150, 260), (20, 20, 22, 220), (300, 300, 512, 640)]
+    plan = inpainter.plan(photo, boxes=boxes)
+    with pytest.warns(UserWarning, match="lower resolution"):
+        inpainter.fill(photo, boxes=boxes)
+    record = inpainter.last_record
+    assert [window["crop"] for window in record["windows"]] == [window.crop for window in plan.windows]
+    assert [bool(window["provider"]) for window in record["windows"]] == [not w.interpolated for w in plan.windows]
+    assert plan.notes == tuple(record["notes"])
+    assert plan.network_calls == 2
+    assert 0.2 * record["network_seconds"] < plan.seconds < 5 * record["network_seconds"]
+    text = str(plan)
+    assert text.startswith("3 windows, 4 holes: 2 for the network, about ")
+    assert "scaled down by 2" in text
+    assert text.count("\n") == 4
+    assert inpainter.plan(photo, np.zeros(photo.shape[:2])).windows == ()
+
+
+def test_a_plan_counts_planes_and_channels(inpainter):
+    plan = inpainter.plan(np.zeros((4, 90, 90, 5)), boxes=[(10, 10, 50, 50)], channel_axis=-1)
+    assert ([window.plane for window in plan.windows], plan.network_calls) == ([(0,), (1,), (2,), (3,)], 20)
+
+
+def test_thousands_of_defects_take_one_pass_without_the_network(inpainter, photo):
+    mask = np.random.default_rng(0).random(photo.shape[:2]) < 0.02
+    spoilt = np.where(mask[..., None], 255, photo).astype(np.uint8)
+    result = inpainter.fill(spoilt, mask)
+    record = inpainter.last_record
+    assert record["provider"] == ""
+    assert record["network_seconds"] == 0
+    assert len(record["windows"]) <= 6
+    error = np.abs(result.astype(int) - photo)[mask]
+    assert error.mean() < 0.25 * np.abs(spoilt.astype(int) - photo)[mask].mean()
 
 
 def test_pickles_and_runs_in_threads(inpainter, photo):
@@ -260,6 +393,44 @@ def test_pickles_and_runs_in_threads(inpainter, photo):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda _: again.fill(photo, boxes=boxes), range(4)):
             np.testing.assert_array_equal(result, expected)
+
+
+def test_threads_have_their_own_records(inpainter, photo):
+    boxes = [[(10 + n, 100, 50 + n, 150)] for n in range(4)]
+    barrier = threading.Barrier(4)
+
+    def job(n):
+        inpainter.fill(photo, boxes=boxes[n])
+        barrier.wait(30)
+        return inpainter.last_record["windows"][0]["holes"]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(job, range(4))) == [tuple(each) for each in boxes]
+
+
+def test_a_record_is_readable_from_another_thread():
+    inpainter = Inpainter("compact", "cpu")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pool.submit(inpainter.fill, np.ones((50, 50)), boxes=[(5, 5, 9, 9)]).result()
+    assert inpainter.last_record["filled_pixels"] == 16
+
+
+def test_warming_up_opens_the_session_in_the_background():
+    inpainter = Inpainter("compact.fp32", "cpu")
+    inpainter.warm_up()
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "inpaint-warm-up")
+    thread.join()
+    assert inpainter._session is not None
+
+
+def test_in_processes_with_their_own_threads(photo):
+    boxes = [(100, 100, 140, 150)]
+    inpainter = Inpainter("compact.fp32", "cpu", threads=1)
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        results = list(pool.map(functools.partial(inpainter.fill, boxes=boxes), [photo, photo]))
+    for result in results:
+        np.testing.assert_array_equal(result, inpainter.fill(photo, boxes=boxes))
+    assert inpainter.last_record["threads"] == 1
 
 
 def test_one_liner(inpainter, photo):

@@ -21,7 +21,7 @@ DTYPES = [bool, np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.
 
 
 def context_of(known):
-    return Context(*np.nonzero(known), rim=0)
+    return Context(*np.nonzero(known), rim=0, share=1.0)
 
 
 @given(st.sampled_from(DTYPES).flatmap(lambda dtype: hnp.arrays(dtype, (5, 4, 3))))
@@ -36,7 +36,7 @@ def test_there_and_back(pixels):
     tensor = to_tensor(pixels, ~known, intensity)
     assert tensor.dtype == np.result_type(pixels.dtype, np.float32)
     assert np.isfinite(tensor).all()
-    assert 0 <= tensor.min() <= tensor.max() <= 1
+    assert -1 <= tensor.min() <= tensor.max() <= 2
     back = from_tensor(tensor, pixels.dtype, intensity)
     assert back.dtype == pixels.dtype
     span = float(intensity.high) / 2 - float(intensity.low) / 2
@@ -52,11 +52,21 @@ def test_there_and_back(pixels):
 def test_filled_integers_stay_in_their_dtype(dtype):
     limits = np.iinfo(dtype)
     intensity = IntensityRange(limits.min, limits.max)
-    beyond = np.array([-0.5, 0, 0.5, 1, 1.5]).reshape(1, 5)
+    beyond = np.array([-1e30, -0.5, 0, 0.5, 1, 1.5, 1e30]).reshape(1, 7)
     filled = from_tensor(beyond, np.dtype(dtype), intensity).ravel().tolist()
-    assert filled[:2] == [limits.min] * 2
-    assert filled[3:] == [limits.max] * 2
-    assert abs(filled[2] - (limits.min + limits.max) / 2) <= 1
+    assert filled[:3] == [limits.min] * 3
+    assert filled[4:] == [limits.max] * 3
+    assert abs(filled[3] - (limits.min + limits.max) / 2) <= 1
+    inner = from_tensor(beyond, np.dtype(dtype), IntensityRange(limits.max - 9, limits.max - 5)).ravel().tolist()
+    assert inner == [limits.min, *(limits.max - minus for minus in (11, 9, 7, 5, 3, 0))]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_filled_floats_stay_finite(dtype):
+    largest = float(np.finfo(dtype).max)
+    filled = from_tensor(np.array([[-1e30, 0.25, 1e30]]), np.dtype(dtype), IntensityRange(-largest, largest)).ravel()
+    assert filled[[0, 2]].tolist() == [-largest, largest]
+    assert filled[1] == pytest.approx(-largest / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize(("dtype", "low"), [(np.uint64, 2**63 + 5), (np.int64, -(2**62) - 3), (np.int32, -(2**31))])

@@ -57,7 +57,8 @@ class Crop:
 
     def to_network(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the image, float32 (3, h, w), and the mask, float32 (1, h, w), that the network completes."""
-        small, unknown = shrink(self.tensor.astype(np.float32, copy=False), self.unknown, self.window.factor)
+        seen = np.clip(self.tensor, 0, 1, dtype=np.float32, casting="same_kind")
+        small, unknown = shrink(seen, self.unknown, self.window.factor)
         return to_rgb(small), unknown[None].astype(np.float32)
 
     def level(self) -> NDArray[np.float32]:

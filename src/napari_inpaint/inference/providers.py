@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import importlib.metadata
 import io
+import platform
 import re
 import sys
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-silicon")
 """Distributions that install the same module; with two of them, one overwrites the other's files."""
-MEND_RUNTIME = 'pip uninstall -y {} && pip install "{}"'
 LAST_OF_CUDA_12 = "<1.27"
 MEND_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 
@@ -48,11 +48,12 @@ def installed_runtimes() -> dict[str, str]:
 
 def mend_runtime() -> str:
     """Return the command that leaves one working ONNX Runtime."""
-    installed = list(installed_runtimes())
-    wanted = (
-        "onnxruntime" if installed == ["onnxruntime"] or sys.platform == "darwin" else "onnxruntime-gpu[cuda,cudnn]"
-    )
-    return MEND_RUNTIME.format(" ".join(installed or ["onnxruntime", "onnxruntime-gpu"]), wanted)
+    installed = list(installed_runtimes()) or ["onnxruntime", "onnxruntime-gpu"]
+    if (sys.platform, platform.machine()) not in (("linux", "x86_64"), ("win32", "AMD64")):
+        wanted = "onnxruntime"
+    else:
+        wanted = "onnxruntime-gpu[cuda,cudnn]" if load_driver() else "onnxruntime-gpu"  # runs on the CPU too
+    return f'pip uninstall -y {" ".join(installed)} && pip install "{wanted}"'
 
 
 def choose_providers(device: str, ort: Any) -> tuple[list[str], str]:

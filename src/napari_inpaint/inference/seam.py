@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 LARGEST_EXACT = 150_000
 """Unknown pixels that are solved directly, in about a second; more are solved by iteration."""
-ITERATIONS = 200
+ITERATIONS = 60
 SMALLEST_RECTANGLE = 1024
 """Pixels of a rectangle that is solved by itself; smaller holes are solved together."""
+ENOUGH = 0.5, 16
+"""A window whose slope counts has at least this share of known pixels, and this many of them."""
 MARGIN = 16
 """Unknown pixels this near to a hole, the other pieces of a divided one, are solved with it, so that they agree."""
 
@@ -78,9 +80,10 @@ def correct(
 
 def keep_among(filled: NDArray[np.floating[Any]], y: NDArray[np.intp], x: NDArray[np.intp],
                image: NDArray[np.floating[Any]], context: Context) -> NDArray[np.float64]:  # fmt: skip
-    """Clip filled pixels to what their surroundings reach above and below the plane that fits them best.
+    """Clip filled pixels to what their surroundings reach above and below the plane that fits these best.
 
-    So a hole in a flat or evenly sloping window becomes flat or sloping too, whatever the network painted.
+    So a hole in a flat or evenly sloping window becomes flat or sloping too, whatever the network painted. And a fill
+    stays in the intensity range of its window, except where the slope itself leads out of it, at the image's edge.
 
     Parameters
     ----------
@@ -97,17 +100,15 @@ def keep_among(filled: NDArray[np.floating[Any]], y: NDArray[np.intp], x: NDArra
         return np.stack([np.ones(len(y)), y - centre[0], x - centre[1]])
 
     known, basis = image[:, context.y, context.x].astype(np.float64), terms(context.y, context.x)
-    # a window of one row has no slope along y: the pseudo-inverse takes 0
+    if context.share < ENOUGH[0] or len(context.y) < ENOUGH[1]:
+        basis[1:] = 0  # too few to tell a slope
+    # the pseudo-inverse takes 0 for a slope that cannot be told, as that along y in a window of one row
     plane = known @ basis.T @ np.linalg.pinv(basis @ basis.T, rcond=1e-10, hermitian=True)
     deviation = known - plane @ basis
     there = plane @ terms(y, x)
-    return np.clip(filled, there + deviation.min(1, keepdims=True), there + deviation.max(1, keepdims=True))
-
-
-def _widen(box: Box, margin: int, height: int, width: int) -> Box:
-    return Box(
-        max(0, box.y0 - margin), max(0, box.x0 - margin), min(height, box.y1 + margin), min(width, box.x1 + margin)
-    )
+    low = np.maximum(there + deviation.min(1, keepdims=True), np.minimum(there, 0))
+    high = np.minimum(there + deviation.max(1, keepdims=True), np.maximum(there, 1))
+    return np.clip(filled, low, high)
 
 
 def _membrane(error: NDArray[np.float64], unknown: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -45,6 +45,8 @@ class Context:
     """(S,) columns."""
     rim: int
     """The last so many are the rim's."""
+    share: float
+    """How many of the window's pixels are known: 0..1."""
 
 
 def check_dtype(dtype: np.dtype[Any]) -> None:
@@ -111,11 +113,12 @@ def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context
         y, x = np.nonzero(known)
     if not y.size:
         raise ValueError("no pixel is known around a hole: everything in its window is a hole, NaN or infinite")
+    share = np.count_nonzero(known) / known.size
     rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
     top, left = max(0, rows[0] - RIM), max(0, columns[0] - RIM)
     around = np.s_[top : rows[-1] + RIM + 1, left : columns[-1] + RIM + 1]
     rim_y, rim_x = np.nonzero(ndimage.binary_dilation(hole[around], iterations=RIM) & known[around])
-    return Context(np.append(y * step, rim_y + top), np.append(x * step, rim_x + left), len(rim_y))
+    return Context(np.append(y * step, rim_y + top), np.append(x * step, rim_x + left), len(rim_y), share)
 
 
 def find_range(pixels: NDArray[Any], context: Context) -> IntensityRange:
@@ -144,7 +147,7 @@ def find_range(pixels: NDArray[Any], context: Context) -> IntensityRange:
 
 
 def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: IntensityRange) -> NDArray[np.floating[Any]]:
-    """Scale a window to [0, 1]; what lies outside the intensity range is clipped.
+    """Scale a window so that its intensity range becomes [0, 1].
 
     Parameters
     ----------
@@ -157,26 +160,29 @@ def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: Inten
     Returns
     -------
     float32 or float64 array of shape (C, H, W)
-        float32 where that holds all values of the dtype.
+        In [-1, 2]: outliers are clipped there. float32 where that holds all values of the dtype.
     """
-    kind = np.result_type(pixels.dtype, np.float32)
+    kind = np.dtype(np.result_type(pixels.dtype, np.float32))
     low, high = intensity.low, intensity.high
     if low == high:
         return np.zeros((pixels.shape[2], *pixels.shape[:2]), kind)
     planar = pixels.transpose(2, 0, 1)
     if planar.dtype.kind in "iu" and planar.dtype.itemsize > 2:  # count from the lower end: float64 lacks some integers
+        limits, span = np.iinfo(planar.dtype), int(high - low)
+        lowest, highest = max(limits.min, low - span), min(limits.max, high + span)
         wide = np.int64 if planar.dtype.kind == "i" else np.uint64
-        offset = np.clip(planar, low, high).astype(wide).view(np.uint64) - np.uint64(low % 2**64)
+        offset = np.clip(planar, lowest, highest).astype(wide).view(np.uint64) - np.uint64(lowest % 2**64)
         tensor = np.ascontiguousarray(offset, kind)
-        tensor /= float(high - low)
+        tensor -= float(low - lowest)
+        tensor /= float(span)
     else:
         tensor = np.array(planar, kind, order="C")
         part = 0.5 if high - low > np.finfo(kind).max else 1.0  # a span that the dtype does not hold
-        with np.errstate(invalid="ignore"):
-            np.clip(tensor, low, high, out=tensor)
+        with np.errstate(invalid="ignore", over="ignore"):
             tensor *= part
             tensor -= low * part
             tensor /= high * part - low * part
+            np.clip(tensor, -1, 2, out=tensor)
     tensor[:, unknown] = 0
     return tensor
 
@@ -187,7 +193,7 @@ def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensi
     Parameters
     ----------
     tensor : float array of shape (C, ...)
-        Values outside [0, 1] are clipped, so a fill never leaves the intensity range of its window.
+        Values outside [0, 1] become pixels outside the intensity range, as far as the dtype goes.
     dtype
         Integers are rounded, bools become True from 0.5.
 
@@ -195,22 +201,29 @@ def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensi
     -------
     array of shape (..., C)
     """
-    fraction = np.moveaxis(np.clip(tensor, 0, 1), 0, -1).astype(np.float64)
+    fraction = np.moveaxis(tensor, 0, -1).astype(np.float64)
     low, high = intensity.low, intensity.high
     if low == high:
         return np.full(fraction.shape, low, dtype)
     if dtype.kind == "b":
         return np.asarray(fraction >= 0.5)
     if dtype.kind == "f":
-        return np.asarray(low * (1 - fraction) + high * fraction, dtype)
-    if dtype.itemsize < 8:
-        return np.asarray(low + np.rint(fraction * (high - low)), dtype)
-    # float64 does not hold all integers of 64 bits: count from the lower end
-    span = high - low
+        limit = float(np.finfo(dtype).max)
+        with np.errstate(over="ignore"):
+            return np.clip(low * (1 - fraction) + high * fraction, -limit, limit).astype(dtype)
+    limits, span = np.iinfo(dtype), high - low
     steps = np.rint(fraction * span)
-    below = np.minimum(steps, np.nextafter(2.0**64, 0)).astype(np.uint64)
-    offset = np.where(steps >= float(span), np.uint64(span), below)
-    return (offset + np.uint64(low % 2**64)).view(np.int64 if dtype.kind == "i" else np.uint64).astype(dtype)
+    if dtype.itemsize < 8:
+        return np.clip(low + steps, limits.min, limits.max).astype(dtype)
+    # float64 does not hold all integers of 64 bits: count up or down from the lower end
+    room_up, room_down = limits.max - low, low - limits.min
+    up, down = (
+        np.where(way >= float(room), np.uint64(room), np.clip(way, 0, np.nextafter(2.0**64, 0)).astype(np.uint64))
+        for way, room in ((steps, room_up), (-steps, room_down))
+    )
+    up = np.where(fraction == 1, np.uint64(span), up)
+    filled = np.uint64(low % 2**64) + up - np.where(steps < 0, down, np.uint64(0))
+    return np.asarray(filled.view(dtype.newbyteorder("=")), dtype)
 
 
 def channel_groups(channels: int) -> list[slice]:
