@@ -111,22 +111,32 @@ def test_in_a_plane_the_fill_is_the_plane(level, down, right, seed):
     y, x = np.mgrid[:72, :80]
     image = (level + down * y + right * x)[None]
     _, _, hole = window(Box(0, 0, 40, 50))
-    context, place = sample_context(~hole, hole), np.nonzero(hole)
-    painted = np.random.default_rng(seed).normal(size=(1, hole.sum()))
-    np.testing.assert_allclose(keep_among(painted, *place, image, context), image[:, hole], atol=1e-9)
+    context, box = sample_context(~hole, hole), Box(0, 0, 40, 50)
+    painted = np.random.default_rng(seed).normal(size=(1, 40, 50))
+    np.testing.assert_allclose(keep_among(painted, box, image, context), image[:, *box.slices], atol=1e-9)
 
 
 def test_what_is_among_the_surroundings_is_kept():
-    image, completion, hole = window(PLACES["inside"])
-    context, place = sample_context(~hole, hole), np.nonzero(hole)
-    among = 0.25 + completion[:, hole] / 2
-    np.testing.assert_array_equal(keep_among(among, *place, image, context), among)
-    kept = keep_among(completion[:, hole] * 100 - 50, *place, image, context)
+    box = PLACES["inside"]
+    image, completion, hole = window(box)
+    context, painted = sample_context(~hole, hole), completion[:, *box.slices]
+    among = 0.25 + painted / 2
+    np.testing.assert_array_equal(keep_among(among, box, image, context), among)
+    kept = keep_among(painted * 100 - 50, box, image, context)
     assert -0.2 < kept.min() < kept.max() < 1.2
 
 
 def test_a_window_of_one_row_has_a_plane_too():
     image, hole = np.linspace(0, 1, 50)[None, None], np.zeros((1, 50), bool)
     hole[0, 20:30] = True
-    kept = keep_among(np.zeros((1, 10)), *np.nonzero(hole), image, sample_context(~hole, hole))
-    np.testing.assert_allclose(kept, image[:, hole], atol=1e-9)
+    kept = keep_among(np.zeros((1, 1, 10)), Box(0, 20, 1, 30), image, sample_context(~hole, hole))
+    np.testing.assert_allclose(kept, image[..., 20:30], atol=1e-9)
+
+
+def test_too_few_pixels_have_no_slope():
+    """Two neighbours must not lead to a ramp over the whole window."""
+    image, hole = np.zeros((1, 20, 50)), np.ones((20, 50), bool)
+    image[0, 5, 6] = 1
+    hole[5, 5] = hole[5, 6] = False
+    kept = keep_among(np.full((1, 20, 50), 9.0), Box(0, 0, 20, 50), image, sample_context(~hole, hole))
+    np.testing.assert_allclose(kept, 1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_inpaint.inference import seam
+from napari_inpaint.inference.boxes import Box
 from napari_inpaint.inference.pullpush import resize
 from napari_inpaint.inference.tensors import (
     find_range,
@@ -66,10 +68,8 @@ class Crop:
         mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
         return to_rgb(np.broadcast_to(mean[:, None, None], self.tensor.shape))
 
-    def fill(
-        self, completion: NDArray[np.float32], corrected: bool
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[Any]]:
-        """Return the filled pixels.
+    def fill(self, completion: NDArray[np.float32], corrected: bool, result: NDArray[Any]) -> None:
+        """Write the filled pixels.
 
         Parameters
         ----------
@@ -77,20 +77,16 @@ class Crop:
             The network's.
         corrected
             Whether it is made to meet the known pixels.
-
-        Returns
-        -------
-        y, x : int array of shape (P,)
-        pixels : array of shape (P, C)
-            In the image's dtype.
+        result : array of shape (H, W, C)
+            The window of the result; only what is in the holes changes.
         """
         painted: NDArray[Any] = from_rgb(completion, len(self.tensor))
         if self.window.factor > 1:
             painted = resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
+        boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
         if corrected or self.window.interpolated:
-            crop = self.window.crop
-            boxes = [hole.box.shift(-crop.y0, -crop.x0) for hole in self.window.holes]
             painted = seam.correct(painted, self.tensor, self.unknown, boxes)
-        y, x = np.nonzero(self.hole)
-        filled = seam.keep_among(painted[:, y, x], y, x, self.tensor, self.context)
-        return y, x, from_tensor(filled, self.dtype, self.intensity)
+        box = functools.reduce(Box.union, boxes)
+        filled = seam.keep_among(painted[:, *box.slices], box, self.tensor, self.context)
+        pixels = from_tensor(filled, self.dtype, self.intensity)
+        np.copyto(result[box.slices], pixels, where=self.hole[box.slices][..., None])

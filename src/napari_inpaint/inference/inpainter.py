@@ -264,8 +264,7 @@ class Inpainter:
                 crops = [Crop(source[window.plane][window.crop.slices][..., group], window) for window, group in batch]
                 completions, provider = self._complete(crops, stop, record)
                 for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
-                    y, x, filled = crop.fill(completion, record.seam)
-                    result[window.plane][window.crop.slices][y, x, group] = filled
+                    crop.fill(completion, record.seam, result[window.plane][window.crop.slices][..., group])
                     ranges.append(crop.intensity)
                     if group == groups[-1]:
                         boxes = tuple(hole.box for hole in window.holes)

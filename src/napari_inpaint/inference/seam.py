@@ -78,8 +78,9 @@ def correct(
     return corrected
 
 
-def keep_among(filled: NDArray[np.floating[Any]], y: NDArray[np.intp], x: NDArray[np.intp],
-               image: NDArray[np.floating[Any]], context: Context) -> NDArray[np.float64]:  # fmt: skip
+def keep_among(
+    filled: NDArray[np.floating[Any]], box: Box, image: NDArray[np.floating[Any]], context: Context
+) -> NDArray[np.floating[Any]]:
     """Clip filled pixels to what their surroundings reach above and below the plane that fits these best.
 
     So a hole in a flat or evenly sloping window becomes flat or sloping too, whatever the network painted. And a fill
@@ -87,28 +88,33 @@ def keep_among(filled: NDArray[np.floating[Any]], y: NDArray[np.intp], x: NDArra
 
     Parameters
     ----------
-    filled : float array of shape (C, P)
-    y, x : int array of shape (P,)
-        Where they are.
+    filled : float array of shape (C, h, w)
+    box
+        Where it is in the window.
     image : float array of shape (C, H, W)
+        The window.
     context
         Where the known pixels are.
+
+    Returns
+    -------
+    float array of shape (C, h, w)
     """
-    centre = context.y.mean(), context.x.mean()
-
-    def terms(y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float64]:
-        return np.stack([np.ones(len(y)), y - centre[0], x - centre[1]])
-
-    known, basis = image[:, context.y, context.x].astype(np.float64), terms(context.y, context.x)
+    y, x = context.y.mean(), context.x.mean()
+    basis = np.stack([np.ones(len(context.y)), context.y - y, context.x - x])
     if context.share < ENOUGH[0] or len(context.y) < ENOUGH[1]:
         basis[1:] = 0  # too few to tell a slope
+    known = image[:, context.y, context.x].astype(np.float64)
     # the pseudo-inverse takes 0 for a slope that cannot be told, as that along y in a window of one row
     plane = known @ basis.T @ np.linalg.pinv(basis @ basis.T, rcond=1e-10, hermitian=True)
     deviation = known - plane @ basis
-    there = plane @ terms(y, x)
-    low = np.maximum(there + deviation.min(1, keepdims=True), np.minimum(there, 0))
-    high = np.minimum(there + deviation.max(1, keepdims=True), np.maximum(there, 1))
-    return np.clip(filled, low, high)
+    below, above = (limit(deviation, 1)[:, None, None].astype(image.dtype) for limit in (np.min, np.max))
+    level, down, right = plane.T[:, :, None, None].astype(image.dtype)
+    rows, columns = (np.arange(box.y0, box.y1) - y)[:, None], np.arange(box.x0, box.x1) - x
+    there = level + down * rows.astype(image.dtype) + right * columns.astype(image.dtype)
+    low = np.maximum(there + below, np.minimum(there, 0))
+    high = np.minimum(there + above, np.maximum(there, 1))
+    return np.asarray(np.clip(filled, low, high))
 
 
 def _membrane(error: NDArray[np.float64], unknown: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.float64]:

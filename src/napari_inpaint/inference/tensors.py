@@ -179,11 +179,12 @@ def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: Inten
         tensor = np.array(planar, kind, order="C")
         part = 0.5 if high - low > np.finfo(kind).max else 1.0  # a span that the dtype does not hold
         with np.errstate(invalid="ignore", over="ignore"):
-            tensor *= part
+            if part != 1:
+                tensor *= part
             tensor -= low * part
             tensor /= high * part - low * part
             np.clip(tensor, -1, 2, out=tensor)
-    tensor[:, unknown] = 0
+    np.copyto(tensor, 0, where=unknown)
     return tensor
 
 
