@@ -1,6 +1,7 @@
 import concurrent.futures
 import functools
 import multiprocessing
+import os
 import pickle
 import threading
 
@@ -423,14 +424,30 @@ def test_warming_up_opens_the_session_in_the_background():
     assert inpainter._session is not None
 
 
-def test_in_processes_with_their_own_threads(photo):
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_in_processes_with_their_own_threads(photo, method):
     boxes = [(100, 100, 140, 150)]
-    inpainter = Inpainter("compact.fp32", "cpu", threads=1)
-    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
-        results = list(pool.map(functools.partial(inpainter.fill, boxes=boxes), [photo, photo]))
+    inpainter = Inpainter("compact.fp32", "cpu", threads=2)
+    expected = inpainter.fill(photo, boxes=boxes)  # opens a session, whose threads a fork does not have
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        results = list(pool.map(functools.partial(inpainter.fill, boxes=boxes), [photo, photo], timeout=60))
     for result in results:
-        np.testing.assert_array_equal(result, inpainter.fill(photo, boxes=boxes))
-    assert inpainter.last_record["threads"] == 1
+        np.testing.assert_array_equal(result, expected)
+    assert inpainter.last_record["threads"] == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_opens_its_own_session(photo):
+    global forked  # reaches the child by the fork itself, without pickling
+    forked = Inpainter("compact.fp32", "cpu", threads=2)
+    expected = forked.fill(photo, boxes=[(100, 100, 140, 150)])
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        result = pool.submit(fill_in_fork, photo).result(timeout=60)
+    np.testing.assert_array_equal(result, expected)
+
+
+def fill_in_fork(photo):
+    return forked.fill(photo, boxes=[(100, 100, 140, 150)])
 
 
 def test_one_liner(inpainter, photo):

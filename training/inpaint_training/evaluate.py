@@ -134,7 +134,7 @@ def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -
         path = Path(model)
         inpainter = CheckpointInpainter(path, device) if path.is_dir() else Inpainter(model, device)
         _ = inpainter.session  # refuses now what is no model
-        name = path.resolve().name if path.is_dir() else path.stem
+        name = path.resolve().name if path.is_dir() else path.name.removesuffix(".onnx")
         name = path.as_posix() if name in fillers else name
         if name in fillers:
             raise ValueError(f"--model {model}: there is a row named {name!r} already")

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import os
 import threading
 import time
 import warnings
@@ -72,6 +73,7 @@ class Inpainter:
         self._arguments = (model, device, threads)
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._process = 0
         self._record: Record | None = None
         self._own = threading.local()
         self._speeds: dict[str, float] = {}
@@ -87,8 +89,8 @@ class Inpainter:
     def session(self) -> Session:
         """The loaded model; opened on first use."""
         with self._lock:
-            if self._session is None:
-                self._session = open_session(*self._arguments)
+            if self._session is None or self._process != os.getpid():  # a fork cannot use its parent's
+                self._session, self._process = open_session(*self._arguments), os.getpid()
             return self._session
 
     @property

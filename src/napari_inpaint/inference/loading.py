@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import platform
 import threading
 import time
@@ -25,6 +26,15 @@ GAIN = 1.1
 """int8 must be this many times as fast as fp32, which is a little better, to be chosen."""
 
 _opening = threading.RLock()
+
+
+def _renew_lock() -> None:
+    global _opening
+    _opening = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def find_model(model: str | Path | None) -> Mapping[str, Path]:
@@ -133,17 +143,19 @@ def describe_cpu() -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _open_version(path: Path, version: tuple[int, int], device: str, threads: int | None) -> Session:
+def _open_version(path: Path, version: tuple[int, int], device: str, threads: int | None, process: int) -> Session:
     return Session(path, device, threads)
 
 
 def _open(path: Path, device: str, threads: int | None) -> Session:
+    """Open a file, or find it open: as it is now, and in this process; a fork has lost its parent's threads."""
+    path = path.resolve()
     try:
-        status = path.resolve().stat()
+        status = path.stat()
         version = (status.st_mtime_ns, status.st_size)
     except OSError:
         version = (0, 0)  # opening it says what is wrong
-    return _open_version(path.resolve(), version, device, threads)
+    return _open_version(path, version, device, threads, os.getpid())
 
 
 def _read_cache(path: Path) -> dict[str, str]:
