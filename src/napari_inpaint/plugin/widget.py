@@ -36,12 +36,14 @@ class InpaintWidget(Container):
         super().__init__(widgets=[self.image, self.holes, self.model, self.device, self.fill_button, self.status])
         self.status.native.setWordWrap(True)
         self.fill_button.changed.connect(self.fill)
-        self.model.changed.connect(self._forget_inpainter)
-        self.device.changed.connect(self._forget_inpainter)
-        self._inpainter: Inpainter | None = None
+        self.model.changed.connect(self._prepare)
+        self.device.changed.connect(self._prepare)
+        self._prepare()
 
-    def _forget_inpainter(self) -> None:
-        self._inpainter = None
+    def _prepare(self) -> None:
+        """Open the model in the background, so that the first fill does not wait for it."""
+        self._inpainter = Inpainter(self.model.value, self.device.value)
+        self._inpainter.warm_up()
 
     def fill(self) -> None:
         """Start to fill; the result arrives as a new layer."""
@@ -51,8 +53,6 @@ class InpaintWidget(Container):
             return
         dims = self.viewer.dims
         try:
-            if self._inpainter is None:
-                self._inpainter = Inpainter(self.model.value, self.device.value)
             job = read_job(self.image.value, self.holes.value, dims.point, dims.displayed)
         except ValueError as error:
             self._say(f"{error}.", warn=True)
