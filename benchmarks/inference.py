@@ -6,7 +6,7 @@
 A photo of 4,000 x 3,000 pixels (the sample photo, tiled) with 10 rectangles of 80 to 144 px. *Network alone* completes
 exactly the windows of the fill, prepared beforehand. PyTorch completes the same windows, eager, channels_last.
 Classical methods get a window of 256 x 256 pixels around every hole, since on the whole photo most of them would take
-minutes. Every row is the median of the repeats. *fill / network* is what everything around the network costs.
+minutes. Every row is a median (classical: of a fifth of the repeats). *fill / network*: what all around it costs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from inpaint_training.methods import MissingPackageError, load_method
 from inpaint_training.windows import complete_window
 from napari_inpaint import Box, Inpainter
 from napari_inpaint.inference.crop import Crop
+from napari_inpaint.inference.filling import batches
 from napari_inpaint.inference.loading import describe_cpu
 from napari_inpaint.samples import THE_CREST
 
@@ -66,14 +67,20 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
     return float(np.median(times[1:]))
 
 
+def make_feeds(windows: tuple, photo: np.ndarray, session: object) -> list[list[np.ndarray]]:
+    """Images and masks of the batches that a fill completes."""
+    work = batches(windows, [slice(0, 3)], session)
+    crops = [[Crop(photo[window.crop.slices], window).to_network() for window, _ in batch] for batch in work]
+    return [[np.stack(tensors) for tensors in zip(*batch, strict=True)] for batch in crops]
+
+
 def time_models(arguments: argparse.Namespace, photo: np.ndarray, boxes: list[Box]) -> list[dict]:
     """The network alone, and fill, in every precision of the model."""
     rows = []
     for model in arguments.model:
         inpainter = Inpainter(model, arguments.device, arguments.threads)
         plan, session = inpainter.plan(photo, boxes=boxes), inpainter.session
-        feeds = [[tensor[None] for tensor in Crop(photo[window.crop.slices], window).to_network()]
-                 for window in plan.windows]  # fmt: skip
+        feeds = make_feeds(plan.windows, photo, session)
         alone = seconds(lambda feeds=feeds, session=session: [session.complete(*feed) for feed in feeds],
                         arguments.repeats)  # fmt: skip
         whole = seconds(lambda inpainter=inpainter: inpainter.fill(photo, boxes=boxes), arguments.repeats)
@@ -88,8 +95,8 @@ def time_pytorch(arguments: argparse.Namespace, photo: np.ndarray, boxes: list[B
     device = torch.device(inpainter.device if inpainter.device in ("cpu", "cuda") else "cpu")
     network = read_checkpoint(arguments.checkpoint).network.eval().to(device, memory_format=torch.channels_last)
     windows = inpainter.plan(photo, boxes=boxes).windows
-    crops = [Crop(photo[window.crop.slices], window) for window in windows]
-    feeds = [[torch.from_numpy(tensor[None]).to(device) for tensor in crop.to_network()] for crop in crops]
+    feeds = [[torch.from_numpy(each).to(device) for each in feed]
+             for feed in make_feeds(windows, photo, inpainter.session)]  # fmt: skip
     rows = []
     for precision, dtype in (("fp32", None), ("bf16", torch.bfloat16)):
 
@@ -126,7 +133,7 @@ def time_classical(arguments: argparse.Namespace, photo: np.ndarray, boxes: list
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--model", action="append", metavar="NAME|FILE", help="can be repeated; default: compact in all"
+        "--model", action="append", metavar="NAME|FILE", help="can be repeated; default: compact.int8, compact.fp32"
     )
     parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT, help="the same network for PyTorch")
     parser.add_argument("--device", default="auto")

@@ -29,6 +29,8 @@ def test_the_code_of_the_pipelines_page_runs(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "1 of 2 windows\nstopped: nothing was changed" in done.stdout
+    printed = re.search(r"```\n2 windows, 2 holes.*?\n(.*?)```", (ROOT / "docs/pipelines.md").read_text(), re.DOTALL)[1]
+    assert printed in done.stdout
     photo, filled = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", "filled.png"))
     changed = np.nonzero((photo != filled).any(-1))
     assert [(axis.min(), axis.max() + 1) for axis in changed] == [(120, 200), (80, 160)]

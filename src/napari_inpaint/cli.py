@@ -110,7 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
         visible[axis] = slice(0, -1)  # transparency is kept
     options = {"grow": arguments.grow, "channel_axis": axis, "nan_is_hole": arguments.nan}
     if arguments.plan:
-        sys.stdout.write(f"{inpainter.plan(pixels[*visible], mask, boxes, **options)}\n")
+        plan = inpainter.plan(pixels[*visible], mask, boxes, **options)
+        sys.stdout.write((json.dumps(plan.to_dict()) if arguments.json else str(plan)) + "\n")
         return 0
 
     with warnings.catch_warnings(), tqdm(unit="window", disable=None, leave=False) as bar:

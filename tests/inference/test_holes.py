@@ -78,11 +78,27 @@ def test_a_hole_across_block_borders_is_one():
     assert hole.pixels == 3 * BLOCK
 
 
-@pytest.mark.parametrize(("shape", "size"), [((10, 4), 4), ((1, 90), 1), ((30, 30), 30)])
+@pytest.mark.parametrize(("shape", "size"), [((10, 4), 4), ((1, 90), 1), ((30, 30), 30), ((5, 5), 5)])
 def test_size_is_the_side_of_the_largest_square(shape, size):
-    assert Hole(Box(5, 6, 5 + shape[0], 6 + shape[1])).size == size
-    (hole,) = find_holes(*shape, np.ones(shape, bool), [], 0)
-    assert hole.size == size
+    box = Box(5, 6, 5 + shape[0], 6 + shape[1])
+    assert Hole(box).size == size
+    canvas = np.zeros((60, 100), bool)
+    canvas[box.slices] = canvas[5:8, 6:9] = canvas[box.y1, box.x1] = True  # no rectangle any more
+    (hole,) = find_holes(60, 100, canvas, [], 0)
+    assert hole.mask is not None
+    assert hole.size == max(size, 3)
+
+
+def test_a_hole_from_edge_to_edge_is_as_large_as_it_is_long():
+    """Nothing is known beyond the edges, so the network must paint from one end to the other."""
+    (band,) = find_holes(20, 300, None, [Box(0, 50, 20, 250)], 0)
+    assert (band.size, band.spans) == (200, (True, False))
+    mask = np.zeros((20, 300), bool)
+    mask[:, 50:250] = mask[3, 250] = True
+    (ragged,) = find_holes(20, 300, mask, [], 0)
+    assert ragged.size == 200
+    (defect,) = find_holes(1, 300, None, [Box(0, 50, 1, 51)], 0)
+    assert defect.size == 1
 
 
 def test_a_long_scratch_is_small():

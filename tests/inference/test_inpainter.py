@@ -1,9 +1,11 @@
 import concurrent.futures
 import functools
+import json
 import multiprocessing
 import os
 import pickle
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -233,7 +235,8 @@ def test_a_long_scratch_and_a_frame_are_filled(inpainter, photo):
     mask[:2] = mask[-2:] = mask[:, :2] = mask[:, -2:] = True
     result = inpainter.fill(photo, mask, grow=1)
     assert len(inpainter.last_record["windows"]) > 4
-    assert np.abs(result.astype(int) - photo).mean() < 2
+    filled = (result != photo).any(-1)
+    assert np.abs(result.astype(int) - photo)[filled].mean() < 15
 
 
 def test_an_empty_mask_returns_an_equal_copy_without_a_session(photo):
@@ -321,6 +324,14 @@ def test_progress_and_cancel(inpainter, photo):
     with pytest.raises(FillCancelledError, match="nothing was changed"):
         inpainter.fill(photo, boxes=boxes, on_progress=lambda *_: cancel.set(), cancel=cancel)
     assert inpainter.last_record is None
+    with pytest.raises(FillCancelledError):
+        inpainter.fill(photo, boxes=boxes[:1], cancel=cancel)
+
+    def fail(*_):
+        raise RuntimeError("a bug of the caller's")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        inpainter.fill(photo, boxes=boxes, on_progress=fail, cancel=threading.Event())
     np.testing.assert_array_equal(  # the same inpainter goes on
         inpainter.fill(photo, boxes=boxes, cancel=threading.Event()), inpainter.fill(photo, boxes=boxes)
     )
@@ -341,7 +352,8 @@ def test_a_cancel_ends_a_running_network_call(photo):
             called.set()
             return complete(large, np.ones_like(large[:, :1]), stop)
 
-    session, inpainter._session = inpainter._session, Slow()
+    session = inpainter.session
+    inpainter._session = Slow()
     before = photo.tobytes()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         filling = pool.submit(inpainter.fill, photo, boxes=[(100, 100, 150, 150)], cancel=cancel)
@@ -424,30 +436,71 @@ def test_warming_up_opens_the_session_in_the_background():
     assert inpainter._session is not None
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.parametrize("method", [m for m in multiprocessing.get_all_start_methods() if m != "fork"])
 def test_in_processes_with_their_own_threads(photo, method):
     boxes = [(100, 100, 140, 150)]
-    inpainter = Inpainter("compact.fp32", "cpu", threads=2)
-    expected = inpainter.fill(photo, boxes=boxes)  # opens a session, whose threads a fork does not have
+    inpainter = Inpainter("compact.fp32", "cpu", threads=1)
+    expected = inpainter.fill(photo, boxes=boxes)
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
-        results = list(pool.map(functools.partial(inpainter.fill, boxes=boxes), [photo, photo], timeout=60))
+        results = list(pool.map(functools.partial(inpainter.fill, boxes=boxes), [photo, photo]))
     for result in results:
         np.testing.assert_array_equal(result, expected)
-    assert inpainter.last_record["threads"] == 2
+    assert inpainter.last_record["threads"] == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_fork_opens_its_own_session(photo):
-    global forked  # reaches the child by the fork itself, without pickling
-    forked = Inpainter("compact.fp32", "cpu", threads=2)
-    expected = forked.fill(photo, boxes=[(100, 100, 140, 150)])
+def test_a_fork_is_refused_with_the_remedy(inpainter, photo):
+    inpainter.fill(photo, boxes=[(100, 100, 140, 150)])
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-        result = pool.submit(fill_in_fork, photo).result(timeout=60)
-    np.testing.assert_array_equal(result, expected)
+        fill = pool.submit(inpainter.fill, photo, boxes=[(100, 100, 140, 150)])
+        with pytest.raises(RuntimeError, match=r"forked after ONNX Runtime was loaded.*get_context\('spawn'\)"):
+            fill.result(timeout=60)
 
 
-def fill_in_fork(photo):
-    return forked.fill(photo, boxes=[(100, 100, 140, 150)])
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+def test_threads_must_be_a_positive_whole_number(threads):
+    with pytest.raises(ValueError, match=f"not {threads!r}"):
+        Inpainter("compact", threads=threads)
+
+
+def test_records_are_plain_whatever_the_options_are(inpainter, photo):
+    inpainter.fill(photo, boxes=np.array([(100, 100, 140, 150)]), grow=np.uint8(2), seam=np.bool_(True))
+    record = json.loads(json.dumps(inpainter.last_record))
+    assert (record["grow"], record["seam"], record["windows"][0]["holes"]) == (2, True, [[98, 98, 142, 152]])
+
+
+def test_every_fill_at_a_lower_resolution_is_noted(inpainter, photo):
+    mask = np.ones(photo.shape[:2], bool)
+    mask[7, 3] = False
+    with pytest.warns(UserWarning, match=r"a hole is \d+ pixels wide"):
+        inpainter.fill(photo, mask)
+    star = np.zeros((600, 600), bool)  # as wide as trained only where it is not divided
+    star[200:350, 200:350] = star[260] = star[:, 260] = True
+    star[0, 0] = False
+    with pytest.warns(UserWarning, match=r"a hole is 150 pixels wide"):
+        inpainter.fill(np.zeros((600, 600), np.uint8), star)
+
+
+@pytest.mark.parametrize("shape", [(20, 3000), (1, 3000), (3000, 20)])
+def test_a_hole_across_a_narrow_image_is_one(inpainter, shape):
+    """Its ends are far apart, and all that is known lies beyond them."""
+    along = np.arange(3000) // 1500 * 200.0
+    image = np.broadcast_to(along if shape[1] == 3000 else along[:, None], shape)
+    box = (0, 1000, shape[0], 1900) if shape[1] == 3000 else (1000, 0, 1900, shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        result = inpainter.fill(image, boxes=[box])
+    profile = result.mean(0 if shape[1] == 3000 else 1)[1000:1900]
+    assert np.abs(np.diff(profile)).max() < 20  # no steps between pieces
+    assert profile[0] < 20
+    assert profile[-1] > 180
+
+
+@pytest.mark.parametrize("box", [(8, 8, 52, 52), (5, 5, 55, 55), (0, 0, 45, 45)])
+def test_a_slope_is_continued_from_what_little_is_known(inpainter, box):
+    y, x = np.mgrid[:60, :60]
+    for image in ((y * 4).astype(np.uint8), 3 + y / 7 - x / 9):
+        np.testing.assert_allclose(inpainter.fill(image, boxes=[box]).astype(float), image, atol=1e-9)
 
 
 def test_one_liner(inpainter, photo):

@@ -30,12 +30,16 @@ class FakeRuntime:
 def test_provider_names_are_passed_through():
     assert choose_providers("XProvider", FakeRuntime("XProvider", CPU)) == (["XProvider", CPU], "")
     assert choose_providers(CPU, FakeRuntime("XProvider", CPU)) == ([CPU], "")
+    with pytest.raises(ValueError, match="device 'CUDAExecutionProvider' cannot be used: the installed ONNX Runtime"):
+        choose_providers(CUDA, FakeRuntime(CPU))
     with pytest.raises(ValueError, match="unknown device 'gpu'"):
         choose_providers("gpu", FakeRuntime(CPU))
 
 
-def test_a_runtime_without_cuda_says_so():
-    assert choose_providers("auto", FakeRuntime(CPU)) == ([CPU], "the installed ONNX Runtime has no CUDA support")
+def test_a_runtime_without_cuda_says_so_where_there_is_a_gpu(monkeypatch):
+    for driver, said in ((None, ""), (Driver(1, (13, 0)), "the installed ONNX Runtime has no CUDA support")):
+        monkeypatch.setattr(providers, "load_driver", lambda driver=driver: driver)
+        assert choose_providers("auto", FakeRuntime(CPU)) == ([CPU], said)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,9 @@ def test_a_runtime_without_cuda_says_so():
 )  # fmt: skip
 def test_the_driver_is_asked_before_the_provider(monkeypatch, driver, problem):
     monkeypatch.setattr(providers, "load_driver", lambda: driver)
-    assert choose_providers("auto", FakeRuntime(CUDA, CPU)) == ([CPU] if problem else [CUDA, CPU], problem)
+    assert find_cuda_problem(FakeRuntime(CUDA, CPU)) == problem
+    said = problem if driver is not None and driver.gpus else ""  # without a GPU there is nothing to say
+    assert choose_providers("auto", FakeRuntime(CUDA, CPU)) == ([CPU] if problem else [CUDA, CPU], said)
 
 
 def test_libraries_that_do_not_load_are_named(monkeypatch, capsys):
@@ -104,9 +110,7 @@ def test_a_gpu_without_a_runtime_for_it_gets_the_command(monkeypatch):
     monkeypatch.setattr(devices, "load_driver", lambda: Driver(1, (13, 0)))
     report = check_devices()
     assert not report.healthy
-    assert 'to use the GPU: pip uninstall -y onnxruntime-gpu && pip install "onnxruntime-gpu[cuda,cudnn]"' in str(
-        report
-    )
+    assert "to use the GPU: pip uninstall -y onnxruntime" in str(report)
 
 
 DRIVER = """

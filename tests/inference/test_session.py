@@ -35,7 +35,7 @@ class SmallDevice:
 
 def on_small_device(windows):
     session = Session(BUNDLED, "cpu")
-    session._session, session.provider = SmallDevice(session._session, windows), "SmallExecutionProvider"
+    session.runtime, session.provider = SmallDevice(session.runtime, windows), "SmallExecutionProvider"
     return session
 
 
@@ -78,24 +78,27 @@ def test_the_device_that_runs_is_the_one_that_is_shown():
 
 
 @pytest.mark.skipif(not find_cuda_problem(onnxruntime), reason="CUDA works here")
-def test_without_a_gpu_auto_falls_back_and_says_why_and_cuda_is_refused():
+def test_without_a_gpu_auto_runs_on_the_cpu_and_cuda_is_refused():
     session = Session(BUNDLED, "auto")
     assert session.provider == CPU
-    assert session.cuda_problem
+    assert session.cuda_problem == ""  # a machine without a GPU hears nothing about it
     with pytest.raises(ValueError, match=r"device 'cuda' cannot be used: .*; or use device='auto' or 'cpu'"):
         Session(BUNDLED, "cuda")
 
 
-def test_threads_must_be_positive():
-    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
-        Session(BUNDLED, threads=0)
+def test_a_model_with_weights_in_other_files_is_refused(tmp_path, monkeypatch):
+    onnx.save(onnx.load(BUNDLED), tmp_path / "m.onnx", save_as_external_data=True, location="weights.bin")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"m\.onnx keeps weights in other files"):
+        Session(tmp_path / "m.onnx")
 
 
 def test_a_batch_that_is_too_large_for_a_device_is_halved():
     image, mask = case(5)
     session = on_small_device(windows=2)
     completion = session.complete(image, mask)
-    assert session._session.calls == [5, 2, 3, 1, 2]
+    assert session.runtime.calls == [5, 2, 3, 1, 2]
+    assert session.batch_size(64, 64) < on_small_device(windows=2).batch_size(64, 64) / 2  # remembered
     np.testing.assert_array_equal(completion, Session(BUNDLED, "cpu").complete(image, mask))
     assert session.provider == "SmallExecutionProvider"
 
@@ -113,7 +116,7 @@ def test_a_window_that_is_too_large_for_a_device_goes_to_the_cpu_with_a_warning(
 
 def test_other_failures_of_a_device_are_not_hidden():
     session = on_small_device(windows=1)
-    session._session.run = lambda *_: (_ for _ in ()).throw(RuntimeError("an illegal memory access"))
+    session.runtime.run = lambda *_: (_ for _ in ()).throw(RuntimeError("an illegal memory access"))
     with pytest.raises(RuntimeError, match=r"Small\w+ could not complete a window of 64 x 64.*illegal"):
         session.complete(*case(1))
 

@@ -53,7 +53,10 @@ class Crop:
         self.unknown = self.hole | window.paint(window.others)
         if pixels.dtype.kind == "f":
             self.unknown |= ~np.isfinite(pixels).all(-1)
-        self.context = sample_context(~self.unknown, self.hole)
+        try:
+            self.context = sample_context(~self.unknown, self.hole)
+        except ValueError as error:
+            raise ValueError(f"in {tuple(window.crop)}: {error}") from None
         self.intensity = find_range(pixels, self.context)
         self.tensor = to_tensor(pixels, self.unknown, self.intensity)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from napari_inpaint.inference.loading import measure, open_session
 from napari_inpaint.inference.providers import (
     CUDA,
-    MEND_LIBRARIES,
     find_cuda_problem,
     import_onnxruntime,
     installed_runtimes,
@@ -32,8 +31,9 @@ class DeviceReport:
 def check_devices() -> DeviceReport:
     """Try every device that matters, and say what works; for what does not, why, and the command that mends it."""
     installed = installed_runtimes()
-    lines = ["installed: " + (", ".join(f"{name} {version}" for name, version in installed.items()) or "nothing")]
-    healthy = len(installed) == 1
+    named = ", ".join(f"{name} {version}" for name, version in installed.items())
+    lines = [f"installed: {named or 'none of the usual wheels'}"]
+    healthy = len(installed) < 2
     if len(installed) > 1:
         lines.append(f"these overwrite each other's files: only one may stay; mend it with: {mend_runtime()}")
     try:
@@ -60,7 +60,7 @@ def check_devices() -> DeviceReport:
         if driver is not None and driver.gpus:
             healthy = False
             if CUDA not in available:
-                lines.append(f"to use the GPU: pip uninstall -y {' '.join(installed)} && {MEND_LIBRARIES}")
+                lines.append(f"to use the GPU: {mend_runtime()}")
         return DeviceReport((*lines, "auto: runs on the CPU"), healthy)
     try:
         session = open_session(None, "cuda")

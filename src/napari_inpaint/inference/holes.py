@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,19 +37,35 @@ class Hole:
         """How many pixels are missing."""
         return self.box.height * self.box.width if self.mask is None else int(np.count_nonzero(self.mask))
 
+    spans: tuple[bool, bool] = (False, False)
+    """Whether it reaches from edge to edge of its plane along y and along x: nothing is known beyond."""
+
     @functools.cached_property
     def size(self) -> int:
         """Side, in pixels, of the largest square inside: a long scratch is small by this measure.
 
-        The network must paint this far from what it sees. Where the hole is no rectangle, an even side counts one less.
+        The network must paint this far from what it sees.
         """
         if self.mask is None:
-            return min(self.box.height, self.box.width)
-        return 2 * int(ndimage.distance_transform_cdt(np.pad(self.mask, 1), "chessboard").max()) - 1
+            sides = [
+                side for side, spans in zip((self.box.height, self.box.width), self.spans, strict=True) if not spans
+            ]
+            return min(sides, default=max(self.box.height, self.box.width))
+        padded = self.mask
+        for axis, spans in enumerate(self.spans):
+            width = [(1, 1) if axis == each else (0, 0) for each in (0, 1)]
+            padded = np.pad(padded, width, mode="edge") if spans else np.pad(padded, width)
+        distance = ndimage.distance_transform_cdt(padded, "chessboard")
+        largest = int(distance.max())
+        centres = distance == largest
+        even = (centres[:-1, :-1] & centres[1:, :-1] & centres[:-1, 1:] & centres[1:, 1:]).any()
+        return 2 * largest - (0 if even else 1)
 
-    def is_narrower_than(self, size: int) -> bool:
-        """Return whether `size` is less than this; most often without measuring it."""
-        return min(self.box.height, self.box.width) < size or self.size < size
+    def is_narrower_than(self, limit: int) -> bool:
+        """Return whether `size` is less than a limit; most often without measuring it."""
+        if not any(self.spans) and min(self.box.height, self.box.width) < limit:
+            return True
+        return self.size < limit
 
     def paint(self, canvas: NDArray[np.bool_], crop: Box) -> None:
         """Set the hole's pixels True in a canvas that shows ``crop`` of the plane."""
@@ -86,14 +102,18 @@ def find_holes(
     """
     if mask is None:
         grown = [box.widen(grow, height, width) for box in boxes]
-        holes = [hole for cluster in cluster_touching(grown) for hole in _unite(cluster)]
+        holes = [_unite(cluster) for cluster in cluster_touching(grown)]
     else:
         if boxes:
             mask = mask.copy()
             for box in boxes:
                 mask[box.slices] = True
         holes = list(_find_in_mask(mask, grow))
-    return tuple(sorted(holes, key=lambda hole: hole.box))
+    whole = [
+        replace(hole, spans=(hole.box.height == height, hole.box.width == width))
+        for hole in sorted(holes, key=lambda hole: hole.box)
+    ]
+    return tuple(whole)
 
 
 def cluster_touching(boxes: Sequence[Box]) -> list[list[Box]]:
@@ -127,14 +147,14 @@ def hash_holes(planes: Iterable[tuple[tuple[int, ...], Sequence[Hole]]]) -> str:
     return digest.hexdigest()
 
 
-def _unite(boxes: Sequence[Box]) -> Iterable[Hole]:
+def _unite(boxes: Sequence[Box]) -> Hole:
     if len(boxes) == 1:
-        return [Hole(boxes[0])]
+        return Hole(boxes[0])
     union = functools.reduce(Box.union, boxes)
     canvas = np.zeros((union.height, union.width), bool)
     for box in boxes:
         Hole(box).paint(canvas, union)
-    return [Hole(union, None if canvas.all() else canvas)]
+    return Hole(union, None if canvas.all() else canvas)
 
 
 def _find_in_mask(mask: NDArray[np.bool_], grow: int) -> Iterable[Hole]:

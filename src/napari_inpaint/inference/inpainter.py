@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import itertools
-import os
 import threading
 import time
 import warnings
@@ -16,28 +14,24 @@ import numpy as np
 
 import napari_inpaint
 from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.crop import Crop
+from napari_inpaint.inference.filling import FillCancelledError, fill_windows
 from napari_inpaint.inference.holes import hash_holes
 from napari_inpaint.inference.job import read_job
 from napari_inpaint.inference.loading import find_model, measure, open_session
 from napari_inpaint.inference.plan import Plan, plan_windows
-from napari_inpaint.inference.record import Record, WindowRecord
+from napari_inpaint.inference.providers import refuse_fork
+from napari_inpaint.inference.record import Record
 from napari_inpaint.inference.tensors import channel_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_inpaint.inference.job import Job
-    from napari_inpaint.inference.plan import Window
     from napari_inpaint.inference.session import Event, Session
-    from napari_inpaint.inference.tensors import ChannelAxis, IntensityRange
-
-
-class FillCancelledError(RuntimeError):
-    """The fill was stopped by its ``cancel`` event; nothing was changed."""
+    from napari_inpaint.inference.tensors import ChannelAxis
 
 
 class Inpainter:
@@ -60,7 +54,8 @@ class Inpainter:
     Raises
     ------
     ValueError
-        When there is no such model. What is inside the file is checked when it is opened.
+        When there is no such model, or the number of threads is none. The device, and what is inside the file, are
+        checked when it is opened, on first use.
 
     Examples
     --------
@@ -70,10 +65,10 @@ class Inpainter:
 
     def __init__(self, model: str | Path | None = None, device: str = "auto", threads: int | None = None) -> None:
         find_model(model)
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ValueError(f"threads must be a whole number, 1 or more, or None for all cores, not {threads!r}")
         self._arguments = (model, device, threads)
-        self._lock = threading.Lock()
         self._session: Session | None = None
-        self._process = 0
         self._record: Record | None = None
         self._own = threading.local()
         self._speeds: dict[str, float] = {}
@@ -88,10 +83,10 @@ class Inpainter:
     @property
     def session(self) -> Session:
         """The loaded model; opened on first use."""
-        with self._lock:
-            if self._session is None or self._process != os.getpid():  # a fork cannot use its parent's
-                self._session, self._process = open_session(*self._arguments), os.getpid()
-            return self._session
+        refuse_fork()
+        if self._session is None:
+            self._session = open_session(*self._arguments)
+        return self._session
 
     @property
     def provider(self) -> str:
@@ -107,8 +102,8 @@ class Inpainter:
     def last_record(self) -> dict[str, Any] | None:
         """Provenance of the last fill: model, provider, windows, intensity ranges.
 
-        In a thread that has filled, its own last one; in others, the last one of all. None before the first fill, and
-        after one that failed.
+        In a thread that has filled, its own last one; in others, the last one of all that ended well. None before the
+        first fill; in a thread, after one that failed.
         """
         record: Record | None = getattr(self._own, "record", self._record)
         return None if record is None else record.to_dict()
@@ -142,7 +137,7 @@ class Inpainter:
     ) -> Plan:
         """Say what `fill` would do: the windows, and about how many seconds of the network; ``print`` shows a table.
 
-        Parameters and errors are those of `fill`.
+        Parameters and errors are those of `fill`. The first estimate runs the network on a few windows, to measure it.
         """
         return self._plan(read_job(image, mask, boxes, grow, channel_axis, nan_is_hole), estimate=True)
 
@@ -182,7 +177,7 @@ class Inpainter:
         on_progress : callable, optional
             Called with the number of windows that are done, and of all windows.
         cancel : threading.Event, optional
-            When it is set, a running network call ends, and `FillCancelledError` is raised.
+            When it is set, a running network call ends.
 
         Returns
         -------
@@ -192,7 +187,14 @@ class Inpainter:
         Raises
         ------
         ValueError
-            Unsupported dtype, a mask of another shape, a box that is not wholly inside the image, no known pixel.
+            Unsupported dtype, a mask of another shape, a box that is not wholly inside the image, no known pixel; a
+            model or a device that cannot be used.
+        ImportError
+            When ONNX Runtime is not, or only half, installed; with the command that mends it.
+        RuntimeError
+            When the device fails, the model is damaged, or the process was forked after ONNX Runtime was loaded.
+        FillCancelledError
+            When ``cancel`` is set.
 
         Warns
         -----
@@ -202,9 +204,9 @@ class Inpainter:
             When a GPU has too little memory, and the CPU goes on.
         """
         started = time.perf_counter()
-        self._own.record = self._record = None
+        self._own.record = None
         job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
-        record = Record(napari_inpaint.__version__, seam=seam, grow=grow, nan_is_hole=nan_is_hole,
+        record = Record(napari_inpaint.__version__, seam=bool(seam), grow=int(grow), nan_is_hole=bool(nan_is_hole),
                         shape=job.source.shape, dtype=str(job.source.dtype), filled_pixels=job.pixels,
                         mask_sha256=hash_holes(job.holes.items()))  # fmt: skip
         if job.holes:
@@ -214,12 +216,7 @@ class Inpainter:
                 warnings.warn(note, stacklevel=2)
         result = job.source.copy()
         if job.holes:
-            try:
-                self._fill_windows(job, plan, job.to_planes(result), record, on_progress, cancel)
-            except RuntimeError as error:
-                if cancel is None or not cancel.is_set():
-                    raise
-                raise FillCancelledError("the fill was cancelled; nothing was changed") from error
+            fill_windows(job, plan, self.session, job.to_planes(result), record, on_progress, cancel)
             session = self.session
             record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
             record.model_sha256, record.precision = session.sha256, session.spec.precision
@@ -238,64 +235,22 @@ class Inpainter:
         planned = {  # planes with the same holes share a plan
             id(holes): plan_windows(holes, height, width, spec) for holes in job.holes.values()
         }
-        windows = tuple(
+        windows = [
             dataclasses.replace(window, plane=plane)
             for plane, holes in job.holes.items()
             for window in planned[id(holes)]
-        )
+        ]
+        windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
         pixels = groups * sum(window.network_pixels for window in windows)
         seconds = pixels * self._measure() if estimate and pixels else 0.0
-        largest = max(hole.size for window in windows for hole in window.holes)
-        notes = () if largest <= spec.hole_max else (
-            f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-            f"{spec.hole_max}: it is filled at a lower resolution",
-        )  # fmt: skip
-        return Plan(windows, groups, seconds, notes)
-
-    def _fill_windows(
-        self, job: Job, plan: Plan, result: NDArray[Any], record: Record,
-        on_progress: Callable[[int, int], object] | None, cancel: Event | None,
-    ) -> None:  # fmt: skip
-        """Fill the windows of ``result``, (..., H, W, C), in place; they see the source, never another's fill."""
-        source, session, groups = job.to_planes(job.source), self.session, channel_groups(result.shape[-1])
-        ranges: list[IntensityRange] = []
-        with session.stopping(cancel) as stop:
-            for batch in _batches(plan.windows, groups, session):
-                if cancel is not None and cancel.is_set():
-                    raise FillCancelledError("the fill was cancelled; nothing was changed")
-                crops = [Crop(source[window.plane][window.crop.slices][..., group], window) for window, group in batch]
-                completions, provider = self._complete(crops, stop, record)
-                for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
-                    crop.fill(completion, record.seam, result[window.plane][window.crop.slices][..., group])
-                    ranges.append(crop.intensity)
-                    if group == groups[-1]:
-                        boxes = tuple(hole.box for hole in window.holes)
-                        record.windows.append(
-                            WindowRecord(window.plane, window.crop, boxes, window.factor, provider, tuple(ranges))
-                        )
-                        ranges.clear()
-                        if on_progress is not None:
-                            on_progress(len(record.windows), len(plan.windows))
-
-    def _complete(self, crops: list[Crop], stop: Any, record: Record) -> tuple[NDArray[np.float32], str]:
-        """Return the completions, (N, 3, h, w), and the provider that made them; none makes what is interpolated."""
-        if crops[0].window.interpolated:
-            return np.stack([crop.level() for crop in crops]), ""
-        tensors = zip(*(crop.to_network() for crop in crops), strict=True)
-        images, masks = (np.stack(each) for each in tensors)
-        started = time.perf_counter()
-        completions = self.session.complete(images, masks, stop)
-        record.network_seconds += time.perf_counter() - started
-        return completions, self.session.provider
-
-
-def _batches(windows: Iterable[Window], groups: list[slice], session: Session) -> Iterator[list[tuple[Window, slice]]]:
-    """Divide the work, every window once for each group of channels, into what one network call does."""
-    alike = itertools.groupby(windows, lambda window: (window.interpolated, window.size))
-    for (_, size), members in alike:
-        work = itertools.product(members, groups)
-        while batch := list(itertools.islice(work, session.batch_size(*size))):
-            yield batch
+        notes: tuple[str, ...] = ()
+        if any(window.factor > 1 for window in windows):
+            largest = max(hole.size for holes in job.holes.values() for hole in holes)
+            notes = (
+                f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
+                f"{spec.hole_max}: it is filled at a lower resolution",
+            )
+        return Plan(tuple(windows), groups, seconds, notes)
 
 
 @functools.lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def read_job(
     """
     source = np.asarray(image)
     check_dtype(source.dtype)
-    if isinstance(grow, bool) or not hasattr(grow, "__index__") or grow < 0:
+    if isinstance(grow, bool) or not hasattr(grow, "__index__") or (grow := operator.index(grow)) < 0:
         raise ValueError(f"grow must be a whole number of pixels, 0 or more, not {grow!r}")
     if mask is None and boxes is None and not nan_is_hole:
         raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")

@@ -28,15 +28,6 @@ GAIN = 1.1
 _opening = threading.RLock()
 
 
-def _renew_lock() -> None:
-    global _opening
-    _opening = threading.RLock()  # another thread of the parent may have held it
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
-
-
 def find_model(model: str | Path | None) -> Mapping[str, Path]:
     """Return the files of a model by precision; one file, under an empty name, when there is nothing to choose.
 
@@ -130,7 +121,7 @@ def measure(session: Session) -> float:
 
 
 def describe_cpu() -> str:
-    """Return the CPU's model and what decides its speed: its instructions, and how many cores there are."""
+    """Return the CPU's model and what decides its speed: its instructions for 8 bits, and how many cores are ours."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
         facts = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -139,23 +130,24 @@ def describe_cpu() -> str:
     except OSError:
         name, flags = "", []
     fast = [flag for flag in flags if "vnni" in flag or "amx" in flag or "dotprod" in flag or flag == "asimddp"]
-    return " ".join((platform.machine(), name or platform.processor(), *sorted(fast)))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return " ".join((platform.machine(), name or platform.processor(), *sorted(fast), f"x{cores}"))
 
 
 @functools.lru_cache(maxsize=8)
-def _open_version(path: Path, version: tuple[int, int], device: str, threads: int | None, process: int) -> Session:
+def _open_version(path: Path, version: tuple[int, int], device: str, threads: int | None) -> Session:
     return Session(path, device, threads)
 
 
 def _open(path: Path, device: str, threads: int | None) -> Session:
-    """Open a file, or find it open: as it is now, and in this process; a fork has lost its parent's threads."""
+    """Open a file, or find it open, as it is now."""
     path = path.resolve()
     try:
         status = path.stat()
         version = (status.st_mtime_ns, status.st_size)
     except OSError:
         version = (0, 0)  # opening it says what is wrong
-    return _open_version(path, version, device, threads, os.getpid())
+    return _open_version(path, version, device, threads)
 
 
 def _read_cache(path: Path) -> dict[str, str]:

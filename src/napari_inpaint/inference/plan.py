@@ -7,7 +7,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Plan:
     """What a fill will do."""
 
     windows: tuple[Window, ...]
-    """Plane by plane."""
+    """Those of one size after one another, so that they batch."""
     channel_groups: int
     """The network runs this often on every window: once for colours or grey, once for each of other channels."""
     seconds: float
@@ -79,20 +79,33 @@ class Plan:
         """How many window images the network completes."""
         return self.channel_groups * sum(not window.interpolated for window in self.windows)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain types that JSON can hold."""
+        windows = [
+            {"plane": window.plane, "crop": window.crop, "holes": [hole.box for hole in window.holes],
+             "factor": window.factor, "interpolated": window.interpolated, "size": window.size}
+            for window in self.windows
+        ]  # fmt: skip
+        return {"windows": windows, "network_calls": self.network_calls, "seconds": self.seconds, "notes": self.notes}
+
     def __str__(self) -> str:
         """Return a table of the windows."""
         interpolated = sum(window.interpolated for window in self.windows)
+        holes = sum(len(window.holes) for window in self.windows)
         lines = [
-            f"{len(self.windows)} windows, {sum(len(window.holes) for window in self.windows)} holes: "
-            f"{self.network_calls} for the network, about {self.seconds:.2g} s; {interpolated} interpolated"
+            f"{_count(len(self.windows), 'window')}, {_count(holes, 'hole')}: {self.network_calls} for the network, "
+            f"about {self.seconds:.2g} s; {interpolated} interpolated"
         ]
         for window in self.windows:
             how = "interpolated" if window.interpolated else f"network {window.size[0]} x {window.size[1]}"
             scaled = f", scaled down by {window.factor}" if window.factor > 1 else ""
             plane = f"plane {window.plane}, " if window.plane else ""
-            count = f"{len(window.holes)} hole{'s' if len(window.holes) > 1 else ''}"
-            lines.append(f"  {plane}{tuple(window.crop)}: {count}, {how}{scaled}")
+            lines.append(f"  {plane}{tuple(window.crop)}: {_count(len(window.holes), 'hole')}, {how}{scaled}")
         return "\n".join((*lines, *self.notes))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec) -> tuple[Window, ...]:

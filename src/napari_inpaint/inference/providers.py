@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import importlib.metadata
 import io
+import os
 import platform
 import re
 import sys
@@ -18,6 +19,33 @@ RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxrunti
 """Distributions that install the same module; with two of them, one overwrites the other's files."""
 LAST_OF_CUDA_12 = "<1.27"
 MEND_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+
+
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = "onnxruntime" in sys.modules
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def refuse_fork() -> None:
+    """Refuse to go on in a process that was forked after ONNX Runtime was loaded: it would hang or crash.
+
+    Raises
+    ------
+    RuntimeError
+        With the remedy.
+    """
+    if _forked:
+        raise RuntimeError(
+            "this process was forked after ONNX Runtime was loaded, which does not survive that: start processes with "
+            "multiprocessing.get_context('spawn') or 'forkserver'"
+        )
 
 
 def import_onnxruntime() -> Any:
@@ -57,7 +85,7 @@ def mend_runtime() -> str:
 
 
 def choose_providers(device: str, ort: Any) -> tuple[list[str], str]:
-    """Return the providers to ask for, best first, and why CUDA is not among them when it could have been.
+    """Return the providers to ask for, best first, and why CUDA is not among them although there is a GPU.
 
     Raises
     ------
@@ -65,17 +93,18 @@ def choose_providers(device: str, ort: Any) -> tuple[list[str], str]:
         When the device is unknown, or cannot be used.
     """
     available = ort.get_available_providers()
-    if device == "cpu":
+    if device in ("cpu", CPU):
         return [CPU], ""
-    if device in ("auto", "cuda"):
+    if device in ("auto", "cuda", CUDA):
         problem = find_cuda_problem(ort)
         if not problem:
             return [CUDA, CPU], ""
-        if device == "cuda":
-            raise ValueError(f"device 'cuda' cannot be used: {problem}; or use device='auto' or 'cpu'")
-        return [CPU], problem
+        if device != "auto":
+            raise ValueError(f"device {device!r} cannot be used: {problem}; or use device='auto' or 'cpu'")
+        driver = load_driver()
+        return [CPU], problem if driver is not None and driver.gpus else ""
     if device in available:
-        return [device] if device == CPU else [device, CPU], ""
+        return [device, CPU], ""
     raise ValueError(f"unknown device {device!r}: use auto, cpu, cuda or one of {', '.join(available)}")
 
 

@@ -25,6 +25,8 @@ LARGEST_MODEL = 1 << 31
 """Bytes; a protobuf message cannot be larger."""
 BATCH_MEMORY = 2 << 30
 """Bytes of a device that a batch may take; when it has fewer, the batch is halved."""
+EXTERNAL_WEIGHTS = b"\x0a\x08location\x12"
+"""How a tensor of an ONNX file begins to name another file that holds it."""
 POLL = 0.01
 """Seconds between two looks at whether a running call is to be stopped."""
 MEMORY_ERRORS = ("failed to allocate", "out of memory", "alloc_failed", "bfcarena", "not enough memory")
@@ -61,6 +63,8 @@ class Session:
         Why CUDA is not used although it was preferred; empty when it is used or was not asked for.
     sha256 : str
         Of the model file.
+    runtime : onnxruntime.InferenceSession
+        What runs it.
 
     Raises
     ------
@@ -70,22 +74,20 @@ class Session:
 
     def __init__(self, path: Path, device: str = "auto", threads: int | None = None) -> None:
         self._ort = ort = import_onnxruntime()
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be at least 1, not {threads}")
         data = _read_model(path)
         self.sha256 = hashlib.sha256(data).hexdigest()
         providers, self.cuda_problem = choose_providers(device, ort)
         self._open_on_cpu = functools.partial(Session, path, "cpu", threads)
-        self._lock = threading.Lock()
+        self._lock, self._memory = threading.Lock(), BATCH_MEMORY
         options = ort.SessionOptions()
         options.log_severity_level = 4  # failures are raised; warnings would reach the user's terminal
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
-            self._session = ort.InferenceSession(data, options, providers=providers)
+            self.runtime = ort.InferenceSession(data, options, providers=providers)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             raise ValueError(f"{path} is not a model that ONNX Runtime can load: {_first_line(error)}") from error
-        self.provider: str = self._session.get_providers()[0]
+        self.provider: str = self.runtime.get_providers()[0]
         if self.provider != providers[0]:
             sentence = f"{providers[0]} did not start, {self.provider} would run instead"
             if device != "auto":
@@ -95,7 +97,7 @@ class Session:
 
     def _check(self, path: Path) -> ModelSpec:
         try:
-            spec = ModelSpec.from_metadata(self._session.get_modelmeta().custom_metadata_map)
+            spec = ModelSpec.from_metadata(self.runtime.get_modelmeta().custom_metadata_map)
         except ValueError as error:
             raise ValueError(f"{path} is not a napari-inpaint model: {error}; make one with inpaint-export") from None
         if spec.layout != FLOAT_LAYOUT:
@@ -104,7 +106,7 @@ class Session:
                 f"only {FLOAT_LAYOUT!r} can be used: export it with --layout {FLOAT_LAYOUT}"
             )
         layout = LAYOUTS[FLOAT_LAYOUT]
-        tensors = [(x.name, x.type, len(x.shape)) for x in (*self._session.get_inputs(), *self._session.get_outputs())]
+        tensors = [(x.name, x.type, len(x.shape)) for x in (*self.runtime.get_inputs(), *self.runtime.get_outputs())]
         expected = [(name, f"tensor({layout.element})", len(axes))
                     for name, axes in (*layout.inputs.items(), *layout.outputs.items())]  # fmt: skip
         if tensors != expected:
@@ -149,6 +151,7 @@ class Session:
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             if provider != CPU and any(words in str(error).lower() for words in MEMORY_ERRORS):
                 if len(image) > 1:
+                    self._memory //= 2  # for later batches too
                     half = len(image) // 2
                     parts = (self.complete(image[part], mask[part], stop) for part in (np.s_[:half], np.s_[half:]))
                     return np.concatenate(list(parts))
@@ -167,12 +170,12 @@ class Session:
 
     def _run(self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None) -> NDArray[np.float32]:
         if self.provider != CUDA:
-            return np.asarray(self._session.run([COMPLETION], {IMAGE: image, MASK: mask}, stop)[0])
-        binding = self._session.io_binding()
+            return np.asarray(self.runtime.run([COMPLETION], {IMAGE: image, MASK: mask}, stop)[0])
+        binding = self.runtime.io_binding()
         binding.bind_cpu_input(IMAGE, image)
         binding.bind_cpu_input(MASK, mask)
         binding.bind_output(COMPLETION)
-        self._session.run_with_iobinding(binding, stop)
+        self.runtime.run_with_iobinding(binding, stop)
         return np.asarray(binding.copy_outputs_to_cpu()[0])
 
     def _move_to_cpu(self, provider: str, error: Exception) -> None:
@@ -180,7 +183,7 @@ class Session:
             if self.provider != provider:
                 return  # another thread did
             replacement = self._open_on_cpu()
-            self._session, self.provider = replacement._session, replacement.provider
+            self.runtime, self.provider = replacement.runtime, replacement.provider
             self.cuda_problem = f"{provider} ran out of memory"
         warnings.warn(
             f"{provider} has too little memory ({_first_line(error)}): {self.provider} goes on, more slowly",
@@ -212,22 +215,26 @@ class Session:
     def batch_size(self, height: int, width: int) -> int:
         """Return how many windows of this size go into one call.
 
-        One on a CPU, whose cores one window keeps busy; on other devices as many as fit into `BATCH_MEMORY`.
+        One on a CPU, whose cores one window keeps busy; on other devices as many as fit into `BATCH_MEMORY`, or half of
+        it after each time that they did not.
         """
         if self.provider == CPU:
             return 1
         # the widest layers hold 64 channels per pixel in a network of 6 million parameters, in a few buffers
         bytes_per_pixel = 0.6 * math.sqrt(self.spec.parameters)
-        return max(1, int(BATCH_MEMORY / (bytes_per_pixel * height * width)))
+        return max(1, int(self._memory / (bytes_per_pixel * height * width)))
 
 
 def _read_model(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_MODEL:
             raise ValueError(f"{path} is larger than 2 GiB: not a model")
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    if EXTERNAL_WEIGHTS in data:
+        raise ValueError(f"{path} keeps weights in other files, which is refused: save it with all weights inside")
+    return data
 
 
 def _first_line(error: Exception) -> str:

@@ -112,7 +112,10 @@ def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context
         step = 1
         y, x = np.nonzero(known)
     if not y.size:
-        raise ValueError("no pixel is known around a hole: everything in its window is a hole, NaN or infinite")
+        raise ValueError(
+            "no pixel is known around a hole, everything in its window is a hole, NaN or infinite: fill those too with "
+            "nan_is_hole=True, or leave it out"
+        )
     share = np.count_nonzero(known) / known.size
     rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
     top, left = max(0, rows[0] - RIM), max(0, columns[0] - RIM)

@@ -1,0 +1,103 @@
+"""Carry out a plan: complete its windows batch by batch, and write them into the result."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_inpaint.inference.crop import Crop
+from napari_inpaint.inference.record import WindowRecord
+from napari_inpaint.inference.tensors import channel_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.job import Job
+    from napari_inpaint.inference.plan import Plan, Window
+    from napari_inpaint.inference.record import Record
+    from napari_inpaint.inference.session import Event, Session
+    from napari_inpaint.inference.tensors import IntensityRange
+
+
+class FillCancelledError(RuntimeError):
+    """The fill was stopped by its ``cancel`` event; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("the fill was cancelled; nothing was changed")
+
+
+def fill_windows(
+    job: Job, plan: Plan, session: Session, result: NDArray[Any], record: Record,
+    on_progress: Callable[[int, int], object] | None, cancel: Event | None,
+) -> None:  # fmt: skip
+    """Fill the windows of a result in place.
+
+    Parameters
+    ----------
+    job, plan, session
+        What to fill, from which windows, and with what. Windows see the source, never another window's fill.
+    result : array of shape (..., H, W, C)
+        Only pixels in holes change.
+    record
+        Takes the windows, and the network's time.
+    on_progress, cancel
+        As `Inpainter.fill`.
+
+    Raises
+    ------
+    FillCancelledError, ValueError, RuntimeError
+        As `Inpainter.fill`.
+    """
+    source, groups = job.to_planes(job.source), channel_groups(result.shape[-1])
+    ranges: list[IntensityRange] = []
+    with session.stopping(cancel) as stop:
+        for batch in batches(plan.windows, groups, session):
+            _stop_if(cancel)
+            crops = [Crop(source[window.plane][window.crop.slices][..., group], window) for window, group in batch]
+            started = time.perf_counter()
+            try:
+                completions, provider = _complete(crops, session, stop)
+            except RuntimeError:
+                _stop_if(cancel)
+                raise
+            record.network_seconds += time.perf_counter() - started if provider else 0
+            for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
+                crop.fill(completion, record.seam, result[window.plane][window.crop.slices][..., group])
+                ranges.append(crop.intensity)
+                if group == groups[-1]:
+                    boxes = tuple(hole.box for hole in window.holes)
+                    record.windows.append(
+                        WindowRecord(window.plane, window.crop, boxes, window.factor, provider, tuple(ranges))
+                    )
+                    ranges.clear()
+                    if on_progress is not None:
+                        on_progress(len(record.windows), len(plan.windows))
+    _stop_if(cancel)
+
+
+def _stop_if(cancel: Event | None) -> None:
+    if cancel is not None and cancel.is_set():
+        raise FillCancelledError
+
+
+def batches(windows: Iterable[Window], groups: list[slice], session: Session) -> Iterator[list[tuple[Window, slice]]]:
+    """Divide the work, every window once for each group of channels, into what one network call does."""
+    alike = itertools.groupby(windows, lambda window: (window.interpolated, window.size))
+    for (_, size), members in alike:
+        work = itertools.product(members, groups)
+        while batch := list(itertools.islice(work, session.batch_size(*size))):
+            yield batch
+
+
+def _complete(crops: list[Crop], session: Session, stop: Any) -> tuple[NDArray[np.float32], str]:
+    """Return the completions, (N, 3, h, w), and the provider that made them; none makes what is interpolated."""
+    if crops[0].window.interpolated:
+        return np.stack([crop.level() for crop in crops]), ""
+    tensors = zip(*(crop.to_network() for crop in crops), strict=True)
+    images, masks = (np.stack(each) for each in tensors)
+    return session.complete(images, masks, stop), session.provider
