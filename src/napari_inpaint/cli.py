@@ -94,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
         inpainter.warm_up()  # while the image is read
         record_path = arguments.output.with_name(arguments.output.name + ".json")
         for path in (arguments.output, *([record_path] if arguments.record else [])):
+            if path.is_dir():
+                raise FileError(f"{path} is a folder: name a file")
             if path.exists() and not arguments.overwrite:
                 raise FileError(f"{path} exists: name another file, or add --overwrite")
     source = read_image(arguments.input)
@@ -102,6 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         for note in source.notes:
             say(note)
     pixels, axis = source.pixels, source.channel_axis
+    if pixels.ndim - (axis is not None) < 2:
+        raise FileError(f"{arguments.input} has shape {pixels.shape}: no rows and columns")
     height, width = [length for i, length in enumerate(pixels.shape) if i != axis][-2:]
     mask = None if arguments.mask is None else read_mask(arguments.mask, (height, width))
     boxes = clip_boxes(arguments.box, height, width)

@@ -262,6 +262,10 @@ BAD = {
     "negative grow": ({"mask": np.eye(60, 70), "grow": -1}, "not -1"),
     "grow of no integer": ({"mask": np.eye(60, 70), "grow": 1.5}, "not 1.5"),
     "boxes that are one box": ({"boxes": (1, 1, 5, 5)}, "four whole numbers"),
+    "boxes that are a number": ({"boxes": 5}, "boxes must be a sequence"),
+    "no event": ({"boxes": [(1, 1, 5, 5)], "cancel": True}, "cancel must be an event.*not True"),
+    "no function": ({"boxes": [(1, 1, 5, 5)], "on_progress": "x"}, "on_progress must be a function.*not 'x'"),
+    "grow of many numbers": ({"boxes": [(1, 1, 5, 5)], "grow": np.array([1, 2])}, "grow must be a whole number"),
     "channel axis of no integer": ({"mask": np.eye(60, 70), "channel_axis": "last"}, "'last'"),
     "no such channel axis": ({"mask": np.eye(60, 70), "channel_axis": 5}, "channel_axis 5 does not exist"),
 }
@@ -457,10 +461,55 @@ def test_a_fork_is_refused_with_the_remedy(inpainter, photo):
             fill.result(timeout=60)
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True, 10**5])
 def test_threads_must_be_a_positive_whole_number(threads):
-    with pytest.raises(ValueError, match=f"not {threads!r}"):
+    with pytest.raises(ValueError, match=f"threads must be a whole number, 1 to 1024, not {threads!r}"):
         Inpainter("compact", threads=threads)
+    assert repr(Inpainter("compact", threads=np.int64(2))).endswith("threads=2)")
+
+
+def test_constant_channels_come_back_exactly(inpainter):
+    image = np.empty((300, 320, 3), np.int64)
+    image[:] = (0, 12345, 2**62 + 1)
+    for box in ((0, 0, 300, 130), (100, 100, 200, 200)):
+        np.testing.assert_array_equal(inpainter.fill(image, boxes=[box]), image)
+
+
+def test_slopes_near_the_largest_float_do_not_overflow(inpainter):
+    image = (0.6 + 0.4 * np.arange(300.0)[:, None] / 300 * np.ones(320)) * 1.79e308
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for sign in (1, -1):
+            result = inpainter.fill(sign * image, boxes=[(0, 0, 100, 320)])
+            np.testing.assert_allclose(result, sign * image, rtol=1e-3)
+            single = np.random.default_rng(0).uniform(-3e38, 3e38, (80, 80)).astype(np.float32)
+            assert np.isfinite(inpainter.fill(single, boxes=[(20, 20, 50, 50)])).all()
+
+
+def test_a_mask_with_the_images_last_axis_is_warned_about(inpainter, photo):
+    mask = np.zeros(photo.shape, bool)
+    mask[100:110, 100:110] = True
+    with pytest.warns(UserWarning, match="the last axis, of 3, is taken for columns"):
+        inpainter.fill(photo, mask)
+
+
+def test_a_cancel_ends_the_correction_of_a_large_hole_too(inpainter):
+    y, x = np.mgrid[:1500, :1500]
+    cancel = threading.Event()
+    image = np.random.default_rng(0).integers(0, 255, (1500, 1500), np.uint8)
+    threading.Timer(0.3, cancel.set).start()
+    with warnings.catch_warnings(), pytest.raises(FillCancelledError):
+        warnings.simplefilter("ignore", UserWarning)
+        inpainter.fill(image, (y - 750) ** 2 + (x - 750) ** 2 < 700**2, cancel=cancel)
+
+
+def test_planes_with_one_mask_share_a_plan(inpainter, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "napari_inpaint.inference.inpainter.plan_windows", lambda *arguments: calls.append(arguments) or ()
+    )
+    inpainter.plan(np.zeros((50, 90, 90), np.uint8), np.eye(90))
+    assert len(calls) == 1
 
 
 def test_records_are_plain_whatever_the_options_are(inpainter, photo):

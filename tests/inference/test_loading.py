@@ -36,7 +36,7 @@ def test_models_are_found_by_name_and_by_path():
         assert open_session(path, "cpu").spec.precision == precision
 
 
-@pytest.mark.parametrize("name", ["nonsense", "compact.fp8", "compact.", ".fp32", ""])
+@pytest.mark.parametrize("name", ["nonsense", "compact.fp8", "compact.", ".fp32", "", "a" * 5000])
 def test_an_unknown_model_names_the_bundled_ones(name):
     with pytest.raises(ValueError, match=rf"no model '{name}'.*compact"):
         find_model(name)
@@ -55,7 +55,7 @@ def test_the_fastest_precision_is_measured_once_and_kept(cache, monkeypatch, fp3
     assert len(measured) == 4
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"x": 3}', "{"])
+@pytest.mark.parametrize("content", ["", "[1]", '{"x": 3}', "{", "[" * 200_000, "null"])
 def test_a_broken_cache_is_replaced(cache, monkeypatch, content):
     cache.parent.mkdir()
     cache.write_text(content)

@@ -21,6 +21,8 @@ from napari_inpaint.inference.tensors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.plan import Window
@@ -40,6 +42,8 @@ class Crop:
     ----------
     intensity : IntensityRange
         The pixel values that become 0 and 1.
+    flat : dict
+        The values of channels that are constant, by channel: they come back exactly.
 
     Raises
     ------
@@ -59,6 +63,9 @@ class Crop:
             raise ValueError(f"in {tuple(window.crop)}: {error}") from None
         self.intensity = find_range(pixels, self.context)
         self.tensor = to_tensor(pixels, self.unknown, self.intensity)
+        known = pixels[self.context.y, self.context.x]
+        flat = np.flatnonzero((known == known[0]).all(0))
+        self.flat = {int(channel): known[0, channel] for channel in flat}
 
     def to_network(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the image, float32 (3, h, w), and the mask, float32 (1, h, w), that the network completes."""
@@ -71,7 +78,9 @@ class Crop:
         mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
         return to_rgb(np.broadcast_to(mean[:, None, None], self.tensor.shape))
 
-    def fill(self, completion: NDArray[np.float32], corrected: bool, result: NDArray[Any]) -> None:
+    def fill(
+        self, completion: NDArray[np.float32], corrected: bool, result: NDArray[Any], check: Callable[[], None]
+    ) -> None:
         """Write the filled pixels.
 
         Parameters
@@ -82,14 +91,18 @@ class Crop:
             Whether it is made to meet the known pixels.
         result : array of shape (H, W, C)
             The window of the result; only what is in the holes changes.
+        check
+            Called now and then; raises to stop.
         """
         painted: NDArray[Any] = from_rgb(completion, len(self.tensor))
         if self.window.factor > 1:
             painted = resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
         boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
         if corrected or self.window.interpolated:
-            painted = seam.correct(painted, self.tensor, self.unknown, boxes)
+            painted = seam.correct(painted, self.tensor, self.unknown, boxes, check)
         box = functools.reduce(Box.union, boxes)
         filled = seam.keep_among(painted[:, *box.slices], box, self.tensor, self.context)
         pixels = from_tensor(filled, self.dtype, self.intensity)
+        for channel in self.flat:
+            pixels[..., channel] = self.flat[channel]
         np.copyto(result[box.slices], pixels, where=self.hole[box.slices][..., None])

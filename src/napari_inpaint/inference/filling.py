@@ -57,17 +57,18 @@ def fill_windows(
     ranges: list[IntensityRange] = []
     with session.stopping(cancel) as stop:
         for batch in batches(plan.windows, groups, session):
-            _stop_if(cancel)
+            stop_if(cancel)
             crops = [Crop(source[window.plane][window.crop.slices][..., group], window) for window, group in batch]
             started = time.perf_counter()
             try:
                 completions, provider = _complete(crops, session, stop)
             except RuntimeError:
-                _stop_if(cancel)
+                stop_if(cancel)
                 raise
             record.network_seconds += time.perf_counter() - started if provider else 0
             for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
-                crop.fill(completion, record.seam, result[window.plane][window.crop.slices][..., group])
+                there = result[window.plane][window.crop.slices][..., group]
+                crop.fill(completion, record.seam, there, lambda: stop_if(cancel))
                 ranges.append(crop.intensity)
                 if group == groups[-1]:
                     boxes = tuple(hole.box for hole in window.holes)
@@ -77,10 +78,11 @@ def fill_windows(
                     ranges.clear()
                     if on_progress is not None:
                         on_progress(len(record.windows), len(plan.windows))
-    _stop_if(cancel)
+    stop_if(cancel)
 
 
-def _stop_if(cancel: Event | None) -> None:
+def stop_if(cancel: Event | None) -> None:
+    """Raise `FillCancelledError` when the event is set."""
     if cancel is not None and cancel.is_set():
         raise FillCancelledError
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
 
 from napari_inpaint.inference.boxes import Box
 
@@ -69,7 +71,8 @@ class Hole:
 
     def paint(self, canvas: NDArray[np.bool_], crop: Box) -> None:
         """Set the hole's pixels True in a canvas that shows ``crop`` of the plane."""
-        inside = Box(*np.maximum(self.box, crop)[:2].tolist(), *np.minimum(self.box, crop)[2:].tolist())
+        box = self.box
+        inside = Box(max(box.y0, crop.y0), max(box.x0, crop.x0), min(box.y1, crop.y1), min(box.x1, crop.x1))
         if inside.height <= 0 or inside.width <= 0:
             return
         part = canvas[inside.shift(-crop.y0, -crop.x0).slices]
@@ -118,22 +121,23 @@ def find_holes(
 
 def cluster_touching(boxes: Sequence[Box]) -> list[list[Box]]:
     """Divide boxes into groups of those that overlap or touch, at corners too, directly or through others."""
-    corners = np.array(boxes, np.int64).reshape(-1, 4)
-    waiting = np.ones(len(boxes), bool)
-    clusters = []
-    for seed in range(len(boxes)):
-        if not waiting[seed]:
-            continue
-        waiting[seed] = False
-        members = [seed]
-        for member in members:  # grows while it is walked
-            y0, x0, y1, x1 = corners[member]
-            near = (corners[:, 0] <= y1) & (corners[:, 2] >= y0) & (corners[:, 1] <= x1) & (corners[:, 3] >= x0)
-            found = np.flatnonzero(near & waiting)
-            waiting[found] = False
-            members.extend(found.tolist())
-        clusters.append([boxes[member] for member in members])
-    return clusters
+    corners = np.array(sorted(boxes), np.int64).reshape(-1, 4)
+    last = np.searchsorted(corners[:, 0], corners[:, 2], "right")  # further down the list all begin below
+    one, other = [], []
+    for index, (_, x0, _, x1) in enumerate(corners.tolist()):
+        near = corners[index + 1 : last[index]]
+        touching = np.flatnonzero((near[:, 1] <= x1) & (near[:, 3] >= x0)) + index + 1
+        one.append(np.full(len(touching), index))
+        other.append(touching)
+    if not boxes:
+        return []
+    pairs = np.concatenate(one), np.concatenate(other)
+    graph = sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=(len(boxes), len(boxes)))
+    _, labels = csgraph.connected_components(graph, directed=False)
+    clusters: dict[int, list[Box]] = defaultdict(list)
+    for label, corner in zip(labels, corners.tolist(), strict=True):
+        clusters[int(label)].append(Box(*corner))
+    return list(clusters.values())
 
 
 def hash_holes(planes: Iterable[tuple[tuple[int, ...], Sequence[Hole]]]) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 
 import napari_inpaint
 from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.filling import FillCancelledError, fill_windows
+from napari_inpaint.inference.filling import FillCancelledError, fill_windows, stop_if
 from napari_inpaint.inference.holes import hash_holes
-from napari_inpaint.inference.job import read_job
+from napari_inpaint.inference.job import read_job, to_whole
 from napari_inpaint.inference.loading import find_model, measure, open_session
 from napari_inpaint.inference.plan import Plan, plan_windows
 from napari_inpaint.inference.providers import refuse_fork
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.job import Job
     from napari_inpaint.inference.session import Event, Session
     from napari_inpaint.inference.tensors import ChannelAxis
+
+MOST_THREADS = 1024
 
 
 class Inpainter:
@@ -65,8 +67,10 @@ class Inpainter:
 
     def __init__(self, model: str | Path | None = None, device: str = "auto", threads: int | None = None) -> None:
         find_model(model)
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise ValueError(f"threads must be a whole number, 1 or more, or None for all cores, not {threads!r}")
+        if not isinstance(device, str):
+            raise ValueError(f"device must be auto, cpu, cuda or an ONNX Runtime provider's name, not {device!r}")
+        if threads is not None:
+            threads = to_whole(threads, "threads", 1, MOST_THREADS)
         self._arguments = (model, device, threads)
         self._session: Session | None = None
         self._record: Record | None = None
@@ -137,7 +141,8 @@ class Inpainter:
     ) -> Plan:
         """Say what `fill` would do: the windows, and about how many seconds of the network; ``print`` shows a table.
 
-        Parameters and errors are those of `fill`. The first estimate runs the network on a few windows, to measure it.
+        Parameters and errors are those of `fill`, which also refuses holes around which all is NaN. The first estimate
+        runs the network on a few windows, to measure it.
         """
         return self._plan(read_job(image, mask, boxes, grow, channel_axis, nan_is_hole), estimate=True)
 
@@ -205,10 +210,15 @@ class Inpainter:
         """
         started = time.perf_counter()
         self._own.record = None
+        if cancel is not None and not hasattr(cancel, "is_set"):
+            raise ValueError(f"cancel must be an event, such as threading.Event(), not {cancel!r}")
+        if on_progress is not None and not callable(on_progress):
+            raise ValueError(f"on_progress must be a function of two numbers, not {on_progress!r}")
         job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
         record = Record(napari_inpaint.__version__, seam=bool(seam), grow=int(grow), nan_is_hole=bool(nan_is_hole),
                         shape=job.source.shape, dtype=str(job.source.dtype), filled_pixels=job.pixels,
                         mask_sha256=hash_holes(job.holes.items()))  # fmt: skip
+        stop_if(cancel)
         if job.holes:
             plan = self._plan(job)
             record.notes += plan.notes
@@ -232,9 +242,8 @@ class Inpainter:
         if not job.holes:
             return Plan((), groups, 0.0)
         spec = self.session.spec
-        planned = {  # planes with the same holes share a plan
-            id(holes): plan_windows(holes, height, width, spec) for holes in job.holes.values()
-        }
+        different = {id(holes): holes for holes in job.holes.values()}  # planes with the same holes share a plan
+        planned = {key: plan_windows(holes, height, width, spec) for key, holes in different.items()}
         windows = [
             dataclasses.replace(window, plane=plane)
             for plane, holes in job.holes.items()
@@ -245,7 +254,7 @@ class Inpainter:
         seconds = pixels * self._measure() if estimate and pixels else 0.0
         notes: tuple[str, ...] = ()
         if any(window.factor > 1 for window in windows):
-            largest = max(hole.size for holes in job.holes.values() for hole in holes)
+            largest = max(hole.size for holes in different.values() for hole in holes)
             notes = (
                 f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
                 f"{spec.hole_max}: it is filled at a lower resolution",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+import sys
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,16 +66,20 @@ def read_job(
     """
     source = np.asarray(image)
     check_dtype(source.dtype)
-    if isinstance(grow, bool) or not hasattr(grow, "__index__") or (grow := operator.index(grow)) < 0:
-        raise ValueError(f"grow must be a whole number of pixels, 0 or more, not {grow!r}")
+    grow = to_whole(grow, "grow", 0, sys.maxsize)
     if mask is None and boxes is None and not nan_is_hole:
         raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")
     mask = None if mask is None else np.asarray(mask)
+    if channel_axis == "auto" and mask is not None and mask.shape == source.shape and source.shape[-1:] in ((3,), (4,)):
+        warnings.warn(
+            f"the last axis, of {source.shape[-1]}, is taken for columns, as the mask has it too; if it holds "
+            "channels, give one mask for all of them", stacklevel=3,
+        )  # fmt: skip
     channel_axis = resolve_channel_axis(source.shape, None if mask is None else mask.shape, channel_axis)
     job = Job(source, channel_axis, {})
     planes = job.to_planes(source)
     *leading, height, width = planes.shape[:-1]
-    checked = [_check_box(values, height, width) for values in ([] if boxes is None else boxes)]
+    checked = [_check_box(values, height, width) for values in _iterate(boxes)]
     if mask is not None:
         mask = _check_mask(mask, (*leading, height, width))
     if not source.size:
@@ -93,6 +99,30 @@ def read_job(
         if holes := find_holes(height, width, missing, checked, grow):
             job.holes[index] = holes
     return job
+
+
+def to_whole(value: object, name: str, least: int, most: int) -> int:
+    """Return a whole number of any integer type as an int.
+
+    Raises
+    ------
+    ValueError
+        Names the argument, its value, and what is allowed.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        allowed = f"{least} or more" if most == sys.maxsize else f"{least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
+    return number
+
+
+def _iterate(boxes: Iterable[Iterable[int]] | None) -> Iterable[Iterable[int]]:
+    if boxes is not None and not hasattr(boxes, "__iter__"):
+        raise ValueError(f"boxes must be a sequence of boxes (y0, x0, y1, x1), not {boxes!r}")
+    return () if boxes is None else boxes
 
 
 def _check_box(values: Iterable[int], height: int, width: int) -> Box:

@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import platform
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -50,7 +51,11 @@ def find_model(model: str | Path | None) -> Mapping[str, Path]:
     if precision in bundled.get(name, {}):
         return {"": bundled[name][precision]}
     path = Path(str(model))
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        found = False
+    if not found:
         raise ValueError(f"no model {str(model)!r}: name an .onnx file or a bundled model ({', '.join(bundled)})")
     return {"": path}
 
@@ -99,7 +104,7 @@ def fastest_on_cpu(files: Mapping[str, Path], threads: int | None) -> str:
         f"ONNX Runtime {ort.__version__}", f"{threads or 'all'} threads", describe_cpu(),
     ))  # fmt: skip
     known = _read_cache(cache)
-    if known.get(key) in files:
+    if known.get(key) in ("fp32", "int8"):
         return known[key]
     speed = {precision: measure(_open(files[precision], "cpu", threads)) for precision in ("fp32", "int8")}
     known[key] = "int8" if speed["int8"] * GAIN < speed["fp32"] else "fp32"
@@ -152,13 +157,15 @@ def _open(path: Path, device: str, threads: int | None) -> Session:
 
 def _read_cache(path: Path) -> dict[str, str]:
     try:
-        known = json.loads(path.read_text())
-    except (OSError, ValueError):
+        known = json.loads(path.read_text()) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    return {key: value for key, value in known.items() if isinstance(value, str)} if isinstance(known, dict) else {}
 
 
 def _write_cache(path: Path, known: dict[str, str]) -> None:
     with contextlib.suppress(OSError):  # it is measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(known, indent=1))
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(json.dumps(known, indent=1))
+        Path(file.name).replace(path)

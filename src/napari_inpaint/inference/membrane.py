@@ -14,6 +14,8 @@ from scipy import fft, sparse
 from scipy.sparse import linalg
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.boxes import Box
@@ -26,7 +28,10 @@ MOST_ITERATIONS = 60
 DAMPING = 0.8
 
 
-def solve(error: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[Any]:
+def solve(
+    error: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], known: NDArray[np.bool_],
+    check: Callable[[], None] = lambda: None,
+) -> NDArray[Any]:  # fmt: skip
     """Solve the equation on any pixels; no flux except from and to known ones.
 
     Parameters
@@ -35,6 +40,8 @@ def solve(error: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], known: N
         Given values on the known pixels; elsewhere they do not matter.
     unknown, known : bool array of shape (H, W)
         Pixels to be solved, and pixels with given values.
+    check
+        Called before every iteration; raises to stop.
 
     Returns
     -------
@@ -46,7 +53,7 @@ def solve(error: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], known: N
     given *= unknown
     if np.count_nonzero(unknown) <= MOST_DIRECT:
         return _solve_directly(finest, given, unknown)
-    return _solve_by_multigrid(finest, given)
+    return _solve_by_multigrid(finest, given, check)
 
 
 class _Level:
@@ -116,7 +123,7 @@ def _solve_directly(finest: _Level, given: NDArray[Any], unknown: NDArray[np.boo
     return result
 
 
-def _solve_by_multigrid(finest: _Level, given: NDArray[Any]) -> NDArray[Any]:
+def _solve_by_multigrid(finest: _Level, given: NDArray[Any], check: Callable[[], None]) -> NDArray[Any]:
     """Conjugate gradients for every channel at once; each iteration is one cycle through the grids."""
     grids = [finest]
     while max(grids[-1].diagonal.shape) > 2:
@@ -129,18 +136,22 @@ def _solve_by_multigrid(finest: _Level, given: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(np.divide(a, b, out=np.zeros_like(a), where=b > 0))
 
     solution, residual = np.zeros_like(given), given
-    step = direction = _cycle(grids, residual)
+    step = _cycle(grids, residual)
+    direction = step.copy()
     power = dot(residual, step)
     for _ in range(MOST_ITERATIONS):
         if np.abs(step).max(initial=0) <= TOLERANCE:
             break
+        check()
         flow = finest.apply(direction)
         share = divide(power, dot(direction, flow))
-        solution = solution + share * direction
-        residual = residual - share * flow
+        solution += share * direction
+        flow *= share
+        residual -= flow
         step = _cycle(grids, residual)
         before, power = power, dot(residual, step)
-        direction = step + divide(power, before) * direction
+        direction *= divide(power, before)
+        direction += step
     return solution
 
 

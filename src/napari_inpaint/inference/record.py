@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,4 +61,8 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain types that JSON can hold."""
-        return asdict(self)
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        windows = [{field.name: getattr(window, field.name) for field in fields(window)} for window in self.windows]
+        for window in windows:
+            window["ranges"] = tuple(asdict(each) for each in window["ranges"])
+        return plain | {"windows": windows, "notes": list(self.notes)}

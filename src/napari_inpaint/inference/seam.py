@@ -15,7 +15,7 @@ from napari_inpaint.inference.boxes import Box
 from napari_inpaint.inference.membrane import solve, solve_rectangle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,7 @@ def correct(
     image: NDArray[np.floating[Any]],
     unknown: NDArray[np.bool_],
     boxes: Sequence[Box],
+    check: Callable[[], None] = lambda: None,
 ) -> NDArray[np.floating[Any]]:
     """Return the completion, corrected so that it meets the known pixels.
 
@@ -47,6 +48,8 @@ def correct(
         Pixels without a value.
     boxes
         Bounding boxes of the holes that matter; around others the completion stays as it is.
+    check
+        Called now and then; raises to stop.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def correct(
         rows, columns = (np.flatnonzero(rest.any(axis)) for axis in (1, 0))
         box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).widen(1, height, width)
         error = image[:, *box.slices] - completion[:, *box.slices]
-        corrected[:, *box.slices] += solve(error, rest[box.slices], ~unknown[box.slices])
+        corrected[:, *box.slices] += solve(error, rest[box.slices], ~unknown[box.slices], check)
     return corrected
 
 

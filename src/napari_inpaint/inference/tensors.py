@@ -83,7 +83,7 @@ def resolve_channel_axis(
             is_channels = trailing and fits
         channel_axis = len(shape) - 1 if is_channels else None
     if channel_axis is not None:
-        if isinstance(channel_axis, bool) or not hasattr(channel_axis, "__index__"):
+        if isinstance(channel_axis, (bool, np.ndarray)) or not hasattr(channel_axis, "__index__"):
             raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {channel_axis!r}")
         if not -len(shape) <= channel_axis < len(shape):
             raise ValueError(f"channel_axis {channel_axis} does not exist in an image of shape {tuple(shape)}")
@@ -180,7 +180,7 @@ def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: Inten
         tensor /= float(span)
     else:
         tensor = np.array(planar, kind, order="C")
-        part = 0.5 if high - low > np.finfo(kind).max else 1.0  # a span that the dtype does not hold
+        part = 0.5 if high - low > float(np.finfo(kind).max) else 1.0  # a span that the dtype does not hold
         with np.errstate(invalid="ignore", over="ignore"):
             if part != 1:
                 tensor *= part
@@ -197,7 +197,8 @@ def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensi
     Parameters
     ----------
     tensor : float array of shape (C, ...)
-        Values outside [0, 1] become pixels outside the intensity range, as far as the dtype goes.
+        Values outside [0, 1] become pixels outside the intensity range, as far as the dtype goes; floats at most two
+        ranges beyond it.
     dtype
         Integers are rounded, bools become True from 0.5.
 
@@ -212,9 +213,9 @@ def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensi
     if dtype.kind == "b":
         return np.asarray(fraction >= 0.5)
     if dtype.kind == "f":
-        limit = float(np.finfo(dtype).max)
-        with np.errstate(over="ignore"):
-            return np.clip(low * (1 - fraction) + high * fraction, -limit, limit).astype(dtype)
+        limit = float(np.finfo(dtype).max) / 8  # eighths, so that nothing overflows on the way
+        np.clip(fraction, -2, 3, out=fraction)
+        return np.asarray(8 * np.clip(low / 8 * (1 - fraction) + high / 8 * fraction, -limit, limit), dtype)
     limits, span = np.iinfo(dtype), high - low
     steps = np.rint(fraction * span)
     if dtype.itemsize < 8:
