@@ -30,3 +30,6 @@ for step in (0, 4, 8, 9):
     found |= {f"{step}.{name}": value for name, value in parts.items() if name.endswith("weight")}
 if fabric.is_global_zero:
     torch.save(found, out)
+fabric.barrier()
+if torch.distributed.is_initialized():  # threads of the backend that are left would abort the interpreter at its end
+    torch.distributed.destroy_process_group()
