@@ -102,8 +102,8 @@ def keep_among(
     known = image[:, context.y, context.x].astype(np.float64)
     y, x = context.y.mean(), context.x.mean()
     basis = np.stack([np.ones(len(context.y)), context.y - y, context.x - x])
-    # the pseudo-inverse takes 0 for a slope that cannot be told, as that along y in a window of one row
-    plane = known @ basis.T @ np.linalg.pinv(basis @ basis.T, rcond=1e-10, hermitian=True)
+    # the least solution has no slope where none can be told, as along y in a window of one row
+    plane = np.linalg.lstsq(basis @ basis.T, basis @ known.T, rcond=1e-10)[0].T
     deviation = known - plane @ basis
     # From less than half of the window only a context that is a plane may tell what lies far outside of it.
     told = len(context.y) >= LEAST_SLOPING and (context.share >= 0.5 or np.ptp(deviation, 1).max() <= PLANAR)
