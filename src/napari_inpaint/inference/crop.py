@@ -79,9 +79,9 @@ class Crop:
         return to_rgb(np.broadcast_to(mean[:, None, None], self.tensor.shape))
 
     def fill(
-        self, completion: NDArray[np.float32], corrected: bool, result: NDArray[Any], check: Callable[[], None]
-    ) -> None:
-        """Write the filled pixels.
+        self, completion: NDArray[np.float32], corrected: bool, check: Callable[[], None]
+    ) -> tuple[Box, NDArray[Any]]:
+        """Return the filled pixels.
 
         Parameters
         ----------
@@ -89,10 +89,15 @@ class Crop:
             The network's.
         corrected
             Whether it is made to meet the known pixels.
-        result : array of shape (H, W, C)
-            The window of the result; only what is in the holes changes.
         check
             Called now and then; raises to stop.
+
+        Returns
+        -------
+        box
+            A part of the window that holds all that is filled.
+        pixels : array of shape (box.height, box.width, C)
+            In the image's dtype. Outside holes they mean nothing.
         """
         painted: NDArray[Any] = from_rgb(completion, len(self.tensor))
         if self.window.factor > 1:
@@ -105,4 +110,4 @@ class Crop:
         pixels = from_tensor(filled, self.dtype, self.intensity)
         for channel in self.flat:
             pixels[..., channel] = self.flat[channel]
-        np.copyto(result[box.slices], pixels, where=self.hole[box.slices][..., None])
+        return box, pixels

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.job import Job
     from napari_inpaint.inference.plan import Plan, Window
+    from napari_inpaint.inference.planes import Planes
     from napari_inpaint.inference.record import Record
     from napari_inpaint.inference.session import Event, Session
     from napari_inpaint.inference.tensors import IntensityRange
@@ -32,17 +34,17 @@ class FillCancelledError(RuntimeError):
 
 
 def fill_windows(
-    job: Job, plan: Plan, session: Session, result: NDArray[Any], record: Record,
+    job: Job, plan: Plan, session: Session, result: Planes, record: Record,
     on_progress: Callable[[int, int], object] | None, cancel: Event | None,
 ) -> None:  # fmt: skip
-    """Fill the windows of a result in place.
+    """Fill the windows of a result in place; when that fails, all that was written is taken back.
 
     Parameters
     ----------
     job, plan, session
         What to fill, from which windows, and with what. Windows see the source, never another window's fill.
-    result : array of shape (..., H, W, C)
-        Only pixels in holes change.
+    result
+        Only pixels in holes change. It may be the source.
     record
         Takes the windows, and the network's time.
     on_progress, cancel
@@ -53,32 +55,44 @@ def fill_windows(
     FillCancelledError, ValueError, RuntimeError
         As `Inpainter.fill`.
     """
-    source, groups = job.to_planes(job.source), channel_groups(result.shape[-1])
+    groups = channel_groups(result.shape[-1])
     ranges: list[IntensityRange] = []
-    with session.stopping(cancel) as stop:
-        for batch in batches(plan.windows, groups, session):
-            stop_if(cancel)
-            crops = [Crop(source[window.plane][window.crop.slices][..., group], window) for window, group in batch]
-            started = time.perf_counter()
-            try:
-                completions, provider = _complete(crops, session, stop)
-            except RuntimeError:
+    written: list[tuple[tuple[int, ...], Box, NDArray[Any]]] = []
+    try:
+        with session.stopping(cancel) as stop:
+            for batch in batches(plan.windows, groups, session):
                 stop_if(cancel)
-                raise
-            record.network_seconds += time.perf_counter() - started if provider else 0
-            for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
-                there = result[window.plane][window.crop.slices][..., group]
-                crop.fill(completion, record.seam, there, lambda: stop_if(cancel))
-                ranges.append(crop.intensity)
-                if group == groups[-1]:
-                    boxes = tuple(hole.box for hole in window.holes)
-                    record.windows.append(
-                        WindowRecord(window.plane, window.crop, boxes, window.factor, provider, tuple(ranges))
-                    )
-                    ranges.clear()
-                    if on_progress is not None:
-                        on_progress(len(record.windows), len(plan.windows))
-    stop_if(cancel)
+                crops = [
+                    Crop(job.source.read(window.plane, window.crop)[..., group], window) for window, group in batch
+                ]
+                started = time.perf_counter()
+                try:
+                    completions, provider = _complete(crops, session, stop)
+                except RuntimeError:
+                    stop_if(cancel)
+                    raise
+                record.network_seconds += time.perf_counter() - started if provider else 0
+                for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
+                    where, pixels = crop.fill(completion, record.seam, lambda: stop_if(cancel))
+                    box = where.shift(window.crop.y0, window.crop.x0)
+                    block = result.read(window.plane, box)
+                    written.append((window.plane, box, block.copy()))
+                    np.copyto(block[..., group], pixels, where=crop.hole[where.slices][..., None])
+                    result.write(window.plane, box, block)
+                    ranges.append(crop.intensity)
+                    if group == groups[-1]:
+                        boxes = tuple(hole.box for hole in window.holes)
+                        record.windows.append(
+                            WindowRecord(window.plane, window.crop, boxes, window.factor, provider, tuple(ranges))
+                        )
+                        ranges.clear()
+                        if on_progress is not None:
+                            on_progress(len(record.windows), len(plan.windows))
+        stop_if(cancel)
+    except BaseException:
+        for plane, box, block in reversed(written):
+            result.write(plane, box, block)
+        raise
 
 
 def stop_if(cancel: Event | None) -> None:

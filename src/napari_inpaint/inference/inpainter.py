@@ -16,18 +16,20 @@ import napari_inpaint
 from napari_inpaint.inference.boxes import Box
 from napari_inpaint.inference.filling import FillCancelledError, fill_windows, stop_if
 from napari_inpaint.inference.holes import hash_holes
-from napari_inpaint.inference.job import read_job, to_whole
+from napari_inpaint.inference.job import is_lazy, read_job, to_whole
 from napari_inpaint.inference.loading import find_model, measure, open_session
 from napari_inpaint.inference.plan import Plan, plan_windows
+from napari_inpaint.inference.planes import check_out, copy_chunks
 from napari_inpaint.inference.providers import refuse_fork
 from napari_inpaint.inference.record import Record
+from napari_inpaint.inference.stack import fill_lazily
 from napari_inpaint.inference.tensors import channel_groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from napari_inpaint.inference.job import Job
     from napari_inpaint.inference.session import Event, Session
@@ -158,13 +160,15 @@ class Inpainter:
         nan_is_hole: bool = False,
         on_progress: Callable[[int, int], object] | None = None,
         cancel: Event | None = None,
-    ) -> NDArray[Any]:
+        out: Any = None,
+    ) -> Any:
         """Fill the holes of an image.
 
         Parameters
         ----------
         image : array of shape (..., H, W) or (..., H, W, C)
-            Any real dtype. Leading axes are planes, each filled on its own.
+            Any real dtype. Leading axes are planes, each filled on its own. A numpy array, or a lazy one (dask, zarr,
+            h5py), of which only windows are read.
         mask : array of shape (H, W) or (..., H, W), optional
             True or non-zero inside holes. Leading axes broadcast.
         boxes : sequence of (y0, x0, y1, x1), optional
@@ -183,11 +187,17 @@ class Inpainter:
             Called with the number of windows that are done, and of all windows.
         cancel : threading.Event, optional
             When it is set, a running network call ends.
+        out : writable array, optional
+            Receives the whole image, chunk by chunk, and then the fills: numpy, zarr or h5py, of the image's shape and
+            dtype. The image itself is filled in place: only windows are read, and only holes are written. When the
+            fill fails, what was written to the image is taken back; what another ``out`` holds then does not matter.
 
         Returns
         -------
         array
-            A copy of the image, same shape and dtype. Pixels outside the holes are bit-identical.
+            A copy of the image, same shape and dtype; ``out`` where that is given. Pixels outside the holes are
+            bit-identical. For a lazy image without ``out`` a dask array: planes are filled when they are computed, and
+            there is no record, progress or cancel.
 
         Raises
         ------
@@ -214,9 +224,15 @@ class Inpainter:
             raise ValueError(f"cancel must be an event, such as threading.Event(), not {cancel!r}")
         if on_progress is not None and not callable(on_progress):
             raise ValueError(f"on_progress must be a function of two numbers, not {on_progress!r}")
+        if out is not None:
+            check_out(out, image)
+        elif is_lazy(image):
+            return fill_lazily(
+                self.fill, image, mask, boxes, channel_axis, grow=grow, seam=bool(seam), nan_is_hole=bool(nan_is_hole)
+            )
         job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
         record = Record(napari_inpaint.__version__, seam=bool(seam), grow=int(grow), nan_is_hole=bool(nan_is_hole),
-                        shape=job.source.shape, dtype=str(job.source.dtype), filled_pixels=job.pixels,
+                        shape=tuple(job.source.array.shape), dtype=str(job.source.dtype), filled_pixels=job.pixels,
                         mask_sha256=hash_holes(job.holes.items()))  # fmt: skip
         stop_if(cancel)
         if job.holes:
@@ -224,9 +240,14 @@ class Inpainter:
             record.notes += plan.notes
             for note in plan.notes:
                 warnings.warn(note, stacklevel=2)
-        result = job.source.copy()
+        if out is None:
+            result: Any = job.source.array.copy()
+        else:
+            result = out
+            if out is not image:
+                copy_chunks(job.source.array, out, lambda: stop_if(cancel))
         if job.holes:
-            fill_windows(job, plan, self.session, job.to_planes(result), record, on_progress, cancel)
+            fill_windows(job, plan, self.session, job.source.like(result), record, on_progress, cancel)
             session = self.session
             record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
             record.model_sha256, record.precision = session.sha256, session.spec.precision
@@ -237,7 +258,7 @@ class Inpainter:
         return result
 
     def _plan(self, job: Job, estimate: bool = False) -> Plan:
-        height, width, channels = job.shape[-3:]
+        height, width, channels = job.source.shape[-3:]
         groups = len(channel_groups(channels))
         if not job.holes:
             return Plan((), groups, 0.0)
@@ -269,7 +290,7 @@ def default_inpainter() -> Inpainter:
 
 
 def fill(image: ArrayLike, mask: ArrayLike | None = None, boxes: Iterable[Iterable[int]] | None = None,
-         **options: Any) -> NDArray[Any]:  # fmt: skip
+         **options: Any) -> Any:  # fmt: skip
     """Fill the holes of an image with the best bundled model; see `Inpainter.fill`."""
     return default_inpainter().fill(image, mask, boxes, **options)
 

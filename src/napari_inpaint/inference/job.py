@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_inpaint.inference.boxes import Box, to_box
 from napari_inpaint.inference.holes import Hole, find_holes
+from napari_inpaint.inference.planes import Planes
 from napari_inpaint.inference.tensors import RGB, check_dtype, resolve_channel_axis
 
 if TYPE_CHECKING:
@@ -26,20 +27,10 @@ if TYPE_CHECKING:
 class Job:
     """An image whose holes are known."""
 
-    source: NDArray[Any]
-    """As the caller gave it."""
-    channel_axis: int | None
+    source: Planes
+    """The image, as the caller gave it."""
     holes: dict[tuple[int, ...], tuple[Hole, ...]]
     """The holes of every plane that has some, by its index in the leading axes."""
-
-    def to_planes(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Return an image of the source's shape as (..., H, W, C), without copying it."""
-        return image[..., None] if self.channel_axis is None else np.moveaxis(image, self.channel_axis, -1)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the planes: (..., H, W, C)."""
-        return self.to_planes(self.source).shape
 
     @property
     def pixels(self) -> int:
@@ -52,7 +43,7 @@ def read_job(
     image: ArrayLike, mask: ArrayLike | None, boxes: Iterable[Iterable[int]] | None, grow: int,
     channel_axis: ChannelAxis, nan_is_hole: bool,
 ) -> Job:  # fmt: skip
-    """Check what the caller gave, and find the holes.
+    """Check what the caller gave, and find the holes; lazy masks are read plane by plane.
 
     Parameters
     ----------
@@ -64,41 +55,69 @@ def read_job(
     ValueError
         Names the value and the remedy.
     """
-    source = np.asarray(image)
-    check_dtype(source.dtype)
+    require_holes(mask, boxes, nan_is_hole)
+    source = to_planes(image, mask, channel_axis)
     grow = to_whole(grow, "grow", 0, sys.maxsize)
-    if mask is None and boxes is None and not nan_is_hole:
-        raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")
-    mask = None if mask is None else np.asarray(mask)
-    if channel_axis == "auto" and mask is not None and mask.shape == source.shape and source.shape[-1:] in ((3,), (4,)):
-        warnings.warn(
-            f"the last axis, of {source.shape[-1]}, is taken for columns, as the mask has it too; if it holds "
-            "channels, give one mask for all of them", stacklevel=3,
-        )  # fmt: skip
-    channel_axis = resolve_channel_axis(source.shape, None if mask is None else mask.shape, channel_axis)
-    job = Job(source, channel_axis, {})
-    planes = job.to_planes(source)
-    *leading, height, width = planes.shape[:-1]
-    checked = [_check_box(values, height, width) for values in _iterate(boxes)]
-    if mask is not None:
-        mask = _check_mask(mask, (*leading, height, width))
-    if not source.size:
+    *leading, height, width, channels = source.shape
+    checked = check_boxes(boxes, height, width)
+    mask = None if mask is None else check_mask(mask, (*leading, height, width))
+    job = Job(source, {})
+    if 0 in source.shape:
         return job
 
+    find_invalid = bool(nan_is_hole) and source.dtype.kind == "f"
     differ = mask is not None and mask.ndim > 2
-    if not differ and not (nan_is_hole and source.dtype.kind == "f"):
-        shared = find_holes(height, width, mask, checked, grow)
+    if not differ and not find_invalid:
+        shared = find_holes(height, width, None if mask is None else _read_mask(mask, ()), checked, grow)
         job.holes.update(dict.fromkeys(np.ndindex(*leading), shared) if shared else {})
         return job
+    whole = Box(0, 0, height, width)
     for index in np.ndindex(*leading):
-        missing = None if mask is None else mask[index] if differ else mask
-        if nan_is_hole and source.dtype.kind == "f":
-            colours = planes[index][..., : RGB if planes.shape[-1] == RGB + 1 else None]
+        missing = None if mask is None else _read_mask(mask, index if differ else ())
+        if find_invalid:
+            colours = source.read(index, whole)[..., : RGB if channels == RGB + 1 else None]
             invalid = ~np.isfinite(colours).all(-1)
             missing = invalid if missing is None else missing | invalid
         if holes := find_holes(height, width, missing, checked, grow):
             job.holes[index] = holes
     return job
+
+
+def require_holes(mask: object, boxes: object, nan_is_hole: bool) -> None:
+    """Refuse a call that names no holes.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    if mask is None and boxes is None and not nan_is_hole:
+        raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")
+
+
+def to_planes(image: ArrayLike, mask: ArrayLike | None, channel_axis: ChannelAxis) -> Planes:
+    """Check an image, decide which axis holds its channels, and see it as planes.
+
+    Raises
+    ------
+    ValueError
+        Names the value and the remedy.
+    """
+    array = image if is_lazy(image) else np.asarray(image)
+    check_dtype(array.dtype)  # type: ignore[union-attr]
+    shape = tuple(array.shape)  # type: ignore[union-attr]
+    mask_shape = None if mask is None else tuple(mask.shape if is_lazy(mask) else np.shape(mask))  # type: ignore[union-attr]
+    if channel_axis == "auto" and mask_shape == shape and shape[-1:] in ((3,), (4,)):
+        warnings.warn(
+            f"the last axis, of {shape[-1]}, is taken for columns, as the mask has it too; if it holds channels, give "
+            "one mask for all of them", stacklevel=4,
+        )  # fmt: skip
+    return Planes(array, resolve_channel_axis(shape, mask_shape, channel_axis))
+
+
+def is_lazy(array: object) -> bool:
+    """Return whether pixels are read from an array only when it is indexed: dask, zarr, h5py."""
+    return not isinstance(array, np.ndarray) and hasattr(array, "chunks") and hasattr(array, "__getitem__")
 
 
 def to_whole(value: object, name: str, least: int, most: int) -> int:
@@ -119,30 +138,47 @@ def to_whole(value: object, name: str, least: int, most: int) -> int:
     return number
 
 
-def _iterate(boxes: Iterable[Iterable[int]] | None) -> Iterable[Iterable[int]]:
-    if boxes is not None and not hasattr(boxes, "__iter__"):
+def check_boxes(boxes: Iterable[Iterable[int]] | None, height: int, width: int) -> list[Box]:
+    """Return boxes that lie wholly inside the planes.
+
+    Raises
+    ------
+    ValueError
+        Names the box, and the image's size.
+    """
+    if boxes is None:
+        return []
+    if not hasattr(boxes, "__iter__"):
         raise ValueError(f"boxes must be a sequence of boxes (y0, x0, y1, x1), not {boxes!r}")
-    return () if boxes is None else boxes
+    checked = [to_box(values) for values in boxes]
+    for box in checked:
+        if box.clip(height, width) != box:
+            raise ValueError(f"the box {tuple(box)} is not wholly inside the image of {height} x {width} pixels")
+    return checked
 
 
-def _check_box(values: Iterable[int], height: int, width: int) -> Box:
-    box = to_box(values)
-    if box.clip(height, width) != box:
-        raise ValueError(f"the box {tuple(box)} is not wholly inside the image of {height} x {width} pixels")
-    return box
+def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Any:
+    """Return a mask of the shape (H, W), or of the planes' whole shape, not read yet where it is lazy.
 
-
-def _check_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return a bool mask of the shape (H, W), or of the planes' whole shape."""
-    leading = zip(mask.shape[:-2][::-1], shape[:-2][::-1], strict=False)
-    if mask.dtype.kind not in "buif" or not 2 <= mask.ndim <= len(shape) or mask.shape[-2:] != shape[-2:] or any(
+    Raises
+    ------
+    ValueError
+        Names the shapes.
+    """
+    array: Any = mask if is_lazy(mask) else np.asarray(mask)
+    leading = zip(array.shape[:-2][::-1], shape[:-2][::-1], strict=False)
+    if array.dtype.kind not in "buif" or not 2 <= array.ndim <= len(shape) or array.shape[-2:] != shape[-2:] or any(
         length not in (1, planes) for length, planes in leading
     ):  # fmt: skip
         raise ValueError(
-            f"the mask has shape {mask.shape} and dtype {mask.dtype}, the image's planes have shape {shape}: make "
+            f"the mask has shape {array.shape} and dtype {array.dtype}, the image's planes have shape {shape}: make "
             "a mask of the image's height and width; say which axis holds channels with channel_axis="
         )
-    holes = mask if mask.dtype == np.bool_ else mask != 0
-    if all(length == 1 for length in mask.shape[:-2]):
-        return holes.reshape(shape[-2:])
-    return np.broadcast_to(holes, shape)
+    if all(length == 1 for length in array.shape[:-2]):
+        return array[(0,) * (array.ndim - 2)] if array.ndim > 2 else array
+    return array if array.shape == shape else np.broadcast_to(np.asarray(array), shape)
+
+
+def _read_mask(mask: Any, index: tuple[int, ...]) -> NDArray[np.bool_]:
+    plane = np.asarray(mask[index] if index or is_lazy(mask) else mask)
+    return plane if plane.dtype == np.bool_ else plane != 0
