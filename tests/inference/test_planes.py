@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.planes import Planes, check_out, copy_chunks
+from napari_inpaint.inference.planes import Planes, check_out
 
 SHAPES = st.lists(st.integers(1, 5), min_size=2, max_size=5)
 
@@ -22,18 +22,6 @@ def test_boxes_are_read_and_written_whatever_the_axes(shape, data):
     planes.write(plane, box, -planes.read(plane, box).copy())
     assert (moved[plane][box.slices] <= 0).all()
     assert (array < 0).sum() <= moved[plane][box.slices].size
-
-
-@given(SHAPES)
-def test_a_copy_is_whole_however_small_the_parts(shape):
-    source = np.arange(np.prod(shape)).reshape(shape)
-    target = np.zeros_like(source)
-    calls = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_inpaint.inference.planes.BAND", 32)
-        copy_chunks(source, target, lambda: calls.append(1))
-    np.testing.assert_array_equal(target, source)
-    assert len(calls) >= source.nbytes / 32
 
 
 def test_what_cannot_receive_an_image_is_refused():

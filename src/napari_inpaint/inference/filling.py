@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_inpaint.inference.crop import Crop
 from napari_inpaint.inference.record import WindowRecord
+from napari_inpaint.inference.targets import Patch
 from napari_inpaint.inference.tensors import channel_groups
 
 if TYPE_CHECKING:
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.job import Job
     from napari_inpaint.inference.plan import Plan, Window
-    from napari_inpaint.inference.planes import Planes
     from napari_inpaint.inference.record import Record
     from napari_inpaint.inference.session import Event, Session
+    from napari_inpaint.inference.targets import Target
     from napari_inpaint.inference.tensors import IntensityRange
 
 
@@ -34,17 +34,17 @@ class FillCancelledError(RuntimeError):
 
 
 def fill_windows(
-    job: Job, plan: Plan, session: Session, result: Planes, record: Record,
+    job: Job, plan: Plan, session: Session, target: Target, record: Record,
     on_progress: Callable[[int, int], object] | None, cancel: Event | None,
 ) -> None:  # fmt: skip
-    """Fill the windows of a result in place; when that fails, all that was written is taken back.
+    """Fill the windows of a plan; when that fails, all that the target took is taken back.
 
     Parameters
     ----------
     job, plan, session
         What to fill, from which windows, and with what. Windows see the source, never another window's fill.
-    result
-        Only pixels in holes change. It may be the source.
+    target
+        Takes the filled pixels.
     record
         Takes the windows, and the network's time.
     on_progress, cancel
@@ -55,9 +55,8 @@ def fill_windows(
     FillCancelledError, ValueError, RuntimeError
         As `Inpainter.fill`.
     """
-    groups = channel_groups(result.shape[-1])
+    groups = channel_groups(job.source.shape[-1])
     ranges: list[IntensityRange] = []
-    written: list[tuple[tuple[int, ...], Box, NDArray[Any]]] = []
     try:
         with session.stopping(cancel) as stop:
             for batch in batches(plan.windows, groups, session):
@@ -75,10 +74,7 @@ def fill_windows(
                 for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
                     where, pixels = crop.fill(completion, record.seam, lambda: stop_if(cancel))
                     box = where.shift(window.crop.y0, window.crop.x0)
-                    block = result.read(window.plane, box)
-                    written.append((window.plane, box, block.copy()))
-                    np.copyto(block[..., group], pixels, where=crop.hole[where.slices][..., None])
-                    result.write(window.plane, box, block)
+                    target.put(Patch(window.plane, box, group, pixels, crop.hole[where.slices]))
                     ranges.append(crop.intensity)
                     if group == groups[-1]:
                         boxes = tuple(hole.box for hole in window.holes)
@@ -90,8 +86,7 @@ def fill_windows(
                             on_progress(len(record.windows), len(plan.windows))
         stop_if(cancel)
     except BaseException:
-        for plane, box, block in reversed(written):
-            result.write(plane, box, block)
+        target.undo()
         raise
 
 

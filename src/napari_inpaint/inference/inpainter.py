@@ -19,10 +19,11 @@ from napari_inpaint.inference.holes import hash_holes
 from napari_inpaint.inference.job import is_lazy, read_job, to_whole
 from napari_inpaint.inference.loading import find_model, measure, open_session
 from napari_inpaint.inference.plan import Plan, plan_windows
-from napari_inpaint.inference.planes import check_out, copy_chunks
+from napari_inpaint.inference.planes import check_out
 from napari_inpaint.inference.providers import refuse_fork
 from napari_inpaint.inference.record import Record
 from napari_inpaint.inference.stack import fill_lazily
+from napari_inpaint.inference.targets import InPlace, Kept
 from napari_inpaint.inference.tensors import channel_groups
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.tensors import ChannelAxis
 
 MOST_THREADS = 1024
+MOST_KEPT = 1 << 26
+"""Filled pixels that are kept in memory until the rest of the image is copied to ``out``; more are written at once."""
 
 
 class Inpainter:
@@ -188,9 +191,9 @@ class Inpainter:
         cancel : threading.Event, optional
             When it is set, a running network call ends.
         out : writable array, optional
-            Receives the whole image, chunk by chunk, and then the fills: numpy, zarr or h5py, of the image's shape and
-            dtype. The image itself is filled in place: only windows are read, and only holes are written. When the
-            fill fails, what was written to the image is taken back; what another ``out`` holds then does not matter.
+            Receives the whole image, chunk by chunk, with the fills: numpy, zarr or h5py, of the image's shape and
+            dtype. The image itself is filled in place: only windows are read, and only holes are written; when the
+            fill fails, what was written is taken back.
 
         Returns
         -------
@@ -240,19 +243,23 @@ class Inpainter:
             record.notes += plan.notes
             for note in plan.notes:
                 warnings.warn(note, stacklevel=2)
-        if out is None:
-            result: Any = job.source.array.copy()
-        else:
-            result = out
-            if out is not image:
-                copy_chunks(job.source.array, out, lambda: stop_if(cancel))
+        result: Any = job.source.array.copy() if out is None else out
+        target: InPlace | Kept = InPlace(job.source.like(result))
+        if out is not None and out is not image:
+            kept = Kept(job.source)
+            if job.pixels <= MOST_KEPT:
+                target = kept
+            else:
+                kept.copy_to(out, lambda: stop_if(cancel))
         if job.holes:
-            fill_windows(job, plan, self.session, job.source.like(result), record, on_progress, cancel)
+            fill_windows(job, plan, self.session, target, record, on_progress, cancel)
             session = self.session
             record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
             record.model_sha256, record.precision = session.sha256, session.spec.precision
             record.provider = next((window.provider for window in reversed(record.windows) if window.provider), "")
             record.threads = self._arguments[2]
+        if isinstance(target, Kept):
+            target.copy_to(out, lambda: stop_if(cancel))
         record.seconds = time.perf_counter() - started
         self._own.record = self._record = record
         return result

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.boxes import Box
-
-BAND = 1 << 26
-"""Bytes that are copied at once to an array that has no chunks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,30 +74,3 @@ def check_out(out: Any, source: Any) -> None:
     found, wanted = ((tuple(array.shape), np.dtype(array.dtype)) for array in (out, source))
     if found != wanted:
         raise ValueError(f"out has shape {found[0]} and dtype {found[1]}, the image has {wanted[0]} and {wanted[1]}")
-
-
-def copy_chunks(source: Any, out: Any, check: Callable[[], None]) -> None:
-    """Copy a whole array, one chunk of the target after another.
-
-    Parameters
-    ----------
-    source, out
-        Arrays of one shape and dtype.
-    check
-        Called before every chunk; raises to stop.
-    """
-    chunks = getattr(out, "chunks", None) or _bands(out)
-    steps = itertools.product(*(range(0, length, step) for length, step in zip(out.shape, chunks, strict=True)))
-    for starts in steps:
-        check()
-        index = tuple(slice(start, start + step) for start, step in zip(starts, chunks, strict=True))
-        out[index] = np.asarray(source[index])
-
-
-def _bands(array: Any) -> tuple[int, ...]:
-    """Return the shape of parts of about `BAND` bytes."""
-    chunks, left = [], max(1, BAND // np.dtype(array.dtype).itemsize)
-    for length in reversed(array.shape):
-        chunks.append(max(1, min(length, left)))
-        left //= chunks[-1]
-    return tuple(reversed(chunks))
