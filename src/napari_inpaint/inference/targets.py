@@ -126,9 +126,8 @@ def _apply(patch: Patch, chunk: Planes, origin: list[int]) -> None:
     """Write the part of a patch that lies in a chunk, which begins at ``origin``: (..., y, x)."""
     *leading, y, x = origin
     height, width = chunk.shape[-3:-1]
-    inside = Box(
-        max(patch.box.y0, y), max(patch.box.x0, x), min(patch.box.y1, y + height), min(patch.box.x1, x + width)
-    )
+    box = patch.box
+    inside = Box(max(box.y0, y), max(box.x0, x), min(box.y1, y + height), min(box.x1, x + width))
     part = inside.shift(-box.y0, -box.x0).slices
     plane = tuple(index - start for index, start in zip(patch.plane, leading, strict=True))
     block = chunk.read(plane, inside.shift(-y, -x))  # a view
