@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from napari_inpaint.cli import main
@@ -134,3 +135,96 @@ def test_wrong_output_is_refused_before_the_work(tmp_path, png, capsys):
 def test_a_jpeg_says_that_it_is_encoded_again(tmp_path, capsys):
     assert main([str(THE_CREST.path), "-o", str(tmp_path / "f.jpg"), *BOX]) == 0
     assert capsys.readouterr().err.count("JPEG loses a little") == 1
+
+
+@pytest.fixture
+def scans(tmp_path, photo):
+    """Five files in two folders: one is broken, one is a stack of 16 bits."""
+    (tmp_path / "in/sub").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.png", "sub/c.png")):
+        Image.fromarray(photo[number * 50 : number * 50 + 120, :150]).save(tmp_path / "in" / name)
+    tifffile.imwrite(tmp_path / "in/sub/d.tif", np.stack([photo[:120, :150, 0]] * 2).astype(np.uint16) * 200)
+    (tmp_path / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return tmp_path
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_with_a_broken_file(scans, capsys, jobs):
+    words = [
+        str(scans / "in"),
+        "-o",
+        str(scans / "out"),
+        "--box",
+        "30",
+        "40",
+        "70",
+        "90",
+        "--device",
+        "cpu",
+        "--jobs",
+        jobs,
+    ]
+    words += ["--record", "--synthetic-mask", str(scans / "made-up")]
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert "broken.png is broken" in printed.err
+    assert "4 of 5 files filled, 1 failed" in printed.err
+    assert len(printed.out.splitlines()) == 4
+    written = sorted(
+        path.relative_to(scans / "out").as_posix() for path in (scans / "out").rglob("*") if path.is_file()
+    )
+    assert written == ["a.png", "a.png.json", "b.png", "b.png.json", "sub/c.png", "sub/c.png.json", "sub/d.tif",
+                       "sub/d.tif.json"]  # fmt: skip
+    for name in ("a.png", "sub/d.tif"):
+        before, after = read_image(scans / "in" / name).pixels, read_image(scans / "out" / name).pixels
+        made_up = np.asarray(Image.open((scans / "made-up" / name).with_suffix(".png")))
+        changed = (before != after).reshape(-1, *before.shape[-3:])[0] if name == "a.png" else before[0] != after[0]
+        changed = changed.any(-1) if changed.ndim == 3 else changed
+        assert made_up.sum() == 40 * 50
+        assert not (changed & ~made_up).any()
+
+
+def test_a_second_run_skips_what_is_finished(scans, capsys):
+    words = [str(scans / "in"), "-o", str(scans / "out"), "--box", "30", "40", "70", "90", "--device", "cpu"]
+    main(words)
+    whole = {path: path.read_bytes() for path in (scans / "out").rglob("*") if path.is_file()}
+    (scans / "out/b.png").unlink()  # as if the run had been killed before it
+    capsys.readouterr()
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert [line.split(":")[0] for line in printed.out.splitlines()] == [str(scans / "out/b.png")]
+    assert "1 of 5 files filled, 3 were there, 1 failed" in printed.err
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
+def test_masks_by_name(scans, capsys):
+    for name in ("a", "b"):
+        (scans / "masks").mkdir(exist_ok=True)
+        mask = np.zeros((120, 150), np.uint8)
+        mask[10:40, 10 : 40 if name == "a" else 60] = 255
+        Image.fromarray(mask).save(scans / "masks" / f"{name}.tif")
+    images = [str(scans / "in/a.png"), str(scans / "in/b.png")]
+    words = [*images, "-o", str(scans / "out"), "--mask", str(scans / "masks"), "--device", "cpu", "--json"]
+    assert main(words) == 0
+    records = [json.loads(line)["record"] for line in capsys.readouterr().out.splitlines()]
+    assert [record["filled_pixels"] for record in records] == [900, 1500]
+    assert main([*words, str(scans / "in/sub/c.png")]) == 1  # which has no mask: the others were filled
+    printed = capsys.readouterr()
+    assert "masks/c.png cannot be read" in printed.err
+    assert "0 of 3 files filled, 2 were there, 1 failed" in printed.err
+
+
+def test_plans_of_a_folder(scans, capsys):
+    (scans / "in/broken.png").unlink()
+    assert main([str(scans / "in"), "--box", "30", "40", "70", "90", "--plan", "--json"]) == 0
+    plans = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [plan["network_calls"] for plan in plans] == [1, 1, 1, 2]
+    assert main([str(scans / "in"), "--box", "30", "40", "70", "90", "--plan"]) == 0
+    assert "a.png: 1 window, 1 hole: 1 for the network" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["--jobs", "0"], ["--grow", "-1"]])
+def test_wrong_usage_exits_with_2(scans, words):
+    with pytest.raises(SystemExit) as stop:
+        main([str(scans / "in"), *words, "-o", str(scans / "out"), *(["--nan"] if words else [])])
+    assert stop.value.code == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,13 @@ import napari_inpaint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_inpaint.inference.boxes import Box
+    from napari_inpaint.batch import Options, Outcome
+    from napari_inpaint.tasks import Task
 
 EXAMPLES = """examples:
   inpaint-fill photo.png -o filled.png --box 120 80 200 260
   inpaint-fill plate.tif -o filled.tif --mask dust.png --grow 2 --record
+  inpaint-fill scans/ -o filled/ --mask masks/ --jobs 4        # finished files are skipped on a second run
   inpaint-fill plate.tif --mask dust.png --plan
   inpaint-fill --check-devices
 """
@@ -27,25 +28,29 @@ EXAMPLES = """examples:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
-        "inpaint-fill", description="Fill holes in an image. Pixels outside the holes do not change.", epilog=EXAMPLES,
+        "inpaint-fill", description="Fill holes in images. Pixels outside the holes do not change.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
-    parser.add_argument(
-        "input", type=Path, nargs="?", metavar="INPUT", help="png, jpg or tif; any real dtype, stacks too"
-    )
-    parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT", help="a file of the same format")
+    parser.add_argument("input", type=Path, nargs="*", metavar="INPUT",
+                        help="png, jpg or tif, any real dtype, stacks too; or folders of them")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT",
+                        help="a file of the same format; a folder for several inputs")  # fmt: skip
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
                         help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
-    parser.add_argument("--mask", type=Path, metavar="FILE", help="an image of the same size, not black inside holes")
+    parser.add_argument("--mask", type=Path, metavar="FILE|DIR",
+                        help="an image of the same size, not black in holes; or a folder of such")  # fmt: skip
     parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
     parser.add_argument("--record", action="store_true", help="write how it was filled to OUTPUT.json")
+    parser.add_argument("--synthetic-mask", type=Path, metavar="FILE|DIR",
+                        help="write which pixels were made up, as a png that is white there")  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files to fill at once, each in a process")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, a line for each file")
     parser.add_argument("--check-devices", action="store_true",
                         help="print what ONNX Runtime offers, what really works, and what mends it")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napari-inpaint {napari_inpaint.__version__}")
@@ -55,93 +60,114 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     if arguments.check_devices:
         return print_devices()
-    if arguments.input is None:
+    if not arguments.input:
         parser.error("name an image to fill")
     if not arguments.box and arguments.mask is None and not arguments.nan:
         parser.error("nothing to fill: give --box, --mask or --nan")
     if arguments.output is None and not arguments.plan:
         parser.error("say where to write with --output, or add --plan to write nothing")
-    if arguments.output is not None and not arguments.output.name:
-        parser.error(f"--output must name a file, not {str(arguments.output)!r}")
+    if arguments.output is not None and not arguments.output.name and not arguments.output.is_dir():
+        parser.error(f"--output must name a file or a folder, not {str(arguments.output)!r}")
     if arguments.grow < 0:
         parser.error(f"--grow must not be negative, not {arguments.grow}")
+    if arguments.jobs < 1:
+        parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
     try:
         return run(arguments)
     except (ValueError, ImportError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"inpaint-fill: {error}\n")
+        say(str(error))
         return 1
     except MemoryError:
-        sys.stderr.write(f"inpaint-fill: {arguments.input} does not fit into memory\n")
+        say("an image does not fit into memory")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("inpaint-fill: stopped, nothing written\n")
+        say("stopped; what is finished is kept, nothing is half-written")
         return 1
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, fill, write, report."""
+    """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
+    from napari_inpaint.batch import Options, plan_file
+    from napari_inpaint.inference.inpainter import Inpainter
+    from napari_inpaint.tasks import plan_tasks
+
+    options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
+    output = arguments.output or Path()
+    tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record)
+    if arguments.plan:
+        inpainter = Inpainter(arguments.model, arguments.device)
+        for task in tasks:
+            plan = plan_file(task, options, inpainter, say)
+            words = {"input": str(task.input), **plan.to_dict()}
+            heading = f"{task.input}: " if many else ""
+            sys.stdout.write((json.dumps(words) if arguments.json else f"{heading}{plan}") + "\n")
+        return 0
+    finished = [task for task in tasks if many and not arguments.overwrite and task.output.exists()]
+    if not many:
+        refuse_existing(tasks[0].written, arguments.overwrite)
+    for task in tasks:
+        for path in task.written if many else ():
+            path.parent.mkdir(parents=True, exist_ok=True)
+    left = [task for task in tasks if task not in finished]
+    failed = fill_all(left, options, arguments, many)
+    if many:
+        skipped = f", {len(finished)} were there" if finished else ""
+        say(f"{len(left) - failed} of {len(tasks)} files filled{skipped}{f', {failed} failed' if failed else ''}")
+    return 1 if failed else 0
+
+
+def fill_all(tasks: Sequence[Task], options: Options, arguments: argparse.Namespace, many: bool) -> int:
+    """Fill files, here or in processes; name those that fail on stderr, and return how many they are."""
     from tqdm import tqdm
 
-    from napari_inpaint.files import FileError, check_output, read_image, read_mask, write_atomically, write_image
-    from napari_inpaint.inference.inpainter import Inpainter
+    from napari_inpaint.batch import fill_files
 
-    inpainter = Inpainter(arguments.model, arguments.device)
-    if not arguments.plan:
-        inpainter.warm_up()  # while the image is read
-        record_path = arguments.output.with_name(arguments.output.name + ".json")
-        for path in (arguments.output, *([record_path] if arguments.record else [])):
-            if path.is_dir():
-                raise FileError(f"{path} is a folder: name a file")
-            if path.exists() and not arguments.overwrite:
-                raise FileError(f"{path} exists: name another file, or add --overwrite")
-    source = read_image(arguments.input)
-    if not arguments.plan:
-        check_output(arguments.output, source)
-        for note in source.notes:
-            say(note)
-    pixels, axis = source.pixels, source.channel_axis
-    if pixels.ndim - (axis is not None) < 2:
-        raise FileError(f"{arguments.input} has shape {pixels.shape}: no rows and columns")
-    height, width = [length for i, length in enumerate(pixels.shape) if i != axis][-2:]
-    mask = None if arguments.mask is None else read_mask(arguments.mask, (height, width))
-    boxes = clip_boxes(arguments.box, height, width)
-    visible: list[slice] = [slice(None)] * pixels.ndim
-    if source.alpha and axis is not None:
-        visible[axis] = slice(0, -1)  # transparency is kept
-    options = {"grow": arguments.grow, "channel_axis": axis, "nan_is_hole": arguments.nan}
-    if arguments.plan:
-        plan = inpainter.plan(pixels[*visible], mask, boxes, **options)
-        sys.stdout.write((json.dumps(plan.to_dict()) if arguments.json else str(plan)) + "\n")
-        return 0
+    failed = 0
+    outcomes = fill_files(tasks, options, arguments.model, arguments.device, arguments.jobs)
+    with tqdm(total=len(tasks), unit="file", disable=None if many else True, leave=False) as bar:
+        for outcome in outcomes:
+            bar.update()
+            with bar.external_write_mode(sys.stderr):
+                for note in outcome.notes:
+                    say(note)
+                if outcome.error:
+                    failed += 1
+                    say(outcome.error)
+                    continue
+            with bar.external_write_mode(sys.stdout):
+                sys.stdout.write(describe(outcome, arguments.json) + "\n")
+    return failed
 
-    with warnings.catch_warnings(), tqdm(unit="window", disable=None, leave=False) as bar:
 
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+def describe(outcome: Outcome, as_json: bool) -> str:
+    """Return a line about a filled file."""
+    record = outcome.record
+    if as_json:
+        return json.dumps({"output": str(outcome.task.output), "record": record})
+    how = record["provider"] or "interpolated from the rim"
+    ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
+    return f"{outcome.task.output}: {record['filled_pixels']} pixels filled, {ran}"
 
-        warnings.simplefilter("ignore", UserWarning)  # the record has them too
-        filled = pixels.copy()
-        filled[*visible] = inpainter.fill(
-            pixels[*visible], mask, boxes, seam=arguments.seam, on_progress=show, **options
-        )
-    record = inpainter.last_record or {}
-    for note in record["notes"]:
-        say(note)
-    write_image(arguments.output, source, filled)
-    if arguments.record:
-        write_atomically(record_path, json.dumps(record, indent=1).encode())
-    if arguments.json:
-        sys.stdout.write(json.dumps({"output": str(arguments.output), "record": record}) + "\n")
-    else:
-        how = record["provider"] or "interpolated from the rim"
-        ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
-        sys.stdout.write(f"{arguments.output}: {record['filled_pixels']} pixels filled, {ran}\n")
-    return 0
+
+def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
+    """Refuse to write to what is there.
+
+    Raises
+    ------
+    FileError
+        Names it, and the remedy.
+    """
+    from napari_inpaint.files import FileError
+
+    for path in paths:
+        if path.is_dir():
+            raise FileError(f"{path} is a folder: name a file")
+        if path.exists() and not overwrite:
+            raise FileError(f"{path} exists: name another file, or add --overwrite")
 
 
 def print_devices() -> int:
@@ -151,27 +177,6 @@ def print_devices() -> int:
     report = check_devices()
     sys.stdout.write(f"{report}\n")
     return 0 if report.healthy else 1
-
-
-def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int) -> list[Box]:
-    """Clip boxes to the image and say so.
-
-    Raises
-    ------
-    ValueError
-        When a box has no pixel in the image.
-    """
-    from napari_inpaint.inference.boxes import to_box
-
-    clipped = []
-    for box in map(to_box, boxes):
-        inside = box.clip(height, width)
-        if inside is None:
-            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels")
-        if inside != box:
-            say(f"the box {tuple(box)} is clipped to {tuple(inside)}, the image has {height} x {width} pixels")
-        clipped.append(inside)
-    return clipped
 
 
 def say(sentence: str) -> None:

@@ -1,0 +1,186 @@
+"""Fill image files, here or in several processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from napari_inpaint.files import FileError, check_output, read_image, read_mask, write_atomically, write_image
+from napari_inpaint.inference.boxes import to_box
+from napari_inpaint.inference.inpainter import Inpainter
+from napari_inpaint.inference.job import read_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.codecs import ImageFile
+    from napari_inpaint.inference.boxes import Box
+    from napari_inpaint.inference.plan import Plan
+    from napari_inpaint.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is filled in every file, and how."""
+
+    boxes: Sequence[Sequence[int]] = ()
+    """y0, x0, y1, x1, half-open; what reaches beyond an image is clipped."""
+    grow: int = 0
+    seam: bool = True
+    nan_is_hole: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a file."""
+
+    task: Task
+    record: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know."""
+    error: str = ""
+    """Why it was not filled."""
+
+
+def fill_files(tasks: Sequence[Task], options: Options, model: str | None, device: str, jobs: int) -> Iterator[Outcome]:
+    """Fill files one after another, or ``jobs`` at once; one that fails does not stop the others.
+
+    Raises
+    ------
+    ValueError
+        When there is no such model.
+    """
+    if jobs == 1 or len(tasks) < 2:
+        inpainter = Inpainter(model, device)
+        inpainter.warm_up()  # while the first image is read
+        for task in tasks:
+            yield fill_file(task, options, inpainter)
+        return
+    inpainter = Inpainter(model, device, threads=max(1, (os.cpu_count() or 1) // jobs))
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(fill_file, task, options, inpainter) for task in tasks]
+        try:
+            for task, future in zip(tasks, waiting, strict=True):
+                try:
+                    yield future.result()
+                except OSError as error:  # a process that was killed, for example for want of memory
+                    yield Outcome(task, error=f"{task.input}: {error}")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def fill_file(task: Task, options: Options, inpainter: Inpainter) -> Outcome:
+    """Fill one file, and write it, its record and the mask of what was made up; or nothing, and say why."""
+    outcome = Outcome(task)
+    try:
+        source = read_image(task.input)
+        check_output(task.output, source)
+        outcome.notes += source.notes
+        pixels, arguments = prepare(source, task, options, outcome.notes.append)
+        filled = source.pixels.copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the record has them too
+            filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
+        outcome.record = inpainter.last_record or {}
+        outcome.notes += [f"{task.input}: {note}" for note in outcome.record["notes"]]
+        write_image(task.output, source, filled)
+        if task.record is not None:
+            write_atomically(task.record, json.dumps(outcome.record, indent=1).encode())
+        if task.synthetic is not None:
+            write_atomically(task.synthetic, encode_mask(find_synthetic(pixels, arguments)))
+    except MemoryError:
+        outcome.error = f"{task.input} does not fit into memory"
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        words = str(error)
+        outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
+    return outcome
+
+
+def plan_file(task: Task, options: Options, inpainter: Inpainter, note: Callable[[str], object]) -> Plan:
+    """Return what `fill_file` would do.
+
+    Raises
+    ------
+    ValueError
+        As `Inpainter.plan`, and when a file cannot be read.
+    """
+    pixels, arguments = prepare(read_image(task.input), task, options, note)
+    return inpainter.plan(pixels, **arguments)
+
+
+def prepare(
+    source: ImageFile, task: Task, options: Options, note: Callable[[str], object]
+) -> tuple[NDArray[Any], dict[str, Any]]:
+    """Return the pixels that are filled, without transparency, and the arguments of `Inpainter.plan`.
+
+    Raises
+    ------
+    ValueError
+        When the mask cannot be read, or a box lies outside the image.
+    """
+    shape, axis = source.pixels.shape, source.channel_axis
+    if len(shape) - (axis is not None) < 2:
+        raise FileError(f"{source.path} has shape {shape}: no rows and columns")
+    height, width = [length for i, length in enumerate(shape) if i != axis][-2:]
+    mask = None if task.mask is None else read_mask(task.mask, (height, width))
+    boxes = clip_boxes(options.boxes, height, width, note)
+    return source.pixels[*_visible(source)], {
+        "mask": mask, "boxes": boxes, "grow": options.grow, "channel_axis": axis, "nan_is_hole": options.nan_is_hole,
+    }  # fmt: skip
+
+
+def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int, note: Callable[[str], object]) -> list[Box]:
+    """Clip boxes to the image and say so.
+
+    Raises
+    ------
+    ValueError
+        When a box has no pixel in the image.
+    """
+    clipped = []
+    for box in map(to_box, boxes):
+        inside = box.clip(height, width)
+        if inside is None:
+            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels")
+        if inside != box:
+            note(f"the box {tuple(box)} is clipped to {tuple(inside)}, the image has {height} x {width} pixels")
+        clipped.append(inside)
+    return clipped
+
+
+def find_synthetic(pixels: NDArray[Any], arguments: dict[str, Any]) -> NDArray[np.bool_]:
+    """Return which pixels a fill makes up: bool, (H, W), or (N, H, W) for stacks whose planes differ, N planes."""
+    job = read_job(pixels, **arguments)
+    *leading, height, width, _ = job.source.shape
+    planes = np.zeros((int(np.prod(leading)), height, width), bool)
+    for number, index in enumerate(np.ndindex(*leading)):
+        for hole in job.holes.get(index, ()):
+            part = planes[number][hole.box.slices]
+            part |= True if hole.mask is None else hole.mask
+    return planes[0] if (planes == planes[:1]).all() else planes
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> bytes:
+    """Return a PNG that is white where the mask is True; planes that differ stand below one another."""
+    buffer = BytesIO()
+    Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _visible(source: ImageFile) -> tuple[slice, ...]:
+    """Return the index of all but transparency, which is kept."""
+    index = [slice(None)] * source.pixels.ndim
+    if source.alpha and source.channel_axis is not None:
+        index[source.channel_axis] = slice(0, -1)
+    return tuple(index)
