@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
 from napari_inpaint.files import FileError, check_output, read_image, read_mask, write_atomically, write_image
 from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.inpainter import Inpainter
-from napari_inpaint.inference.job import read_job
+from napari_inpaint.inference.providers import CPU
+from napari_inpaint.inference.replay import find_differences, read_holes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_inpaint.codecs import ImageFile
@@ -95,16 +96,74 @@ def fill_file(task: Task, options: Options, inpainter: Inpainter) -> Outcome:
         outcome.record = inpainter.last_record or {}
         outcome.notes += [f"{task.input}: {note}" for note in outcome.record["notes"]]
         write_image(task.output, source, filled)
-        if task.record is not None:
-            write_atomically(task.record, json.dumps(outcome.record, indent=1).encode())
-        if task.synthetic is not None:
-            write_atomically(task.synthetic, encode_mask(find_synthetic(pixels, arguments)))
+        planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
+        write_beside(task, outcome, read_holes(outcome.record, planes))
     except MemoryError:
         outcome.error = f"{task.input} does not fit into memory"
     except (ValueError, ImportError, OSError, RuntimeError) as error:
         words = str(error)
         outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
     return outcome
+
+
+def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device: str) -> Outcome:
+    """Repeat the fill of a record on its image; a note says whether the result is the same, or what differs.
+
+    Parameters
+    ----------
+    task
+        Its record is not used.
+    record
+        Of the fill, as ``--record`` wrote it.
+    model
+        The file of the model, when it is none of the bundled ones.
+    device
+        ``auto``: the record's.
+    """
+    outcome = Outcome(task)
+    try:
+        source = read_image(task.input)
+        check_output(task.output, source)
+        pixels = source.pixels[*_visible(source)]
+        planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
+        for name, found in (("shape", list(pixels.shape)), ("dtype", str(pixels.dtype))):
+            if record.get(name) != found:
+                raise ValueError(f"the record is of an image of {name} {record.get(name)}, this one has {found}")
+        mask = read_holes(record, planes)
+        provider = str(record.get("provider", "")) or CPU
+        inpainter = Inpainter(
+            model or f"{record.get('model')}.{record.get('precision')}", device if device != "auto" else provider,
+            record.get("threads"),
+        )  # fmt: skip
+        filled = source.pixels.copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            filled[*_visible(source)] = inpainter.fill(
+                pixels, mask, seam=bool(record.get("seam", True)), channel_axis=source.channel_axis
+            )
+        outcome.record = inpainter.last_record or {}
+        differences = find_differences(record, outcome.record)
+        same = (
+            "the result is the same, bit for bit"
+            if not differences
+            else f"the result differs: {'; '.join(differences)}"
+        )
+        outcome.notes += [*source.notes, f"{task.input}: {same}"]
+        write_image(task.output, source, filled)
+        write_beside(task, outcome, mask)
+    except MemoryError:
+        outcome.error = f"{task.input} does not fit into memory"
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        outcome.error = f"{task.input}: {error}"
+    return outcome
+
+
+def write_beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_]) -> None:
+    """Write the record, and the mask of what was made up, where they are asked for."""
+    if task.record is not None:
+        write_atomically(task.record, json.dumps(outcome.record, indent=1).encode())
+    if task.synthetic is not None:
+        write_atomically(task.synthetic, encode_mask(mask))
 
 
 def plan_file(task: Task, options: Options, inpainter: Inpainter, note: Callable[[str], object]) -> Plan:
@@ -159,20 +218,11 @@ def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int, note: Ca
     return clipped
 
 
-def find_synthetic(pixels: NDArray[Any], arguments: dict[str, Any]) -> NDArray[np.bool_]:
-    """Return which pixels a fill makes up: bool, (H, W), or (N, H, W) for stacks whose planes differ, N planes."""
-    job = read_job(pixels, **arguments)
-    *leading, height, width, _ = job.source.shape
-    planes = np.zeros((int(np.prod(leading)), height, width), bool)
-    for number, index in enumerate(np.ndindex(*leading)):
-        for hole in job.holes.get(index, ()):
-            part = planes[number][hole.box.slices]
-            part |= True if hole.mask is None else hole.mask
-    return planes[0] if (planes == planes[:1]).all() else planes
-
-
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Return a PNG that is white where the mask is True; planes that differ stand below one another."""
+    """Return a PNG that is white where the mask, (..., H, W), is True; planes that differ stand below one another."""
+    planes = mask.reshape(-1, *mask.shape[-2:])
+    if (planes == planes[:1]).all():
+        mask = planes[0]
     buffer = BytesIO()
     Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG")
     return buffer.getvalue()

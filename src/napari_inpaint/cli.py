@@ -45,6 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
     parser.add_argument("--record", action="store_true", help="write how it was filled to OUTPUT.json")
+    parser.add_argument(
+        "--replay", type=Path, metavar="RECORD", help="repeat the fill of a record, and say if it is the same"
+    )
     parser.add_argument("--synthetic-mask", type=Path, metavar="FILE|DIR",
                         help="write which pixels were made up, as a png that is white there")  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
@@ -65,8 +68,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return print_devices()
     if not arguments.input:
         parser.error("name an image to fill")
-    if not arguments.box and arguments.mask is None and not arguments.nan:
-        parser.error("nothing to fill: give --box, --mask or --nan")
+    if arguments.replay is not None and (
+        arguments.box or arguments.mask or arguments.nan or arguments.grow or arguments.plan
+    ):
+        parser.error("--replay takes the holes from the record: leave out --box, --mask, --nan, --grow and --plan")
+    if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
+        parser.error("nothing to fill: give --box, --mask, --nan or --replay")
     if arguments.output is None and not arguments.plan:
         parser.error("say where to write with --output, or add --plan to write nothing")
     if arguments.output is not None and not arguments.output.name and not arguments.output.is_dir():
@@ -106,6 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
             heading = f"{task.input}: " if many else ""
             sys.stdout.write((json.dumps(words) if arguments.json else f"{heading}{plan}") + "\n")
         return 0
+    if arguments.replay is not None:
+        return replay(arguments, tasks)
     finished = [task for task in tasks if many and not arguments.overwrite and task.output.exists()]
     if not many:
         refuse_existing(tasks[0].written, arguments.overwrite)
@@ -118,6 +127,30 @@ def run(arguments: argparse.Namespace) -> int:
         skipped = f", {len(finished)} were there" if finished else ""
         say(f"{len(left) - failed} of {len(tasks)} files filled{skipped}{f', {failed} failed' if failed else ''}")
     return 1 if failed else 0
+
+
+def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
+    """Repeat the fill of a record; return 1 when it fails, or the result is another one."""
+    from napari_inpaint.batch import replay_file
+    from napari_inpaint.files import FileError
+
+    if len(tasks) != 1:
+        raise FileError(f"a record is of one image, not of {len(tasks)}")
+    refuse_existing(tasks[0].written, arguments.overwrite)
+    try:
+        record = json.loads(arguments.replay.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{arguments.replay} is no record: {error}") from error
+    if not isinstance(record, dict):
+        raise FileError(f"{arguments.replay} is no record")
+    outcome = replay_file(tasks[0], record, arguments.model, arguments.device)
+    for note in outcome.notes:
+        say(note)
+    if outcome.error:
+        say(outcome.error)
+        return 1
+    sys.stdout.write(describe(outcome, arguments.json) + "\n")
+    return 0 if record.get("result_sha256") == outcome.record["result_sha256"] else 1
 
 
 def fill_all(tasks: Sequence[Task], options: Options, arguments: argparse.Namespace, many: bool) -> int:

@@ -43,6 +43,7 @@ class CheckpointSession:
         self.device = choose_device(device)
         self.spec = describe(checkpoint)
         self.provider, self.cuda_problem = f"torch-{self.device.type}", ""
+        self.version = f"PyTorch {torch.__version__}"
         self.sha256 = hashlib.sha256((checkpoint.folder / GENERATOR).read_bytes()).hexdigest()
         self.network = checkpoint.network.to(self.device)
 

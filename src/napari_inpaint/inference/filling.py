@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import time
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def fill_windows(
     FillCancelledError, ValueError, RuntimeError
         As `Inpainter.fill`.
     """
-    groups = channel_groups(job.source.shape[-1])
+    groups, digest = channel_groups(job.source.shape[-1]), hashlib.sha256()
     ranges: list[IntensityRange] = []
     try:
         with session.stopping(cancel) as stop:
@@ -70,11 +71,14 @@ def fill_windows(
                 except RuntimeError:
                     stop_if(cancel)
                     raise
+                record.batch = max(record.batch, len(batch) if provider else 0)
                 record.network_seconds += time.perf_counter() - started if provider else 0
                 for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
                     where, pixels = crop.fill(completion, record.seam, lambda: stop_if(cancel))
                     box = where.shift(window.crop.y0, window.crop.x0)
-                    target.put(Patch(window.plane, box, group, pixels, crop.hole[where.slices]))
+                    mask = crop.hole[where.slices]
+                    target.put(Patch(window.plane, box, group, pixels, mask))
+                    digest.update(pixels[mask].tobytes())
                     ranges.append(crop.intensity)
                     if group == groups[-1]:
                         boxes = tuple(hole.box for hole in window.holes)
@@ -84,6 +88,7 @@ def fill_windows(
                         ranges.clear()
                         if on_progress is not None:
                             on_progress(len(record.windows), len(plan.windows))
+        record.result_sha256 = digest.hexdigest()
         stop_if(cancel)
     except BaseException:
         target.undo()

@@ -8,6 +8,7 @@ import functools
 import threading
 import time
 import warnings
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from napari_inpaint.inference.boxes import Box
 from napari_inpaint.inference.filling import FillCancelledError, fill_windows, stop_if
 from napari_inpaint.inference.holes import hash_holes
 from napari_inpaint.inference.job import is_lazy, read_job, to_whole
-from napari_inpaint.inference.loading import find_model, measure, open_session
+from napari_inpaint.inference.loading import describe_cpu, find_model, measure, open_session
 from napari_inpaint.inference.plan import Plan, plan_windows
 from napari_inpaint.inference.planes import check_out
 from napari_inpaint.inference.providers import refuse_fork
 from napari_inpaint.inference.record import Record
+from napari_inpaint.inference.replay import describe_holes
 from napari_inpaint.inference.stack import fill_lazily
 from napari_inpaint.inference.targets import InPlace, Kept
 from napari_inpaint.inference.tensors import channel_groups
@@ -236,7 +238,8 @@ class Inpainter:
         job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
         record = Record(napari_inpaint.__version__, seam=bool(seam), grow=int(grow), nan_is_hole=bool(nan_is_hole),
                         shape=tuple(job.source.array.shape), dtype=str(job.source.dtype), filled_pixels=job.pixels,
-                        mask_sha256=hash_holes(job.holes.items()))  # fmt: skip
+                        mask_sha256=hash_holes(job.holes.items()), holes=describe_holes(job.holes),
+                        created=datetime.now(UTC).isoformat(timespec="seconds"))  # fmt: skip
         stop_if(cancel)
         if job.holes:
             plan = self._plan(job)
@@ -257,7 +260,7 @@ class Inpainter:
             record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
             record.model_sha256, record.precision = session.sha256, session.spec.precision
             record.provider = next((window.provider for window in reversed(record.windows) if window.provider), "")
-            record.threads = self._arguments[2]
+            record.threads, record.runtime, record.machine = self._arguments[2], session.version, describe_cpu()
         if isinstance(target, Kept):
             target.copy_to(out, lambda: stop_if(cancel))
         record.seconds = time.perf_counter() - started

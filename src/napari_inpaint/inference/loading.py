@@ -125,6 +125,7 @@ def measure(session: Session) -> float:
     return min(times[1:]) / side**2
 
 
+@functools.cache
 def describe_cpu() -> str:
     """Return the CPU's model and what decides its speed: its instructions for 8 bits, and how many cores are ours."""
     try:

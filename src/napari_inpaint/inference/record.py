@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.tensors import IntensityRange
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class Record:
     licence: str = ""
     recipe: str = ""
     precision: str = ""
+    batch: int = 0
+    """How many windows went into one call of the network, at most."""
+    runtime: str = ""
+    """Version of ONNX Runtime."""
+    machine: str = ""
+    """The CPU; results of one provider may differ in the last bit between kinds of CPUs."""
     provider: str = ""
     """The ONNX Runtime provider that ran last; empty when all holes were interpolated from their rims."""
     threads: int | None = None
@@ -49,6 +55,12 @@ class Record:
     nan_is_hole: bool = False
     shape: tuple[int, ...] = ()
     dtype: str = ""
+    created: str = ""
+    """When, in UTC, ISO 8601."""
+    result_sha256: str = ""
+    """Of the filled pixels, window by window."""
+    holes: list[dict[str, Any]] = field(default_factory=list)
+    """What was filled, see `napari_inpaint.inference.replay`."""
     mask_sha256: str = ""
     """Of the holes, see `napari_inpaint.inference.holes.hash_holes`."""
     filled_pixels: int = 0
@@ -65,4 +77,4 @@ class Record:
         windows = [{field.name: getattr(window, field.name) for field in fields(window)} for window in self.windows]
         for window in windows:
             window["ranges"] = tuple(asdict(each) for each in window["ranges"])
-        return plain | {"windows": windows, "notes": list(self.notes)}
+        return plain | {"windows": windows, "notes": list(self.notes), "holes": list(self.holes)}

@@ -65,6 +65,8 @@ class Session:
         Of the model file.
     runtime : onnxruntime.InferenceSession
         What runs it.
+    version : str
+        Of ONNX Runtime.
 
     Raises
     ------
@@ -87,6 +89,7 @@ class Session:
             self.runtime = ort.InferenceSession(data, options, providers=providers)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             raise ValueError(f"{path} is not a model that ONNX Runtime can load: {_first_line(error)}") from error
+        self.version: str = ort.__version__
         self.provider: str = self.runtime.get_providers()[0]
         if self.provider != providers[0]:
             sentence = f"{providers[0]} did not start, {self.provider} would run instead"

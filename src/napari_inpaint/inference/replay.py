@@ -1,0 +1,109 @@
+"""The holes of a record, there and back, and whether a fill can be repeated from it."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_inpaint.inference.boxes import to_box
+from napari_inpaint.inference.record import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.holes import Hole
+
+COMPARED = ("model_sha256", "precision", "provider", "threads", "batch", "runtime", "machine", "version")
+"""Fields that decide the bits of a result, with the image and its holes."""
+
+
+def describe_holes(holes: Mapping[tuple[int, ...], Sequence[Hole]]) -> list[dict[str, Any]]:
+    """Return holes as plain types.
+
+    Parameters
+    ----------
+    holes
+        By plane, as in `Job.holes`.
+
+    Returns
+    -------
+    list
+        For planes with the same holes: ``planes``, their indices; ``boxes``; ``masks``, for each box None where it is
+        the hole, or its pixels, row by row: bits, deflated, in base64.
+    """
+    groups: dict[int, tuple[list[tuple[int, ...]], Sequence[Hole]]] = {}
+    for plane, members in holes.items():
+        groups.setdefault(id(members), ([], members))[0].append(plane)
+    return [
+        {"planes": planes, "boxes": [hole.box for hole in members], "masks": [_encode(hole) for hole in members]}
+        for planes, members in groups.values()
+    ]
+
+
+def read_holes(record: Mapping[str, Any], planes: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the mask of a record.
+
+    Parameters
+    ----------
+    record
+        Of a fill.
+    planes
+        The shape of the image's planes: (..., H, W).
+
+    Returns
+    -------
+    bool array of the shape ``planes``
+
+    Raises
+    ------
+    ValueError
+        When the record is damaged, does not fit the image, or is of a newer version.
+    """
+    schema = record.get("schema")
+    if not isinstance(schema, int) or schema > SCHEMA or "holes" not in record:
+        raise ValueError(f"this is no record that can be repeated: it has schema {schema!r}, not {SCHEMA}")
+    mask = np.zeros(planes, bool)
+    height, width = planes[-2:]
+    try:
+        for group in record["holes"]:
+            for box, encoded in zip(map(to_box, group["boxes"]), group["masks"], strict=True):
+                if box.clip(height, width) != box:
+                    raise ValueError(f"a hole at {tuple(box)} lies outside the image of {height} x {width} pixels")
+                pixels = True if encoded is None else _decode(encoded, box.height, box.width)
+                for plane in group["planes"]:
+                    mask[tuple(plane)][box.slices] |= pixels
+    except (KeyError, TypeError, IndexError, zlib.error) as error:
+        raise ValueError(f"the record is damaged, or of another image: {error}") from error
+    return mask
+
+
+def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two records of one fill, in words; nothing when the results are the same bits."""
+    if before.get("result_sha256") == after.get("result_sha256"):
+        return []
+    differences = [
+        f"{name} was {before.get(name)!r}, now {after.get(name)!r}"
+        for name in COMPARED if before.get(name) != after.get(name)
+    ]  # fmt: skip
+    return differences or ["the image is not the one that was filled"]
+
+
+def _encode(hole: Hole) -> str | None:
+    if hole.mask is None:
+        return None
+    return base64.b64encode(zlib.compress(np.packbits(hole.mask).tobytes())).decode()
+
+
+def _decode(text: str, height: int, width: int) -> NDArray[np.bool_]:
+    size = -(-height * width // 8)
+    decoder = zlib.decompressobj()
+    bits = decoder.decompress(base64.b64decode(text, validate=True), size + 1)  # no more, whatever it claims to hold
+    if len(bits) != size:
+        raise ValueError(f"a hole of {height} x {width} pixels has {len(bits)} bytes, not {size}")
+    unpacked = np.unpackbits(np.frombuffer(bits, np.uint8), count=height * width)
+    return unpacked.reshape(height, width).astype(bool)

@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_inpaint.inference.boxes import Box
+from napari_inpaint.inference.holes import Hole, find_holes
+from napari_inpaint.inference.record import SCHEMA
+from napari_inpaint.inference.replay import describe_holes, find_differences, read_holes
+
+
+def as_record(holes):
+    return json.loads(json.dumps({"schema": SCHEMA, "holes": describe_holes(holes)}))
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**32 - 1), st.floats(0, 1))
+def test_holes_there_and_back(height, width, seed, density):
+    masks = np.random.default_rng(seed).random((3, height, width)) < density
+    masks[2] = masks[0]
+    found = {(n,): find_holes(height, width, mask, [], 0) for n, mask in enumerate(masks)}
+    np.testing.assert_array_equal(read_holes(as_record(found), masks.shape), masks)
+
+
+def test_planes_with_the_same_holes_are_written_once():
+    holes = find_holes(50, 60, np.eye(50, 60, dtype=bool), [Box(5, 20, 9, 30)], 0)
+    record = as_record({(n,): holes for n in range(1000)})
+    assert len(record["holes"]) == 1
+    assert record["holes"][0]["masks"][0] is not None
+    assert None in record["holes"][0]["masks"]
+    assert read_holes(record, (1000, 50, 60)).sum() == 1000 * (50 + 40)
+
+
+def damage(record, **changes):
+    return record | {"holes": [record["holes"][0] | changes]}
+
+
+GOOD = as_record({(): [Hole(Box(2, 3, 10, 12), np.eye(8, 9, dtype=bool))]})
+BOMB = describe_holes({(): [Hole(Box(0, 0, 4000, 4000), np.eye(4000, dtype=bool))]})[0]["masks"]
+BAD = {
+    "no record": {}, "of a newer version": GOOD | {"schema": SCHEMA + 1},
+    "holes of another kind": GOOD | {"holes": [5]},
+    "outside the image": damage(GOOD, boxes=[[2, 3, 10, 120]]), "an empty box": damage(GOOD, boxes=[[2, 3, 2, 12]]),
+    "no base64": damage(GOOD, masks=["%%%"]), "not deflated": damage(GOOD, masks=["AAAA"]),
+    "of another size": damage(GOOD, boxes=[[2, 3, 10, 13]]), "more than it should hold": damage(GOOD, masks=BOMB),
+    "no such plane": damage(GOOD, planes=[[7]]), "fewer masks than boxes": damage(GOOD, masks=[]),
+    "masks of another kind": damage(GOOD, masks=[7]), "planes of another kind": damage(GOOD, planes=[5]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("record", BAD.values(), ids=BAD)
+def test_damaged_records_are_refused(record):
+    assert read_holes(GOOD, (40, 50)).sum() == 8
+    with pytest.raises(ValueError, match=r"."):
+        read_holes(record, (40, 50))
+
+
+def test_what_differs_is_named():
+    before = {"result_sha256": "a", "threads": 2, "provider": "CPU", "windows": [1]}
+    assert find_differences(before, before | {"windows": [2]}) == []
+    assert find_differences(before, before | {"result_sha256": "b", "threads": 1}) == ["threads was 2, now 1"]
+    assert find_differences(before, before | {"result_sha256": "b"}) == ["the image is not the one that was filled"]
