@@ -169,7 +169,7 @@ def iterate_batches(make: Callable[[int], Batch], first: int, end: int, ahead: b
     Parameters
     ----------
     ahead
-        Make the next batch in a thread while a step runs; for data on the host of another device.
+        Make the next batches in threads while a step runs on another device.
     """
     if not ahead:
         for step in range(first, end):

@@ -155,6 +155,7 @@ class Models:
         network = recipe.network.build()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(network, use_buffers=True).to(fabric.device)
+        self.average.n_averaged = self.average.n_averaged.cpu()  # asking a device for it would wait for the step
         self.completer = Player(network, fabric, recipe.train.compile)
         self.adversaries = [Adversary(config, fabric) for config in recipe.critics]
         self.factor = 1.0

@@ -82,7 +82,7 @@ class Run:
         def make(step: int) -> Batch:
             return self.crops.batch(self.recipe, step, self.fabric.global_rank, self.fabric.world_size)
 
-        ahead = self.fabric.device.type != "cpu" and not self.crops.resident
+        ahead = self.fabric.device.type != "cpu"  # there Python is what a batch of many small operations waits for
         return iterate_batches(make, self.progress.step, self.recipe.train.steps, ahead)
 
     def validation(self) -> Iterator[Batch]:
