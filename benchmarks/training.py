@@ -1,6 +1,6 @@
 """How fast training is, and where its time goes.
 
-    python benchmarks/training.py DATASET [--width 1] [--crop 256] [--batch 32] [--json]
+    python benchmarks/training.py DATASET [--width 1] [--crop 256] [--batch 32] [--precision bf16-mixed] [--json FILE]
 
 Times steps of the recipe landscape, reconstruction and joint (one update of the critics and one of the completion
 network a step), for every combination of padding (torch's, or joined mirrored slices), torch.compile and precision.
@@ -23,7 +23,7 @@ from inpaint_training import layers
 from inpaint_training.adversarial import gradient_penalty
 from inpaint_training.batches import Crops
 from inpaint_training.dataset import PhotoDataset
-from inpaint_training.machine import Machine
+from inpaint_training.machine import PRECISIONS, Machine
 from inpaint_training.models import Models
 from inpaint_training.recipes import load_recipe
 from inpaint_training.steps import see, train_step
@@ -121,8 +121,11 @@ def main():
     parser.add_argument("--width", type=float, default=1.0 if cuda else 0.25)
     parser.add_argument("--crop", type=int, default=256 if cuda else 128)
     parser.add_argument("--batch", type=int, default=32 if cuda else 8)
+    parser.add_argument("--precision", action="append", choices=PRECISIONS, help="can be repeated; default: both")
     parser.add_argument("--rounds", type=int, default=20 if cuda else 3, help="timed steps")
-    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a minute each")
+    parser.add_argument(
+        "--compile", action="append", choices=("off", "on"), help="default: both; on takes a minute each"
+    )
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
     arguments = parser.parse_args()
 
@@ -137,12 +140,12 @@ def main():
 
     rows = []
     print(f"| objective | pad | compile | precision | {' | '.join(COLUMNS)} |\n|{'---|' * (4 + len(COLUMNS))}")
-    for precision, compiled, flips in itertools.product(("32-true", "bf16-mixed"), (False, True), (False, True)):
-        if compiled and arguments.no_compile:
-            continue
+    for precision, compiled, flips in itertools.product(
+        arguments.precision or PRECISIONS, arguments.compile or ("off", "on"), (False, True)
+    ):
         layers.FLIP_PAD = flips
         fabric = Machine(precision=precision).launch()
-        recipe = load_recipe("landscape", [*map(str, size), "--train.compile", str(compiled).lower()])
+        recipe = load_recipe("landscape", [*map(str, size), "--train.compile", str(compiled == "on").lower()])
         dataset = PhotoDataset(arguments.dataset, arguments.crop)
         crops = Crops(dataset, range(len(dataset)), fabric.device)
         models = Models(recipe, fabric)
@@ -150,7 +153,7 @@ def main():
         for step, objective in ((0, "reconstruction"), (2, "joint")):
             row = measure(models, crops, recipe, step, rate, arguments.rounds)
             pad = "flips" if flips else "F.pad"
-            names = {"objective": objective, "pad": pad, "compile": "on" if compiled else "off", "precision": precision}
+            names = {"objective": objective, "pad": pad, "compile": compiled, "precision": precision}
             rows.append(names | row)
             numbers = (f"{row[c]:.0f}" if row[c] >= 100 else f"{row[c]:.3g}" for c in COLUMNS)
             print(f"| {' | '.join(names.values())} | {' | '.join(numbers)} |", flush=True)

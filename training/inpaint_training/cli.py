@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   inpaint-train fit --recipe compact --data data/landscapes --out runs/wide --network.width 0.5 --phases.0.batch 8
   inpaint-train fit --recipe compact --data data/landscapes --out runs/compact --resume
   inpaint-train blend runs/compact/step-0004800 runs/compact --share 0.4
+  inpaint-train widen weights/compact runs/start --width 1
 """
 
 
@@ -56,6 +57,11 @@ def build_parser() -> argparse.ArgumentParser:
     blend.add_argument("b", type=Path, help="one that grew from it")
     blend.add_argument("--share", type=float, required=True, help="of B, 0 to 1")
     blend.add_argument("--out", type=Path, metavar="CHECKPOINT", help="folder to write; beside B when left out")
+
+    widen = commands.add_parser("widen", help="grow a trained network; it completes as before", allow_abbrev=False)
+    widen.add_argument("checkpoint", type=Path, help="of a narrower network, or a run")
+    widen.add_argument("out", type=Path, help="folder to write, for fit --from")
+    widen.add_argument("--width", type=float, required=True, help="of the new network; 1 is that of the paper")
 
     commands.add_parser("recipes", help="list the bundled recipes", allow_abbrev=False)
     return parser
@@ -140,6 +146,14 @@ def run_blend(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     return 0
 
 
+def run_widen(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Grow a network and name the new checkpoint."""
+    from inpaint_training.widen import widen
+
+    sys.stdout.write(f"{widen(arguments.checkpoint, arguments.width, arguments.out)}\n")
+    return 0
+
+
 def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     """List the bundled recipes."""
     from inpaint_training.recipes import bundled_recipes, load_recipe
@@ -149,7 +163,7 @@ def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS = {"pack": run_pack, "fit": run_fit, "blend": run_blend, "recipes": run_recipes}
+COMMANDS = {"pack": run_pack, "fit": run_fit, "blend": run_blend, "widen": run_widen, "recipes": run_recipes}
 
 if __name__ == "__main__":
     sys.exit(main())
