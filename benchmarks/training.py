@@ -132,7 +132,7 @@ def main():
     size = ["--network.width", arguments.width, "--train.steps", 4, "--phases.1.share", 0, "--phases.2.share", 0]
     for index in (0, 3):
         size += [f"--phases.{index}.crop", arguments.crop, f"--phases.{index}.batch", arguments.batch,
-                 f"--phases.{index}.holes", f"{{kind: boxes, side_min: 24, side_max: {arguments.crop // 2}}}",
+                 f"--phases.{index}.holes", f"{{kind: boxes, side_min: 24, side_max: {arguments.crop // 2 - 8}}}",
                  f"--phases.{index}.share", 1]  # fmt: skip
     for index in (0, 1):
         size += [f"--critics.{index}.width", arguments.width / 2]

