@@ -24,3 +24,11 @@ def photo():
 @pytest.fixture(scope="session")
 def inpainter():
     return Inpainter("compact", device="cpu")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_default_model():
+    """Who names no model gets the small one here: the best one takes ten times as long."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("napari_inpaint.inference.loading.DEFAULT", "compact")
+        yield

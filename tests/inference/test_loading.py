@@ -8,7 +8,7 @@ from napari_inpaint.inference.loading import describe_cpu, fastest_on_cpu, find_
 from napari_inpaint.inference.providers import CPU, CUDA
 from napari_inpaint.models import DEFAULT, bundled_models
 
-FILES = bundled_models()[DEFAULT]
+FILES = bundled_models()["compact"]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def pretend_speeds(monkeypatch, **seconds):
 
 
 def test_models_are_found_by_name_and_by_path():
-    assert find_model(None) == find_model("compact") == FILES
+    assert find_model("compact") == FILES
     assert set(FILES) == {"fp32", "fp16", "int8"}
     for precision, path in FILES.items():
         assert find_model(f"compact.{precision}") == find_model(path) == find_model(str(path)) == {"": path}
@@ -53,6 +53,18 @@ def test_the_fastest_precision_is_measured_once_and_kept(cache, monkeypatch, fp3
     assert list(json.loads(cache.read_text()).values()) == [chosen]
     fastest_on_cpu(FILES, 1)  # another number of threads is measured by itself
     assert len(measured) == 4
+
+
+def test_the_default_is_bundled(monkeypatch):
+    monkeypatch.setattr(loading, "DEFAULT", DEFAULT)
+    assert find_model(None) == bundled_models()[DEFAULT]
+
+
+def test_without_fp32_half_precision_stands_for_it(cache, monkeypatch):
+    measured = pretend_speeds(monkeypatch, fp16=1, int8=2)
+    files = {precision: FILES[precision] for precision in ("fp16", "int8")}
+    assert fastest_on_cpu(files, None) == "fp16"
+    assert sorted(measured) == ["fp16", "int8"]
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"x": 3}', "{", "[" * 200_000, "null"])

@@ -8,9 +8,9 @@ import pytest
 
 from napari_inpaint.inference.providers import CPU, CUDA, find_cuda_problem
 from napari_inpaint.inference.session import Session
-from napari_inpaint.models import DEFAULT, bundled_models
+from napari_inpaint.models import bundled_models
 
-BUNDLED = bundled_models()[DEFAULT]["fp32"]
+BUNDLED = bundled_models()["compact"]["fp32"]
 
 
 def case(count, side=64):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GAIN = 1.1
-"""int8 must be this many times as fast as fp32, which is a little better, to be chosen."""
+"""int8 must be this many times as fast as floats, which are a little better, to be chosen."""
 
 _opening = threading.RLock()
 
@@ -78,7 +78,7 @@ def open_session(model: str | Path | None, device: str = "auto", threads: int | 
             if session.provider != CPU:
                 return session
         elif provider != CPU:
-            return _open(files["fp32"], device, threads)
+            return _open(files[_float(files)], device, threads)
         return _open(files[fastest_on_cpu(files, threads)], device, threads)
 
 
@@ -95,8 +95,9 @@ def fastest_on_cpu(files: Mapping[str, Path], threads: int | None) -> str:
     threads
         Of the CPU provider.
     """
-    if not {"fp32", "int8"} <= set(files):
-        return "fp32" if "fp32" in files else next(iter(files))
+    exact = _float(files)
+    if "int8" not in files or exact == "int8":
+        return exact
     ort = import_onnxruntime()
     cache = Path(platformdirs.user_cache_dir("napari-inpaint", appauthor=False)) / "precision.json"
     key = "; ".join((
@@ -104,12 +105,17 @@ def fastest_on_cpu(files: Mapping[str, Path], threads: int | None) -> str:
         f"ONNX Runtime {ort.__version__}", f"{threads or 'all'} threads", describe_cpu(),
     ))  # fmt: skip
     known = _read_cache(cache)
-    if known.get(key) in ("fp32", "int8"):
+    if known.get(key) in (exact, "int8"):
         return known[key]
-    speed = {precision: measure(_open(files[precision], "cpu", threads)) for precision in ("fp32", "int8")}
-    known[key] = "int8" if speed["int8"] * GAIN < speed["fp32"] else "fp32"
+    speed = {precision: measure(_open(files[precision], "cpu", threads)) for precision in (exact, "int8")}
+    known[key] = "int8" if speed["int8"] * GAIN < speed[exact] else exact
     _write_cache(cache, known)
     return known[key]
+
+
+def _float(files: Mapping[str, Path]) -> str:
+    """Return the most exact precision."""
+    return next(precision for precision in ("fp32", "fp16", *files) if precision in files)
 
 
 def measure(session: Session) -> float:
