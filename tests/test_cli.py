@@ -214,6 +214,19 @@ def test_masks_by_name(scans, capsys):
     assert "0 of 3 files filled, 2 were there, 1 failed" in printed.err
 
 
+def test_self_check_prints_a_table_and_writes_nothing(tmp_path, png, capsys):
+    words = [str(png), "--box", "100", "120", "130", "160", "--self-check"]
+    assert main(words) == 0
+    table = capsys.readouterr().out
+    assert "8 known places beside 1 holes" in table
+    assert [line.split()[0] for line in table.splitlines()[-4:]] == ["fill", "pull-push", "telea", "biharmonic"]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"]["fill"]["l1"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+    with pytest.raises(SystemExit):
+        main([*words, "--plan"])
+
+
 def test_plans_of_a_folder(scans, capsys):
     (scans / "in/broken.png").unlink()
     assert main([str(scans / "in"), "--box", "30", "40", "70", "90", "--plan", "--json"]) == 0

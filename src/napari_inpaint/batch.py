@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_inpaint.codecs import ImageFile
     from napari_inpaint.inference.boxes import Box
+    from napari_inpaint.inference.check import SelfCheck
     from napari_inpaint.inference.plan import Plan
     from napari_inpaint.tasks import Task
 
@@ -176,6 +177,20 @@ def plan_file(task: Task, options: Options, inpainter: Inpainter, note: Callable
     """
     pixels, arguments = prepare(read_image(task.input), task, options, note)
     return inpainter.plan(pixels, **arguments)
+
+
+def check_file(task: Task, options: Options, inpainter: Inpainter, note: Callable[[str], object]) -> SelfCheck:
+    """Return what filling the file is worth.
+
+    Raises
+    ------
+    ValueError
+        As `Inpainter.self_check`, and when a file cannot be read.
+    """
+    pixels, arguments = prepare(read_image(task.input), task, options, note)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the table has them too
+        return inpainter.self_check(pixels, seam=options.seam, **arguments)
 
 
 def prepare(

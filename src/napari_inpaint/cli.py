@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   inpaint-fill plate.tif -o filled.tif --mask dust.png --grow 2 --record
   inpaint-fill scans/ -o filled/ --mask masks/ --jobs 4        # finished files are skipped on a second run
   inpaint-fill plate.tif --mask dust.png --plan
+  inpaint-fill plate.tif --mask dust.png --self-check           # how far the fills are from the truth, on this image
   inpaint-fill --check-devices
 """
 
@@ -51,6 +52,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--synthetic-mask", type=Path, metavar="FILE|DIR",
                         help="write which pixels were made up, as a png that is white there")  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
+    parser.add_argument(
+        "--self-check", action="store_true", help="hide known places near the holes, and print how close fills come"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files to fill at once, each in a process")
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, a line for each file")
@@ -68,14 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return print_devices()
     if not arguments.input:
         parser.error("name an image to fill")
+    only_look = arguments.plan or arguments.self_check
     if arguments.replay is not None and (
-        arguments.box or arguments.mask or arguments.nan or arguments.grow or arguments.plan
+        arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look
     ):
-        parser.error("--replay takes the holes from the record: leave out --box, --mask, --nan, --grow and --plan")
+        parser.error("--replay takes the holes from the record: leave out --box, --mask, --nan, --grow, --plan and "
+                     "--self-check")  # fmt: skip
     if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
         parser.error("nothing to fill: give --box, --mask, --nan or --replay")
-    if arguments.output is None and not arguments.plan:
-        parser.error("say where to write with --output, or add --plan to write nothing")
+    if arguments.output is None and not only_look:
+        parser.error("say where to write with --output, or add --plan or --self-check to write nothing")
+    if arguments.plan and arguments.self_check:
+        parser.error("--plan and --self-check are two questions: ask one at a time")
     if arguments.output is not None and not arguments.output.name and not arguments.output.is_dir():
         parser.error(f"--output must name a file or a folder, not {str(arguments.output)!r}")
     if arguments.grow < 0:
@@ -98,20 +106,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
-    from napari_inpaint.batch import Options, plan_file
+    from napari_inpaint.batch import Options, check_file, plan_file
     from napari_inpaint.inference.inpainter import Inpainter
     from napari_inpaint.tasks import plan_tasks
 
     options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
     output = arguments.output or Path()
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record)
-    if arguments.plan:
-        inpainter = Inpainter(arguments.model, arguments.device)
+    if arguments.plan or arguments.self_check:
+        inpainter, look = Inpainter(arguments.model, arguments.device), plan_file if arguments.plan else check_file
         for task in tasks:
-            plan = plan_file(task, options, inpainter, say)
-            words = {"input": str(task.input), **plan.to_dict()}
+            answer = look(task, options, inpainter, say)
+            words = {"input": str(task.input), **answer.to_dict()}
             heading = f"{task.input}: " if many else ""
-            sys.stdout.write((json.dumps(words) if arguments.json else f"{heading}{plan}") + "\n")
+            sys.stdout.write((json.dumps(words) if arguments.json else f"{heading}{answer}") + "\n")
         return 0
     if arguments.replay is not None:
         return replay(arguments, tasks)

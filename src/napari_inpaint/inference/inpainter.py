@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import threading
@@ -15,6 +16,7 @@ import numpy as np
 
 import napari_inpaint
 from napari_inpaint.inference.boxes import Box
+from napari_inpaint.inference.check import SelfCheck, check
 from napari_inpaint.inference.filling import FillCancelledError, fill_windows, stop_if
 from napari_inpaint.inference.holes import hash_holes
 from napari_inpaint.inference.job import is_lazy, read_job, to_whole
@@ -266,6 +268,61 @@ class Inpainter:
         record.seconds = time.perf_counter() - started
         self._own.record = self._record = record
         return result
+
+    def self_check(
+        self,
+        image: ArrayLike,
+        mask: ArrayLike | None = None,
+        boxes: Iterable[Iterable[int]] | None = None,
+        *,
+        grow: int = 0,
+        seam: bool = True,
+        channel_axis: ChannelAxis = "auto",
+        nan_is_hole: bool = False,
+        places: int = 8,
+        cancel: Event | None = None,
+    ) -> SelfCheck:
+        """Say what `fill` is worth on this very image.
+
+        Known pixels beside the holes, of the same size and shape, are hidden, filled as the holes would be, and
+        compared with what was there; so are pull-push, and Telea's method and biharmonic equations where OpenCV and
+        scikit-image are installed, on the same places. `last_record` stays.
+
+        Parameters
+        ----------
+        places
+            How many places are hidden at most, of the largest holes first.
+        cancel : threading.Event, optional
+            When it is set, a running network call ends.
+
+        Other parameters and errors are those of `fill`.
+
+        Returns
+        -------
+        SelfCheck
+            Scores of every method, place by place and in the mean; ``print`` shows a table.
+
+        Warns
+        -----
+        UserWarning
+            When a classical method comes closer than the fill, a hole is larger than the network was trained on, or
+            nothing can be hidden.
+        """
+        probe = copy.copy(self)
+        probe._own = threading.local()
+        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
+        notes = self._plan(job).notes
+
+        def fill(pixels: Any, mask: Any) -> Any:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # the note says it
+                return probe.fill(pixels, mask, seam=seam, channel_axis=-1, cancel=cancel)
+
+        most = to_whole(places, "places", 1, 10_000)
+        report = check(job, fill, self.session.spec.name, most, notes, cancel)
+        for note in report.notes:
+            warnings.warn(note, stacklevel=2)
+        return report
 
     def _plan(self, job: Job, estimate: bool = False) -> Plan:
         height, width, channels = job.source.shape[-3:]

@@ -1,0 +1,285 @@
+"""What a fill is worth on this very image: known pixels beside the holes are hidden, filled and compared."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_inpaint.inference.filling import stop_if
+from napari_inpaint.inference.pullpush import pullpush_fill
+from napari_inpaint.inference.tensors import RGB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.boxes import Box
+    from napari_inpaint.inference.holes import Hole
+    from napari_inpaint.inference.job import Job
+    from napari_inpaint.inference.session import Event
+
+    Filler = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
+    """From (H, W, C) values around [0, 1] and a mask (H, W) to the filled values."""
+
+OURS = "fill"
+GAP = 4
+"""Known pixels that must lie between a hidden place and the holes."""
+RINGS = 8
+"""How many times its own size a place may lie away from its hole."""
+CONTEXT = 256
+"""What the fill sees around a hidden place, in pixels; at least twice the place's size."""
+CLASSICAL_CONTEXT = 48
+"""Likewise the classical methods, which look no further."""
+SLOW = 1 << 15
+"""Places of more pixels are not filled by biharmonic equations: minutes each."""
+SSIM_WINDOW = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How close a fill of hidden pixels came to them."""
+
+    l1: float
+    """Mean absolute difference, in percent of the range of the intensities around."""
+    psnr: float
+    """Peak signal-to-noise ratio over the same range, in dB; at most 60."""
+    ssim: float
+    """Structural similarity; Wang et al. 2004, uniform window of 7 pixels, of the windows in the hidden place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hidden place, and what every method made of it."""
+
+    plane: tuple[int, ...]
+    box: Box
+    hole: Box
+    """The bounding box of the hole that it stands for."""
+    scores: dict[str, Score]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """What `Inpainter.self_check` found; ``print`` shows a table."""
+
+    model: str
+    places: tuple[Place, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences about what to be careful with."""
+    scores: dict[str, Score] = field(default_factory=dict)
+    """The mean over all places of every method that ran on all of them; `OURS` is the fill itself."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return a table, and the notes."""
+        lines = list(self.notes)
+        if self.places:
+            holes = len({(place.plane, place.hole) for place in self.places})
+            names = {OURS: f"fill ({self.model})"}
+            lines += [
+                f"{len(self.places)} known places beside {holes} holes were hidden, filled and compared:",
+                f"{'method':24}{'L1 %':>8}{'PSNR':>8}{'SSIM':>8}",
+                *(f"{names.get(name, name):24}{score.l1:8.2f}{score.psnr:8.2f}{score.ssim:8.3f}"
+                  for name, score in self.scores.items()),
+            ]  # fmt: skip
+        return "\n".join(lines)
+
+
+def check(
+    job: Job, fill: Callable[..., NDArray[Any]], model: str, most: int, notes: tuple[str, ...], cancel: Event | None
+) -> SelfCheck:
+    """Hide, fill and compare.
+
+    Parameters
+    ----------
+    job
+        The image and its holes.
+    fill
+        Maps pixels (H, W, C) and a mask (H, W) to filled pixels, as the job's holes would be filled.
+    model
+        The model's name, for the table.
+    most
+        How many places are hidden.
+    notes
+        What else is to be said of these holes.
+    """
+    methods = classical_methods()
+    places: list[Place] = []
+    for plane, hole, moved in choose_places(job, most):
+        stop_if(cancel)
+        if place := try_place(job, plane, hole, moved, fill, methods):
+            places.append(place)
+        if len(places) == most:
+            break
+    if not places:
+        reason = "there is nothing to fill" if not job.holes else "no known place of a hole's size and shape is free"
+        return SelfCheck(model, (), (*notes, f"{reason}: nothing could be hidden and compared"))
+    common = [name for name in places[0].scores if all(name in place.scores for place in places)]
+    scores = {name: _mean([place.scores[name] for place in places]) for name in common}
+    best = min(scores, key=lambda name: scores[name].l1)
+    if best != OURS:
+        notes = (
+            *notes,
+            f"on this image {best} comes closer than the fill: L1 {scores[best].l1:.2f} % against "
+            f"{scores[OURS].l1:.2f} %",
+        )
+    return SelfCheck(model, tuple(places), notes, scores)
+
+
+def choose_places(job: Job, most: int) -> Iterator[tuple[tuple[int, ...], Hole, Hole]]:
+    """Yield plane, hole, and the hole moved to a known place nearby: of the largest holes first, in turns."""
+    height, width = job.source.shape[-3:-1]
+    holes = [(plane, hole) for plane, holes in job.holes.items() for hole in holes]
+    holes = sorted(holes, key=lambda each: -each[1].pixels)[:most]
+    boxes = {plane: np.array([hole.box for hole in job.holes[plane]]) for plane, _ in holes}
+    taken: dict[tuple[int, ...], list[Box]] = {plane: [] for plane in boxes}
+    active = [(plane, hole, _free_places(hole, job.holes[plane], boxes[plane], height, width)) for plane, hole in holes]
+    while active:
+        for entry in list(active):
+            plane, hole, free = entry
+            moved = next((m for m in free if not any(_overlap(m.box, box) for box in taken[plane])), None)
+            if moved is None:
+                active.remove(entry)
+                continue
+            taken[plane].append(moved.box)
+            yield plane, hole, moved
+
+
+def _free_places(
+    hole: Hole, holes: tuple[Hole, ...], boxes: NDArray[np.int64], height: int, width: int
+) -> Iterator[Hole]:
+    """Yield a hole moved in eight directions, ring by ring, to where all is known."""
+    step_y, step_x = hole.box.height + GAP, hole.box.width + GAP
+    for ring in range(1, RINGS + 1):
+        for dy, dx in ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (1, -1), (-1, -1), (1, 1)):
+            box = hole.box.shift(dy * ring * step_y, dx * ring * step_x)
+            if box.clip(height, width) != box:
+                continue
+            around = box.widen(GAP, height, width)
+            near = (boxes[:, 0] < around.y1) & (boxes[:, 2] > around.y0)
+            near &= (boxes[:, 1] < around.x1) & (boxes[:, 3] > around.x0)
+            if not _paint([holes[i] for i in np.flatnonzero(near)], around).any():
+                yield replace(hole, box=box, spans=(False, False))
+
+
+def try_place(
+    job: Job, plane: tuple[int, ...], hole: Hole, moved: Hole, fill: Callable[..., NDArray[Any]],
+    methods: dict[str, Filler],
+) -> Place | None:  # fmt: skip
+    """Hide a place and fill it with every method; None where the image has no finite pixels."""
+    *_, height, width, channels = job.source.shape
+    colours = slice(0, RGB if channels == RGB + 1 else channels)
+    region = moved.box.widen(max(CONTEXT, 2 * max(moved.box.height, moved.box.width)), height, width)
+    pixels = job.source.read(plane, region)  # H, W, C
+    unknown = _paint(job.holes[plane], region)  # H, W
+    if pixels.dtype.kind == "f":
+        unknown |= ~np.isfinite(pixels[..., colours]).all(-1)
+    hidden = _paint([moved], region)  # H, W
+    if (hidden & unknown).any():
+        return None
+    filled = fill(pixels, unknown | hidden)
+
+    crop = moved.box.widen(CLASSICAL_CONTEXT, height, width).shift(-region.y0, -region.x0).slices
+    hidden, unknown = hidden[crop], unknown[crop]
+    known = pixels[crop][~unknown][:, colours].astype(np.float64)
+    low, high = float(known.min()), float(known.max())
+    scale = high - low or 1.0
+
+    def normalise(x: NDArray[Any]) -> NDArray[np.float32]:
+        return ((x[..., colours].astype(np.float64) - low) / scale).astype(np.float32)
+
+    truth = np.where(unknown[..., None], np.float32(0), normalise(np.where(unknown[..., None], 0, pixels[crop])))
+    scores = {OURS: score(truth, normalise(np.where(hidden[..., None], filled[crop], pixels[crop])), hidden, unknown)}
+    visible = np.where(hidden[..., None], np.float32(0), truth)
+    for name, method in methods.items():
+        if name == "biharmonic" and moved.pixels > SLOW:
+            continue
+        composite = np.where(hidden[..., None], method(visible, hidden | unknown), truth)
+        scores[name] = score(truth, composite, hidden, unknown)
+    return Place(plane, moved.box, hole.box, scores)
+
+
+def score(
+    truth: NDArray[np.float32], filled: NDArray[Any], hidden: NDArray[np.bool_], unknown: NDArray[np.bool_]
+) -> Score:
+    """Compare (H, W, C) values in [0, 1] where they were hidden; what was never known counts nowhere."""
+    filled = np.where(unknown[..., None], truth, filled).astype(np.float64)
+    error = (filled - truth)[hidden]
+    power = max(float((error**2).mean()), 1e-6)
+    similar = ssim_map(truth.astype(np.float64), filled)[hidden]
+    return Score(100 * float(np.abs(error).mean()), -10 * math.log10(power), float(similar.mean()))
+
+
+def ssim_map(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the structural similarity of two (H, W, C) images in [0, 1] at every pixel: (H, W, C).
+
+    Wang, Bovik, Sheikh, Simoncelli 2004, equation 13, with a uniform window of 7 pixels.
+    """
+
+    def mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        averaged: NDArray[np.float64] = ndimage.uniform_filter(x, (SSIM_WINDOW, SSIM_WINDOW, 1))
+        return averaged
+
+    unbiased = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
+    mean_a, mean_b = mean(a), mean(b)
+    var_a, var_b = (unbiased * (mean(x * x) - m**2) for x, m in ((a, mean_a), (b, mean_b)))
+    covariance = unbiased * (mean(a * b) - mean_a * mean_b)
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return similarity / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+
+
+def classical_methods() -> dict[str, Filler]:
+    """Return the methods that can be imported.
+
+    Pull-push always; Telea 2004 with OpenCV; biharmonic equations, Damelin and Hoang 2018, with scikit-image.
+    """
+    methods: dict[str, Filler] = {
+        "pull-push": lambda image, mask: np.moveaxis(pullpush_fill(np.moveaxis(image, -1, 0), mask), 0, -1)
+    }
+    try:
+        import cv2
+
+        methods["telea"] = functools.partial(_fill_channels, lambda x, mask: cv2.inpaint(x, mask, 5, cv2.INPAINT_TELEA))
+    except ImportError:
+        pass
+    try:
+        from skimage.restoration import inpaint_biharmonic
+
+        methods["biharmonic"] = lambda image, mask: inpaint_biharmonic(image, mask, channel_axis=-1)
+    except ImportError:
+        pass
+    return methods
+
+
+def _fill_channels(
+    fill: Callable[..., NDArray[Any]], image: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> NDArray[Any]:  # fmt: skip
+    """Fill one channel after the other in 16 bits, as OpenCV wants more than eight."""
+    whole = np.rint(np.moveaxis(image.clip(0, 1), -1, 0) * 65535).astype(np.uint16)  # C, H, W
+    return np.stack([fill(channel, mask.astype(np.uint8)) for channel in whole], -1) / np.float32(65535)
+
+
+def _paint(holes: list[Hole] | tuple[Hole, ...], crop: Box) -> NDArray[np.bool_]:
+    canvas = np.zeros((crop.height, crop.width), bool)
+    for hole in holes:
+        hole.paint(canvas, crop)
+    return canvas
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a.y0 < b.y1 and b.y0 < a.y1 and a.x0 < b.x1 and b.x0 < a.x1
+
+
+def _mean(scores: list[Score]) -> Score:
+    return Score(*(float(np.mean([getattr(each, name) for each in scores])) for name in ("l1", "psnr", "ssim")))

@@ -1,0 +1,156 @@
+import json
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage.metrics import structural_similarity
+
+from napari_inpaint.inference.check import GAP, OURS, SelfCheck, choose_places, score, ssim_map
+from napari_inpaint.inference.inpainter import FillCancelledError
+from napari_inpaint.inference.job import read_job
+
+HOLES = [(100, 100, 140, 160), (300, 400, 330, 430)]
+
+
+def test_scores_are_those_of_the_hidden_pixels(inpainter, photo):
+    """What the table says is what anybody finds who hides the same place."""
+    report = inpainter.self_check(photo, boxes=HOLES, places=3)
+    assert len(report.places) == 3
+    for place in report.places:
+        mask = np.zeros(photo.shape[:2], bool)
+        for box in (place.box, *HOLES):
+            mask[box[0] : box[2], box[1] : box[3]] = True
+        filled = inpainter.fill(photo, mask)
+        error = (filled.astype(float) - photo)[place.box.slices]
+        around = place.box.widen(48, *photo.shape[:2]).slices
+        known = photo[around][~(mask[around] & ~_painted(photo, place.box)[around])]
+        span = float(known.max()) - float(known.min())
+        assert place.scores[OURS].l1 == pytest.approx(100 * np.abs(error).mean() / span, rel=0.02)
+    for name, mean in report.scores.items():
+        assert mean.l1 == pytest.approx(np.mean([place.scores[name].l1 for place in report.places]))
+    assert set(report.scores) == {OURS, "pull-push", "telea", "biharmonic"}
+
+
+def _painted(photo, box):
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[box.slices] = True
+    return mask
+
+
+def test_ssim_is_the_reference(photo):
+    a = photo[:80, :90].astype(np.float64) / 255
+    b = np.clip(a + np.random.default_rng(0).normal(0, 0.1, a.shape), 0, 1)
+    _, expected = structural_similarity(a, b, channel_axis=-1, data_range=1, full=True)
+    np.testing.assert_allclose(ssim_map(a, b)[4:-4, 4:-4], expected[4:-4, 4:-4], atol=1e-9)
+
+
+@given(st.data())
+def test_places_are_known_apart_and_near(data):
+    height, width = data.draw(st.tuples(st.integers(8, 120), st.integers(8, 120)))
+    boxes = []
+    for _ in range(data.draw(st.integers(1, 5))):
+        y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        boxes.append((y, x, data.draw(st.integers(y + 1, height)), data.draw(st.integers(x + 1, width))))
+    mask = np.zeros((height, width), bool)
+    for y0, x0, y1, x1 in boxes:
+        mask[y0:y1, x0:x1] = True
+    job = read_job(np.zeros((height, width), np.uint8), mask, None, 0, None, False)
+    hidden = np.zeros_like(mask)
+    for place, (plane, hole, moved) in zip(range(10), choose_places(job, 10), strict=False):
+        assert plane == (), place
+        assert (moved.box.height, moved.box.width) == (hole.box.height, hole.box.width)
+        assert moved.box.clip(height, width) == moved.box
+        assert not mask[moved.box.widen(GAP, height, width).slices].any()
+        assert not hidden[moved.box.slices].any()
+        hidden[moved.box.slices] = True
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4", "?", "i8"])
+@pytest.mark.parametrize("layout", ["grey", "rgb", "rgba", "stack"])
+def test_any_image_can_be_checked(inpainter, photo, dtype, layout):
+    image = {
+        "grey": photo[..., 0], "rgb": photo, "rgba": np.dstack([photo, photo[..., 0]]), "stack": photo[None, ..., 1]
+    }[layout]  # fmt: skip
+    image = (image > 99) if dtype == "?" else image.astype(dtype)
+    report = inpainter.self_check(image, boxes=[(90, 80, 120, 130)], places=1)
+    assert len(report.places) == 1
+    assert all(np.isfinite([s.l1, s.psnr, s.ssim]).all() for s in report.scores.values())
+
+
+def test_pixels_under_holes_and_beyond_do_not_matter(inpainter, photo):
+    image = photo.astype(np.float32)
+    spoilt = image.copy()
+    spoilt[100:140, 100:160] = np.nan
+    spoilt[90:95, 200:205] = np.inf
+    clean = image.copy()
+    clean[90:95, 200:205] = 0
+    options = {"boxes": [HOLES[0], (90, 200, 95, 205)], "places": 4}
+    assert inpainter.self_check(spoilt, **options).scores == inpainter.self_check(clean, **options).scores
+
+
+def test_what_is_not_finite_is_not_hidden(inpainter):
+    image = np.full((60, 200), np.nan, np.float32)
+    image[:, :70] = np.linspace(0, 1, 70)
+    with pytest.warns(UserWarning, match="nothing could be hidden"):
+        report = inpainter.self_check(image, boxes=[(10, 30, 50, 60)])
+    assert report.places == ()
+
+
+def test_it_warns_where_another_method_is_closer(inpainter):
+    ramp = np.add.outer(np.arange(200.0), np.arange(220.0)).astype(np.float32)
+    wave = np.sin(ramp / 9)  # no landscape
+    with pytest.warns(UserWarning, match=r"comes closer than the fill: L1 \d+\.\d\d % against"):
+        report = inpainter.self_check(wave, boxes=[(80, 80, 120, 120)], places=2)
+    assert "biharmonic" in str(report)
+
+
+def test_it_warns_of_holes_larger_than_trained(inpainter, photo):
+    with pytest.warns(UserWarning, match="trained on holes of 24 to 144"):
+        inpainter.self_check(photo, boxes=[(20, 10, 260, 250)], places=1)
+
+
+def test_no_free_place_is_said(inpainter, photo):
+    with pytest.warns(UserWarning, match="no known place"):
+        report = inpainter.self_check(photo, boxes=[(0, 0, 400, 600)])
+    assert str(report).endswith("nothing could be hidden and compared")
+
+
+def test_nothing_to_fill_is_said(inpainter, photo):
+    with pytest.warns(UserWarning, match="nothing to fill"):
+        inpainter.self_check(photo, np.zeros(photo.shape[:2], bool))
+
+
+def test_packages_that_are_missing_are_left_out(inpainter, photo, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setitem(sys.modules, "skimage.restoration", None)
+    report = inpainter.self_check(photo, boxes=HOLES[:1], places=1)
+    assert set(report.scores) == {OURS, "pull-push"}
+
+
+def test_the_last_record_stays(inpainter, photo):
+    inpainter.fill(photo, boxes=HOLES)
+    before = inpainter.last_record
+    inpainter.self_check(photo, boxes=HOLES[:1], places=1)
+    assert inpainter.last_record == before
+
+
+def test_it_can_be_cancelled_and_refuses_nonsense(inpainter, photo):
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(FillCancelledError):
+        inpainter.self_check(photo, boxes=HOLES, cancel=cancel)
+    with pytest.raises(ValueError, match="places must be a whole number"):
+        inpainter.self_check(photo, boxes=HOLES, places=0)
+
+
+def test_a_perfect_fill_and_json():
+    image = np.random.default_rng(0).random((20, 20, 1), np.float32)
+    hidden = np.zeros((20, 20), bool)
+    hidden[8:12, 8:12] = True
+    perfect = score(image, image, hidden, ~np.ones_like(hidden))
+    assert (perfect.l1, perfect.psnr, perfect.ssim) == (0, pytest.approx(60), pytest.approx(1))
+    report = SelfCheck("m", (), ("a note",), {OURS: perfect})
+    assert json.loads(json.dumps(report.to_dict()))["scores"][OURS]["l1"] == 0
