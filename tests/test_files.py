@@ -126,7 +126,7 @@ def test_unreadable_files_are_named(tmp_path, photo):
             with pytest.raises(FileError, match=f"broken-{name}"):
                 read_image(broken)
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(FileError, match=r"text\.png is no PNG, JPEG or TIFF"):
+    with pytest.raises(FileError, match=r"text\.png is no PNG, JPEG, WebP, TIFF"):
         read_image(tmp_path / "text.png")
     with pytest.raises(FileError, match="No such file"):
         read_image(tmp_path / "nothing.png")

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from napari_inpaint.codecs import ImageFile
 from napari_inpaint.files import FileError, check_output, read_image, read_mask, write_atomically, write_image
 from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.providers import CPU
 from napari_inpaint.inference.replay import find_differences, read_holes
+from napari_inpaint.zarrs import ZarrImage, copied, is_zarr, open_zarr, rebuild_levels, write_zarr_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_inpaint.codecs import ImageFile
     from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.check import SelfCheck
     from napari_inpaint.inference.plan import Plan
@@ -86,25 +88,66 @@ def fill_file(task: Task, options: Options, inpainter: Inpainter) -> Outcome:
     """Fill one file, and write it, its record and the mask of what was made up; or nothing, and say why."""
     outcome = Outcome(task)
     try:
-        source = read_image(task.input)
-        check_output(task.output, source)
-        outcome.notes += source.notes
-        pixels, arguments = prepare(source, task, options, outcome.notes.append)
-        filled = source.pixels.copy()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the record has them too
-            filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
-        outcome.record = inpainter.last_record or {}
-        outcome.notes += [f"{task.input}: {note}" for note in outcome.record["notes"]]
-        write_image(task.output, source, filled)
-        planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
-        write_beside(task, outcome, read_holes(outcome.record, planes))
+            (fill_store if is_zarr(task.input) else fill_image)(task, options, inpainter, outcome)
     except MemoryError:
         outcome.error = f"{task.input} does not fit into memory"
     except (ValueError, ImportError, OSError, RuntimeError) as error:
         words = str(error)
         outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
     return outcome
+
+
+def fill_image(task: Task, options: Options, inpainter: Inpainter, outcome: Outcome) -> None:
+    """Fill a file that is read as a whole."""
+    source = read_image(task.input)
+    check_output(task.output, source)
+    outcome.notes += source.notes
+    pixels, arguments = prepare(source, task, options, outcome.notes.append)
+    filled = source.pixels.copy()
+    filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
+    tell(outcome, inpainter)
+    write_image(task.output, source, filled, json.dumps(outcome.record) if task.record else None)
+    planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
+    write_beside(task, outcome, read_holes(outcome.record, planes))
+
+
+def fill_store(task: Task, options: Options, inpainter: Inpainter, outcome: Outcome) -> None:
+    """Fill a zarr store: only the chunks of windows are read and written again."""
+    open_zarr(task.input)  # before it is copied
+    with copied(task.input, task.output, task.overwrite) as copy:
+        image = open_zarr(copy, "r+")
+        pixels, arguments = prepare(as_file(image), task, options, outcome.notes.append)
+        inpainter.fill(pixels, seam=options.seam, out=pixels, **arguments)
+        tell(outcome, inpainter)
+        rebuild_levels(image, outcome.record)
+        if task.record is not None:
+            write_zarr_record(image, outcome.record)
+        planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != image.channel_axis)
+        write_beside(task, outcome, read_holes(outcome.record, planes) if task.synthetic else None)
+
+
+def tell(outcome: Outcome, inpainter: Inpainter) -> None:
+    """Take over the record of the fill, and its notes."""
+    outcome.record = inpainter.last_record or {}
+    outcome.notes += [f"{outcome.task.input}: {note}" for note in outcome.record["notes"]]
+
+
+def open_image(path: Path) -> ImageFile:
+    """Read an image, or open a zarr store without reading it.
+
+    Raises
+    ------
+    FileError
+        As `read_image` and `open_zarr`.
+    """
+    return as_file(open_zarr(path)) if is_zarr(path) else read_image(path)
+
+
+def as_file(image: ZarrImage) -> ImageFile:
+    """Describe a store like a file."""
+    return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR")
 
 
 def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device: str) -> Outcome:
@@ -123,6 +166,8 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     """
     outcome = Outcome(task)
     try:
+        if is_zarr(task.input):
+            raise FileError(f"{task.input}: the fill of a zarr store is repeated in Python, see the documentation")
         source = read_image(task.input)
         check_output(task.output, source)
         pixels = source.pixels[*_visible(source)]
@@ -150,7 +195,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
             else f"the result differs: {'; '.join(differences)}"
         )
         outcome.notes += [*source.notes, f"{task.input}: {same}"]
-        write_image(task.output, source, filled)
+        write_image(task.output, source, filled, json.dumps(outcome.record) if task.record else None)
         write_beside(task, outcome, mask)
     except MemoryError:
         outcome.error = f"{task.input} does not fit into memory"
@@ -159,11 +204,11 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     return outcome
 
 
-def write_beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_]) -> None:
+def write_beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_] | None) -> None:
     """Write the record, and the mask of what was made up, where they are asked for."""
     if task.record is not None:
         write_atomically(task.record, json.dumps(outcome.record, indent=1).encode())
-    if task.synthetic is not None:
+    if task.synthetic is not None and mask is not None:
         write_atomically(task.synthetic, encode_mask(mask))
 
 
@@ -175,7 +220,7 @@ def plan_file(task: Task, options: Options, inpainter: Inpainter, note: Callable
     ValueError
         As `Inpainter.plan`, and when a file cannot be read.
     """
-    pixels, arguments = prepare(read_image(task.input), task, options, note)
+    pixels, arguments = prepare(open_image(task.input), task, options, note)
     return inpainter.plan(pixels, **arguments)
 
 
@@ -187,7 +232,7 @@ def check_file(task: Task, options: Options, inpainter: Inpainter, note: Callabl
     ValueError
         As `Inpainter.self_check`, and when a file cannot be read.
     """
-    pixels, arguments = prepare(read_image(task.input), task, options, note)
+    pixels, arguments = prepare(open_image(task.input), task, options, note)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the table has them too
         return inpainter.self_check(pixels, seam=options.seam, **arguments)
@@ -206,10 +251,11 @@ def prepare(
     shape, axis = source.pixels.shape, source.channel_axis
     if len(shape) - (axis is not None) < 2:
         raise FileError(f"{source.path} has shape {shape}: no rows and columns")
-    height, width = [length for i, length in enumerate(shape) if i != axis][-2:]
-    mask = None if task.mask is None else read_mask(task.mask, (height, width))
-    boxes = clip_boxes(options.boxes, height, width, note)
-    return source.pixels[*_visible(source)], {
+    planes = tuple(length for i, length in enumerate(shape) if i != axis)
+    mask = None if task.mask is None else read_mask(task.mask, planes)
+    boxes = clip_boxes(options.boxes, planes[-2], planes[-1], note)
+    pixels = source.pixels[*_visible(source)] if source.alpha else source.pixels
+    return pixels, {
         "mask": mask, "boxes": boxes, "grow": options.grow, "channel_axis": axis, "nan_is_hole": options.nan_is_hole,
     }  # fmt: skip
 

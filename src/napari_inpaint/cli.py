@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import napari_inpaint
 
@@ -33,9 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("input", type=Path, nargs="*", metavar="INPUT",
-                        help="png, jpg or tif, any real dtype, stacks too; or folders of them")  # fmt: skip
+                        help="png, jpg, webp, tif, npy, zarr; stacks too; or folders of them; - is stdin")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT",
-                        help="a file of the same format; a folder for several inputs")  # fmt: skip
+                        help="a file of the same format; a folder for several inputs; - is stdout")  # fmt: skip
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
                         help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
     parser.add_argument("--mask", type=Path, metavar="FILE|DIR",
@@ -45,7 +45,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
-    parser.add_argument("--record", action="store_true", help="write how it was filled to OUTPUT.json")
+    parser.add_argument("--record", action="store_true",
+                        help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(
         "--replay", type=Path, metavar="RECORD", help="repeat the fill of a record, and say if it is the same"
     )
@@ -112,7 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
     output = arguments.output or Path()
-    tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record)
+    tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
+                             arguments.overwrite)  # fmt: skip
     if arguments.plan or arguments.self_check:
         inpainter, look = Inpainter(arguments.model, arguments.device), plan_file if arguments.plan else check_file
         for task in tasks:
@@ -140,24 +142,19 @@ def run(arguments: argparse.Namespace) -> int:
 def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
     """Repeat the fill of a record; return 1 when it fails, or the result is another one."""
     from napari_inpaint.batch import replay_file
-    from napari_inpaint.files import FileError
+    from napari_inpaint.files import FileError, read_record
 
     if len(tasks) != 1:
         raise FileError(f"a record is of one image, not of {len(tasks)}")
     refuse_existing(tasks[0].written, arguments.overwrite)
-    try:
-        record = json.loads(arguments.replay.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"{arguments.replay} is no record: {error}") from error
-    if not isinstance(record, dict):
-        raise FileError(f"{arguments.replay} is no record")
+    record = read_record(arguments.replay)
     outcome = replay_file(tasks[0], record, arguments.model, arguments.device)
     for note in outcome.notes:
         say(note)
     if outcome.error:
         say(outcome.error)
         return 1
-    sys.stdout.write(describe(outcome, arguments.json) + "\n")
+    stream(outcome.task).write(describe(outcome, arguments.json) + "\n")
     return 0 if record.get("result_sha256") == outcome.record["result_sha256"] else 1
 
 
@@ -179,9 +176,15 @@ def fill_all(tasks: Sequence[Task], options: Options, arguments: argparse.Namesp
                     failed += 1
                     say(outcome.error)
                     continue
-            with bar.external_write_mode(sys.stdout):
-                sys.stdout.write(describe(outcome, arguments.json) + "\n")
+            file = stream(outcome.task)
+            with bar.external_write_mode(file):
+                file.write(describe(outcome, arguments.json) + "\n")
     return failed
+
+
+def stream(task: Task) -> TextIO:
+    """Return where the line about a file goes: not to the image, when that goes to standard output."""
+    return sys.stderr if str(task.output) == "-" else sys.stdout
 
 
 def describe(outcome: Outcome, as_json: bool) -> str:
@@ -205,7 +208,7 @@ def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
     from napari_inpaint.files import FileError
 
     for path in paths:
-        if path.is_dir():
+        if path.is_dir() and path.suffix != ".zarr":
             raise FileError(f"{path} is a folder: name a file")
         if path.exists() and not overwrite:
             raise FileError(f"{path} exists: name another file, or add --overwrite")

@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF: pixels and everything else that a file holds, there and back."""
+"""PNG, JPEG, WebP, TIFF and NPY: pixels and everything else that a file holds, there and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -32,6 +32,12 @@ STRUCTURAL_TIFF_TAGS = {
 """Tags that describe the storage, or that are written on their own; all others are carried over."""
 
 
+RECORD_TAG = 65260
+"""Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
+LOSSY_WEBP = 90
+"""WebP does not say with what quality it was encoded."""
+
+
 class FileError(ValueError):
     """A file that cannot be read or written, and why."""
 
@@ -45,7 +51,7 @@ class ImageFile:
     """(H, W), (H, W, C), or with leading axes for a stack."""
     channel_axis: int | None
     format: str
-    """PNG, JPEG or TIFF."""
+    """PNG, JPEG, WEBP, TIFF, NPY or ZARR."""
     options: dict[str, Any] = field(default_factory=dict)
     """What the writer needs to write the file as it was."""
     alpha: bool = False
@@ -54,9 +60,9 @@ class ImageFile:
     """What the user should know, for example that JPEG is encoded again."""
 
 
-def read_png(path: Path) -> ImageFile:
+def read_png(path: Path, file: BinaryIO) -> ImageFile:
     """Read a PNG; 16-bit colours stay 16-bit."""
-    data = path.read_bytes()
+    data = file.read()
     chunks = list(_png_chunks(data))
     depth, colour = chunks[0][1][8:10]
     kinds = {kind for kind, _ in chunks}
@@ -66,6 +72,9 @@ def read_png(path: Path) -> ImageFile:
     if depth == 16:  # Pillow narrows colours of 16 bits to 8
         import imagecodecs
 
+        width, height = struct.unpack(">II", chunks[0][1][:8])
+        if Image.MAX_IMAGE_PIXELS and width * height > 2 * Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError
         pixels = imagecodecs.png_decode(data)
         notes = (f"{path}: keyed transparency becomes an alpha channel",) if b"tRNS" in kinds else ()
         return _to_file(path, pixels, "PNG", options, notes)
@@ -122,9 +131,9 @@ def _write_png_chunk(buffer: BytesIO, kind: bytes, content: bytes) -> None:
     buffer.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content)))
 
 
-def read_jpeg(path: Path) -> ImageFile:
+def read_jpeg(path: Path, file: BinaryIO) -> ImageFile:
     """Read a JPEG and the tables that it was encoded with."""
-    with Image.open(path) as image:
+    with Image.open(file, formats=["JPEG", "MPO"]) as image:
         if image.mode not in ("L", "RGB"):
             raise FileError(f"{path} is a JPEG of mode {image.mode}, only grey and RGB can be written back")
         pixels = np.array(image)
@@ -145,9 +154,52 @@ def write_jpeg(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None
     Image.fromarray(pixels).save(buffer, "JPEG", **source.options)
 
 
-def read_tiff(path: Path) -> ImageFile:
+def read_webp(path: Path, file: BinaryIO) -> ImageFile:
+    """Read a WebP; whether it was encoded without loss decides how it is written."""
+    data = file.read()
+    with Image.open(BytesIO(data), formats=["WEBP"]) as image:
+        if getattr(image, "n_frames", 1) > 1:
+            raise FileError(f"{path} is an animation, only still images can be filled")
+        pixels = np.array(image)
+        options: dict[str, Any] = {
+            key: image.info[key] for key in ("exif", "icc_profile", "xmp") if image.info.get(key)
+        }
+    kinds = set()
+    position = len(b"RIFFsizeWEBP")
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        kinds.add(kind)
+        position += 8 + length + length % 2
+    if b"VP8L" in kinds:
+        return _to_file(path, pixels, "WEBP", {**options, "lossless": True, "exact": True})
+    note = f"{path}: lossy WebP loses a little with every encoding, also outside the holes; use PNG to avoid it"
+    return _to_file(path, pixels, "WEBP", {**options, "quality": LOSSY_WEBP}, (note,))
+
+
+def write_webp(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Encode a WebP, without loss when its source was."""
+    Image.fromarray(pixels).save(buffer, "WEBP", **source.options)
+
+
+def read_npy(path: Path, file: BinaryIO) -> ImageFile:
+    """Read an array; a last axis of 3 or 4 holds channels when the axis before it is longer than 4."""
+    pixels = np.lib.format.read_array(file, allow_pickle=False)
+    return ImageFile(path, pixels, find_channels(pixels.shape), "NPY")
+
+
+def find_channels(shape: tuple[int, ...]) -> int | None:
+    """Return the axis of an array that holds channels, as far as its shape tells."""
+    return len(shape) - 1 if len(shape) > 2 and shape[-1] in (3, 4) and shape[-2] > 4 else None
+
+
+def write_npy(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Write an array."""
+    np.lib.format.write_array(buffer, pixels, allow_pickle=False)
+
+
+def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
     """Read a TIFF with one image or stack."""
-    with tifffile.TiffFile(path) as tiff:
+    with tifffile.TiffFile(file) as tiff:
         if len(tiff.series) != 1 or len(tiff.series[0].levels) != 1:
             raise FileError(
                 f"{path} holds {len(tiff.series)} images or a pyramid, only plain images and stacks are read"
@@ -188,7 +240,8 @@ def read_tiff(path: Path) -> ImageFile:
             "extratags": [
                 (tag.code, tag.dtype, tag.count, tag.value, True)
                 for tag in page.tags
-                if tag.code not in STRUCTURAL_TIFF_TAGS and isinstance(tag.value, (int, float, str, bytes, tuple))
+                if tag.code not in {*STRUCTURAL_TIFF_TAGS, RECORD_TAG}
+                and isinstance(tag.value, (int, float, str, bytes, tuple))
             ],
         }
         alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
@@ -201,4 +254,12 @@ def write_tiff(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None
     tifffile.imwrite(buffer, pixels, metadata=None, **options)
 
 
-WRITERS = {"PNG": write_png, "JPEG": write_jpeg, "TIFF": write_tiff}
+def read_record_tag(path: Path) -> str | None:
+    """Return the record in a filled TIFF; None when there is none."""
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
+        return None if tag is None else str(tag.value)
+
+
+READERS = {"PNG": read_png, "JPEG": read_jpeg, "WEBP": read_webp, "TIFF": read_tiff, "NPY": read_npy}
+WRITERS = {"PNG": write_png, "JPEG": write_jpeg, "WEBP": write_webp, "TIFF": write_tiff, "NPY": write_npy}

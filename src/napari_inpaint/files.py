@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import sys
 import tempfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,18 +18,23 @@ from PIL import Image
 
 from napari_inpaint.codecs import (
     PNG_SIGNATURE,
+    READERS,
+    RECORD_TAG,
     WRITERS,
     FileError,
     ImageFile,
-    read_jpeg,
-    read_png,
-    read_tiff,
+    read_record_tag,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY",
+    ".zarr": "ZARR",
+}  # fmt: skip
+STREAM = Path("-")
+"""Standard input, and standard output."""
 
 
 def read_image(path: Path) -> ImageFile:
@@ -34,7 +43,7 @@ def read_image(path: Path) -> ImageFile:
     Parameters
     ----------
     path
-        PNG, JPEG or TIFF; what it is is decided by its content.
+        PNG, JPEG, WebP, TIFF or NPY; what it is is decided by its content. ``-`` is standard input.
 
     Raises
     ------
@@ -42,14 +51,11 @@ def read_image(path: Path) -> ImageFile:
         When the file does not exist, is broken, or cannot be written back without loss.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(8)
-        if head == PNG_SIGNATURE:
-            return read_png(path)
-        if head[:2] == b"\xff\xd8":
-            return read_jpeg(path)
-        if head[:2] in (b"II", b"MM"):
-            return read_tiff(path)
+        with contextlib.nullcontext(BytesIO(sys.stdin.buffer.read())) if path == STREAM else path.open("rb") as file:
+            kind = find_format(file.read(12))
+            file.seek(0)
+            if kind is not None:
+                return READERS[kind](path, file)
     except FileError:
         raise
     except OSError as error:
@@ -57,13 +63,53 @@ def read_image(path: Path) -> ImageFile:
     except MemoryError:
         raise
     except Image.DecompressionBombError as error:
-        raise FileError(f"{path} has too many pixels to be read safely as PNG or JPEG; convert it to TIFF") from error
-    except Exception as error:  # three decoders raise many kinds about broken files
+        raise FileError(f"{path} has too many pixels to be read safely in this format; convert it to TIFF") from error
+    except Exception as error:  # five decoders raise many kinds about broken files
         raise FileError(f"{path} is broken: {error or type(error).__name__}") from error
-    raise FileError(f"{path} is no PNG, JPEG or TIFF image")
+    raise FileError(f"{path} is no PNG, JPEG, WebP, TIFF or NPY image")
 
 
-def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
+def find_format(head: bytes) -> str | None:
+    """Return the format of a file by its first 12 bytes."""
+    if head.startswith(PNG_SIGNATURE):
+        return "PNG"
+    if head.startswith(b"\xff\xd8"):
+        return "JPEG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith(np.lib.format.MAGIC_PREFIX):
+        return "NPY"
+    return "TIFF" if head[:2] in (b"II", b"MM") else None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read the record of a fill from a JSON file, or from the filled TIFF or zarr itself.
+
+    Raises
+    ------
+    FileError
+        When there is none.
+    """
+    try:
+        if path.is_dir():
+            from napari_inpaint.zarrs import read_zarr_record
+
+            text = read_zarr_record(path)
+        else:
+            with path.open("rb") as file:
+                head = file.read(12)
+            text = read_record_tag(path) if find_format(head) == "TIFF" else path.read_text()
+        record = json.loads(text or "null")
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # decoders raise many kinds
+        raise FileError(f"{path} is no record: {error}") from error
+    if not isinstance(record, dict):
+        raise FileError(f"{path} is no record of a fill, and holds none")
+    return record
+
+
+def write_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None) -> None:
     """Write pixels in the format and with the metadata of the file that they came from.
 
     The file appears whole or not at all.
@@ -76,6 +122,8 @@ def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
         The file that was read.
     pixels
         Same shape and dtype as the source's.
+    record
+        JSON that goes into a TIFF as a tag; other formats have no place for it.
 
     Raises
     ------
@@ -84,13 +132,20 @@ def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
     """
     check_output(path, source)
     buffer = BytesIO()
+    if record is not None and source.format == "TIFF":
+        tag = (RECORD_TAG, 2, 0, record, True)  # 2: text
+        source = replace(source, options={**source.options, "extratags": [*source.options["extratags"], tag]})
     try:
         WRITERS[source.format](buffer, source, pixels)
     except MemoryError:
         raise
     except Exception as error:  # three encoders raise many kinds
         raise FileError(f"{path} cannot be encoded like {source.path}: {error}; convert the input first") from error
-    write_atomically(path, buffer.getvalue())
+    if path == STREAM:
+        sys.stdout.buffer.write(buffer.getbuffer())
+        sys.stdout.buffer.flush()
+    else:
+        write_atomically(path, buffer.getvalue())
 
 
 def check_output(path: Path, source: ImageFile) -> None:
@@ -101,6 +156,8 @@ def check_output(path: Path, source: ImageFile) -> None:
     FileError
         When the suffix is of another format than the source's, or the folder does not exist.
     """
+    if path == STREAM:
+        return
     if FORMATS.get(path.suffix.lower()) != source.format:
         suffixes = " or ".join(suffix for suffix, kind in FORMATS.items() if kind == source.format)
         raise FileError(f"{path}: the input is {source.format}, so the output must end in {suffixes}")
@@ -140,19 +197,20 @@ def _umask() -> int:
     return mask
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Read a mask: what is not black is a hole; in a JPEG, what is brighter than grey. Alpha does not count.
+def read_mask(path: Path, planes: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Read a mask: what is not black is a hole; in a JPEG or WebP, what is brighter than grey. Alpha does not count.
 
     Parameters
     ----------
     path
-        PNG, JPEG or TIFF.
-    shape
-        Height and width that it must have.
+        PNG, JPEG, WebP, TIFF or NPY.
+    planes
+        The image's leading axes, height and width: the mask must have its height and width, or all of it.
 
     Returns
     -------
-    bool array of shape ``shape``
+    bool array
+        Of shape ``planes[-2:]`` or ``planes``.
 
     Raises
     ------
@@ -161,14 +219,17 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """
     file = read_image(path)
     mask = file.pixels
-    if file.channel_axis is not None:
+    if file.channel_axis is not None and mask.shape not in (planes[-2:], planes):
         mask = np.moveaxis(mask, file.channel_axis, -1)
         mask = (mask[..., :-1] if file.alpha else mask).max(-1)
-    if mask.shape != shape:
-        raise FileError(f"{path} has {mask.shape} pixels, the image has {shape}: the mask must have the same size")
-    if np.isnan(mask).any():
+    if mask.dtype.kind not in "buif":
+        raise FileError(f"{path} holds {mask.dtype}: a mask is of numbers")
+    if mask.shape not in (planes[-2:], planes):
+        size = planes[-2:] if mask.ndim < 3 else planes
+        raise FileError(f"{path} has {mask.shape} pixels, the image has {size}: the mask must have the same size")
+    if mask.dtype.kind == "f" and np.isnan(mask).any():
         raise FileError(f"{path} holds NaN: a mask is 0 where pixels are known and anything else inside holes")
     if file.format == "TIFF" and file.options["photometric"] == tifffile.PHOTOMETRIC.MINISWHITE:
         mask = mask.max(initial=0) - mask if mask.dtype != bool else ~mask
-    holes: NDArray[np.bool_] = mask > 127 if file.format == "JPEG" else mask != 0
+    holes: NDArray[np.bool_] = mask > 127 if file.format in ("JPEG", "WEBP") else mask != 0
     return holes

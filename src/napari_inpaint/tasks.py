@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_inpaint.files import FORMATS, FileError
+from napari_inpaint.files import FORMATS, STREAM, FileError
+from napari_inpaint.zarrs import is_zarr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Task:
     synthetic: Path | None
     """Where the mask of what was made up goes."""
     record: Path | None
+    overwrite: bool = False
+    """Whether outputs that are there may be replaced."""
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -30,7 +34,12 @@ class Task:
 
 
 def plan_tasks(
-    inputs: Sequence[Path], output: Path, mask: Path | None, synthetic: Path | None, record: bool
+    inputs: Sequence[Path],
+    output: Path,
+    mask: Path | None,
+    synthetic: Path | None,
+    record: bool,
+    overwrite: bool = False,
 ) -> tuple[list[Task], bool]:
     """Say what becomes of what.
 
@@ -46,6 +55,8 @@ def plan_tasks(
         A file, or a folder, as ``output``.
     record
         Whether a record goes to a JSON file beside every output.
+    overwrite
+        Whether outputs that are there may be replaced.
 
     Returns
     -------
@@ -59,20 +70,13 @@ def plan_tasks(
     FileError
         When a folder holds no image, two outputs are one file, or an output is an input.
     """
-    there = output.resolve()
-
-    def is_result(image: Path, folder: Path) -> bool:
-        """Return whether an image is of an earlier run, whose output is inside the input."""
-        return there != folder.resolve() and there in image.resolve().parents
-
-    many = len(inputs) > 1 or inputs[0].is_dir() or output.is_dir()
+    many = len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output)
+    if output == STREAM and (many or record):
+        raise FileError("only one image, without a record beside it, can go to standard output: name a file or folder")
     found: list[tuple[Path, Path]] = []
     for path in inputs:
-        if path.is_dir():
-            images = sorted(
-                each for each in path.rglob("*")
-                if each.suffix.lower() in FORMATS and each.is_file() and not is_result(each, path)
-            )  # fmt: skip
+        if is_folder(path):
+            images = sorted(find_images(path, output.resolve()))
             if not images:
                 raise FileError(f"{path} holds no image ({', '.join(FORMATS)})")
             found += [(image, image.relative_to(path)) for image in images]
@@ -83,10 +87,25 @@ def plan_tasks(
         target = output / name if many else output
         tasks.append(Task(
             image, target, _find_mask(mask, name), None if synthetic is None else _beside(synthetic, name, many),
-            target.with_name(target.name + ".json") if record else None,
+            target.with_name(target.name + ".json") if record else None, overwrite,
         ))  # fmt: skip
     _refuse_clashes(tasks, many)
     return tasks, many
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder of images; a zarr store is an image."""
+    return path.is_dir() and not is_zarr(path)
+
+
+def find_images(folder: Path, output: Path) -> Iterator[Path]:
+    """Yield all images in a folder, but not those of an earlier run whose output is inside it."""
+    for parent, folders, files in os.walk(folder):
+        stores = [name for name in folders if is_zarr(Path(parent, name))]
+        folders[:] = [name for name in folders if name not in stores and Path(parent, name).resolve() != output]
+        for name in (*stores, *files):
+            if Path(name).suffix.lower() in FORMATS:
+                yield Path(parent, name)
 
 
 def _beside(folder: Path, name: Path, many: bool) -> Path:

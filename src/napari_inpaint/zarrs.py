@@ -1,0 +1,145 @@
+"""Zarr stores on disk: filled chunk by chunk in a copy, OME-Zarr with all its levels."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_inpaint.codecs import FileError, find_channels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+ATTRIBUTE = "napari_inpaint"
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrImage:
+    """An array, or the levels of an OME-Zarr image."""
+
+    path: Path
+    node: Any
+    """The zarr array or group that the path names."""
+    levels: tuple[Any, ...]
+    """Arrays, the largest first; one for a plain array."""
+    channel_axis: int | None
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a folder is a zarr store."""
+    return path.is_dir() and any((path / name).is_file() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def open_zarr(path: Path, mode: str = "r") -> ZarrImage:
+    """Open an array, or the first image of an OME-Zarr group.
+
+    Raises
+    ------
+    FileError
+        When it is neither, is broken, or has links inside, through which other files would be written.
+    """
+    zarr = _import_zarr()
+    if any(each.is_symlink() for each in path.rglob("*")):
+        raise FileError(f"{path} has links inside: only stores that hold all of their data are filled")
+    try:
+        node = zarr.open(str(path), mode=mode)
+        if isinstance(node, zarr.Array):
+            return ZarrImage(path, node, (node,), find_channels(node.shape))
+        attributes = node.attrs.asdict()
+        names = [each["path"] for each in attributes.get("ome", attributes)["multiscales"][0]["datasets"]]
+        if any(not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts for name in names):
+            raise ValueError(f"levels lie outside of it: {names}")
+        levels = tuple(node[name] for name in names)
+        if not levels or any(not isinstance(level, zarr.Array) or level.ndim != levels[0].ndim for level in levels):
+            raise ValueError("its levels are no arrays of the same axes")
+    except Exception as error:  # stores and codecs raise many kinds
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise FileError(f"{path} is no zarr array and no OME-Zarr image: {reason}") from error
+    return ZarrImage(path, node, levels, None)  # the last two axes of OME-Zarr are y and x
+
+
+@contextlib.contextmanager
+def copied(source: Path, target: Path, overwrite: bool) -> Iterator[Path]:
+    """Give a copy of a store to work on, which becomes the target when all went well; else nothing is left of it."""
+    if target.suffix.lower() != ".zarr":
+        raise FileError(f"{target}: the input is zarr, so the output must end in .zarr")
+    if not target.parent.is_dir():
+        raise FileError(f"{target} cannot be written: {target.parent} is no folder")
+    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    try:
+        copy = partial / target.name
+        shutil.copytree(source, copy)
+        yield copy
+        if target.exists():
+            if not overwrite:
+                raise FileError(f"{target} exists: name another one, or add --overwrite")
+            target.rename(partial / "replaced")
+        copy.rename(target)
+    except OSError as error:
+        raise FileError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def rebuild_levels(image: ZarrImage, record: Mapping[str, Any]) -> None:
+    """Compute the smaller levels anew where they show what was filled: by averages of blocks."""
+    for above, level in zip(image.levels, image.levels[1:], strict=False):
+        factors = [max(1, round(a / b)) for a, b in zip(image.levels[0].shape, level.shape, strict=True)]
+        steps = [max(1, round(a / b)) for a, b in zip(above.shape, level.shape, strict=True)]
+        for window in record["windows"]:
+            for box in window["holes"]:
+                y0, x0, y1, x1 = box
+                lows, highs = [*window["plane"], y0, x0], [*(p + 1 for p in window["plane"]), y1, x1]
+                region = tuple(
+                    slice(min(low // factor, length - 1), min(-(-high // factor), length))
+                    for low, high, factor, length in zip(lows, highs, factors, level.shape, strict=True)
+                )
+                level[region] = average_blocks(above, region, steps).astype(level.dtype)
+
+
+def average_blocks(array: Any, region: tuple[slice, ...], steps: list[int]) -> NDArray[Any]:
+    """Return means of blocks of an array: those that make ``region`` of the level below, each ``steps`` long."""
+    cut = tuple(
+        slice(min(part.start * step, length - 1), min(part.stop * step, length))
+        for part, step, length in zip(region, steps, array.shape, strict=True)
+    )
+    block = np.asarray(array[cut])
+    mean = block.astype(np.float64)
+    for axis, step in enumerate(steps):
+        starts = np.arange(0, mean.shape[axis], step)
+        counts = np.diff(np.append(starts, mean.shape[axis]))
+        shape = [-1 if each == axis else 1 for each in range(mean.ndim)]
+        mean = np.add.reduceat(mean, starts, axis) / counts.reshape(shape)
+    sizes = tuple(part.stop - part.start for part in region)
+    mean = mean[tuple(slice(0, size) for size in sizes)]
+    missing = [(0, size - have) for size, have in zip(sizes, mean.shape, strict=True)]
+    mean = np.pad(mean, missing, mode="edge")
+    return np.rint(mean) if block.dtype.kind in "bui" else mean
+
+
+def write_zarr_record(image: ZarrImage, record: Mapping[str, Any]) -> None:
+    """Keep the record as an attribute."""
+    image.node.attrs[ATTRIBUTE] = json.loads(json.dumps(record))
+
+
+def read_zarr_record(path: Path) -> str | None:
+    """Return the record of a filled store as JSON; None when there is none."""
+    attribute = open_zarr(path).node.attrs.asdict().get(ATTRIBUTE)
+    return None if attribute is None else json.dumps(attribute)
+
+
+def _import_zarr() -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise ImportError('zarr files need zarr: pip install "napari-inpaint[big]"') from error
+    return zarr
