@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ STRUCTURAL_TIFF_TAGS = {
 
 RECORD_TAG = 65260
 """Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
+LARGE_TIFF = 1 << 28
+"""Bytes of pixels above which a TIFF's claim is doubted."""
+BOMB = 1100
+"""How many times smaller DEFLATE makes what is all zero."""
 LOSSY_WEBP = 90
 """WebP does not say with what quality it was encoded."""
 
@@ -183,6 +188,13 @@ def write_webp(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None
 
 def read_npy(path: Path, file: BinaryIO) -> ImageFile:
     """Read an array; a last axis of 3 or 4 holds channels when the axis before it is longer than 4."""
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    start, end = file.tell(), file.seek(0, 2)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != end - start:
+        raise FileError(f"{path} is broken: its {end - start} bytes of pixels are no {dtype} of shape {shape}")
+    file.seek(0)
     pixels = np.lib.format.read_array(file, allow_pickle=False)
     return ImageFile(path, pixels, find_channels(pixels.shape), "NPY")
 
@@ -205,6 +217,9 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
                 f"{path} holds {len(tiff.series)} images or a pyramid, only plain images and stacks are read"
             )
         series, page = tiff.series[0], tiff.pages[0].aspage()
+        if series.nbytes > LARGE_TIFF and series.nbytes > BOMB * tiff.filehandle.size:
+            raise FileError(f"{path} claims {series.nbytes / 2**30:.0f} GiB of pixels in {tiff.filehandle.size} bytes, "
+                            "more than compression explains; save it again uncompressed")  # fmt: skip
         pixels = series.asarray()
         photometric = tifffile.PHOTOMETRIC(page.photometric)
         if photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB"):

@@ -90,7 +90,18 @@ def plan_tasks(
             target.with_name(target.name + ".json") if record else None, overwrite,
         ))  # fmt: skip
     _refuse_clashes(tasks, many)
+    if many:
+        for task in tasks:
+            _refuse_links(output, task.output)
+            if synthetic is not None and task.synthetic is not None:
+                _refuse_links(synthetic, task.synthetic)
     return tasks, many
+
+
+def _refuse_links(folder: Path, path: Path) -> None:
+    """Refuse to write somewhere else than where the user said, through a link that is there already."""
+    if path.is_symlink() or folder.resolve() not in path.resolve().parents:
+        raise FileError(f"{path} is, or lies behind, a link out of {folder}: remove the link, or name another folder")
 
 
 def is_folder(path: Path) -> bool:
@@ -103,9 +114,10 @@ def find_images(folder: Path, output: Path) -> Iterator[Path]:
     for parent, folders, files in os.walk(folder):
         stores = [name for name in folders if is_zarr(Path(parent, name))]
         folders[:] = [name for name in folders if name not in stores and Path(parent, name).resolve() != output]
-        for name in (*stores, *files):
-            if Path(name).suffix.lower() in FORMATS:
-                yield Path(parent, name)
+        images = (Path(parent, name) for name in files if Path(parent, name).is_file())  # no pipes, no devices
+        for path in (*(Path(parent, name) for name in stores), *images):
+            if path.suffix.lower() in FORMATS:
+                yield path
 
 
 def _beside(folder: Path, name: Path, many: bool) -> Path:

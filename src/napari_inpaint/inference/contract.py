@@ -76,6 +76,12 @@ it in memory."""
 
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 """Arithmetic of the layers."""
+MOST: Final = {
+    "window": 4096, "hole_min": 4096, "hole_max": 4096, "size_multiple": 1024, "minimum_side": 4096,
+    "parameters": 10**11,
+}  # fmt: skip
+"""Largest numbers that a model file may claim: it decides how much memory a window takes."""
+LONGEST_TEXT: Final = 10_000
 METADATA_PREFIX: Final = "napari_inpaint."
 SCHEMA: Final = 1
 
@@ -126,9 +132,12 @@ class ModelSpec:
         ValueError
             Names the field, its value and what is allowed.
         """
-        for name in ("window", "hole_min", "hole_max", "size_multiple", "minimum_side", "parameters"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, most in MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
+        for name in ("name", "recipe", "data", "licence"):
+            if not getattr(self, name).isprintable() or len(getattr(self, name)) > LONGEST_TEXT:
+                raise ValueError(f"{name} must be a printable text of up to {LONGEST_TEXT} characters")
         if not self.hole_min <= self.hole_max <= self.window:
             raise ValueError(
                 f"hole_min <= hole_max <= window must hold, not {self.hole_min}, {self.hole_max}, {self.window}"
@@ -159,8 +168,8 @@ class ModelSpec:
             version of this package; the message names them.
         """
         newer = metadata.get(f"{METADATA_PREFIX}schema", "")
-        if newer.isdigit() and int(newer) > SCHEMA:
-            raise ValueError(f"the file has schema {newer}, this version reads up to {SCHEMA}: upgrade it")
+        if newer.isdecimal() and (len(newer) > 9 or int(newer) > SCHEMA):
+            raise ValueError(f"the file has schema {newer[:20]}, this version reads up to {SCHEMA}: upgrade it")
         missing = [field.name for field in fields(cls) if METADATA_PREFIX + field.name not in metadata]
         if missing:
             keys = ", ".join(METADATA_PREFIX + name for name in missing)
@@ -171,5 +180,5 @@ class ModelSpec:
             try:
                 values[name] = kind(text)
             except ValueError:
-                raise ValueError(f"{METADATA_PREFIX}{name} should be a whole number, not {text!r}") from None
+                raise ValueError(f"{METADATA_PREFIX}{name} should be a whole number, not {text[:50]!r}") from None
         return cls(**values)  # type: ignore[arg-type]
