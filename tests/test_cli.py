@@ -214,8 +214,9 @@ def test_masks_by_name(scans, capsys):
     assert "0 of 3 files filled, 2 were there, 1 failed" in printed.err
 
 
-def test_self_check_prints_a_table_and_writes_nothing(tmp_path, png, capsys):
-    words = [str(png), "--box", "100", "120", "130", "160", "--self-check"]
+def test_self_check_prints_a_table_and_writes_nothing(tmp_path, png, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [png.name, "--box", "100", "120", "130", "160", "--self-check"]
     assert main(words) == 0
     table = capsys.readouterr().out
     assert "8 known places beside 1 holes" in table

@@ -112,11 +112,12 @@ def run(arguments: argparse.Namespace) -> int:
     from napari_inpaint.tasks import plan_tasks
 
     options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
-    output = arguments.output or Path()
+    look = plan_file if arguments.plan else check_file if arguments.self_check else None
+    output = None if look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
                              arguments.overwrite)  # fmt: skip
-    if arguments.plan or arguments.self_check:
-        inpainter, look = Inpainter(arguments.model, arguments.device), plan_file if arguments.plan else check_file
+    if look:
+        inpainter = Inpainter(arguments.model, arguments.device)
         for task in tasks:
             answer = look(task, options, inpainter, say)
             words = {"input": str(task.input), **answer.to_dict()}

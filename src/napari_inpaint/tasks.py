@@ -35,7 +35,7 @@ class Task:
 
 def plan_tasks(
     inputs: Sequence[Path],
-    output: Path,
+    output: Path | None,
     mask: Path | None,
     synthetic: Path | None,
     record: bool,
@@ -48,7 +48,7 @@ def plan_tasks(
     inputs
         Files and folders; folders are searched for images, whose structure is kept in the output.
     output
-        A file for one file, a folder for several, and for a folder.
+        A file for one file, a folder for several, and for a folder; None when nothing will be written.
     mask
         One for all, or a folder of masks that are called like the images, whatever their format.
     synthetic
@@ -70,6 +70,8 @@ def plan_tasks(
     FileError
         When a folder holds no image, two outputs are one file, or an output is an input.
     """
+    writes = output is not None
+    output = output or Path("nowhere")
     many = len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output)
     if output == STREAM and (many or record):
         raise FileError("only one image, without a record beside it, can go to standard output: name a file or folder")
@@ -89,6 +91,8 @@ def plan_tasks(
             image, target, _find_mask(mask, name), None if synthetic is None else _beside(synthetic, name, many),
             target.with_name(target.name + ".json") if record else None, overwrite,
         ))  # fmt: skip
+    if not writes:
+        return tasks, many
     _refuse_clashes(tasks, many)
     if many:
         for task in tasks:
