@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -14,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from napari_inpaint.codecs import ImageFile
-from napari_inpaint.files import FileError, check_output, read_image, read_mask, write_atomically, write_image
+from napari_inpaint.files import (
+    FileError,
+    check_output,
+    encode_image,
+    read_image,
+    read_mask,
+    write_atomically,
+    write_bytes,
+)
 from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.providers import CPU
@@ -108,15 +117,14 @@ def fill_image(task: Task, options: Options, inpainter: Inpainter, outcome: Outc
     filled = source.pixels.copy()
     filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
     tell(outcome, inpainter)
-    write_image(task.output, source, filled, json.dumps(outcome.record) if task.record else None)
     planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
-    write_beside(task, outcome, read_holes(outcome.record, planes))
+    write_all(task, source, filled, outcome, read_holes(outcome.record, planes))
 
 
 def fill_store(task: Task, options: Options, inpainter: Inpainter, outcome: Outcome) -> None:
     """Fill a zarr store: only the chunks of windows are read and written again."""
     open_zarr(task.input)  # before it is copied
-    with copied(task.input, task.output, task.overwrite) as copy:
+    with copied(task.input, task.output, task.overwrite) as (copy, finish):
         image = open_zarr(copy, "r+")
         pixels, arguments = prepare(as_file(image), task, options, outcome.notes.append)
         inpainter.fill(pixels, seam=options.seam, out=pixels, **arguments)
@@ -125,7 +133,8 @@ def fill_store(task: Task, options: Options, inpainter: Inpainter, outcome: Outc
         if task.record is not None:
             write_zarr_record(image, outcome.record)
         planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != image.channel_axis)
-        write_beside(task, outcome, read_holes(outcome.record, planes) if task.synthetic else None)
+        with beside(task, outcome, read_holes(outcome.record, planes) if task.synthetic else None):
+            finish()
 
 
 def tell(outcome: Outcome, inpainter: Inpainter) -> None:
@@ -195,13 +204,32 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
             else f"the result differs: {'; '.join(differences)}"
         )
         outcome.notes += [*source.notes, f"{task.input}: {same}"]
-        write_image(task.output, source, filled, json.dumps(outcome.record) if task.record else None)
-        write_beside(task, outcome, mask)
+        write_all(task, source, filled, outcome, mask)
     except MemoryError:
         outcome.error = f"{task.input} does not fit into memory"
     except (ValueError, ImportError, OSError, RuntimeError) as error:
         outcome.error = f"{task.input}: {error}"
     return outcome
+
+
+def write_all(task: Task, source: ImageFile, pixels: NDArray[Any], outcome: Outcome, mask: NDArray[np.bool_]) -> None:
+    """Write the image last: when it is there, all is there."""
+    data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
+    with beside(task, outcome, mask):
+        write_bytes(task.output, data)
+
+
+@contextlib.contextmanager
+def beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_] | None) -> Iterator[None]:
+    """Write what belongs beside the image, which is written meanwhile; without it, nothing new is left."""
+    new = [path for path in (task.record, task.synthetic) if path is not None and not path.exists()]
+    try:
+        write_beside(task, outcome, mask)
+        yield
+    except BaseException:
+        for path in new:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def write_beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_] | None) -> None:

@@ -6,11 +6,10 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
@@ -26,7 +25,14 @@ from napari_inpaint.codecs import (
     read_record_tag,
 )
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 FORMATS = {
@@ -109,15 +115,13 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def write_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None) -> None:
-    """Write pixels in the format and with the metadata of the file that they came from.
-
-    The file appears whole or not at all.
+def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None) -> bytes:
+    """Encode pixels in the format and with the metadata of the file that they came from.
 
     Parameters
     ----------
     path
-        Its suffix must be one of the source's format.
+        Where they will be written; its suffix must be one of the source's format.
     source
         The file that was read.
     pixels
@@ -128,7 +132,7 @@ def write_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str
     Raises
     ------
     FileError
-        As `check_output`, or when writing fails, for example because the disk is full.
+        As `check_output`, or when the format cannot hold them.
     """
     check_output(path, source)
     buffer = BytesIO()
@@ -139,13 +143,29 @@ def write_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str
         WRITERS[source.format](buffer, source, pixels)
     except MemoryError:
         raise
-    except Exception as error:  # three encoders raise many kinds
+    except Exception as error:  # five encoders raise many kinds
         raise FileError(f"{path} cannot be encoded like {source.path}: {error}; convert the input first") from error
-    if path == STREAM:
-        sys.stdout.buffer.write(buffer.getbuffer())
-        sys.stdout.buffer.flush()
-    else:
-        write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Encode an image, see `encode_image`, and write it, see `write_bytes`."""
+    write_bytes(path, encode_image(path, source, pixels))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write to standard output, or a file that appears whole or not at all.
+
+    Raises
+    ------
+    FileError
+        When writing fails, for example because the disk is full.
+    """
+    if path != STREAM:
+        write_atomically(path, data)
+        return
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def check_output(path: Path, source: ImageFile) -> None:
@@ -173,28 +193,50 @@ def write_atomically(path: Path, data: bytes) -> None:
     FileError
         When writing fails; nothing is left behind, and an existing file stays as it was.
     """
-    partial = None
     path = path.resolve()  # a link stays a link
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        mode = path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask()
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "wb") as file:
+        mode = path.stat().st_mode & 0o7777 if path.exists() else None
+        with claim(partial) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(partial).chmod(mode)
-        Path(partial).replace(path)
+            if mode is not None:
+                partial.chmod(mode)
+            partial.replace(path)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        if partial is not None:
-            Path(partial).unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextlib.contextmanager
+def claim(partial: Path) -> Iterator[BinaryIO]:
+    """Open a file that is to become another one, for this process alone; it is gone afterwards, under this name.
+
+    Its name is always the same, so that what a killed process left is used up by the next one.
+
+    Raises
+    ------
+    BlockingIOError
+        When another process is writing it.
+    """
+    while True:
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        with open(descriptor, "r+b") as file:  # noqa: PTH123
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                ours = os.path.samestat(os.fstat(descriptor), partial.lstat())
+            except FileNotFoundError:
+                ours = False
+            if not ours:  # another process finished between the two lines above: its file has another name now
+                continue
+            try:
+                file.truncate()
+                yield file
+            finally:
+                with contextlib.suppress(OSError):
+                    partial.unlink()
+            return
 
 
 def read_mask(path: Path, planes: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -117,7 +117,10 @@ def find_images(folder: Path, output: Path) -> Iterator[Path]:
     """Yield all images in a folder, but not those of an earlier run whose output is inside it."""
     for parent, folders, files in os.walk(folder):
         stores = [name for name in folders if is_zarr(Path(parent, name))]
-        folders[:] = [name for name in folders if name not in stores and Path(parent, name).resolve() != output]
+        folders[:] = [
+            name for name in folders
+            if name not in stores and not name.endswith(".partial") and Path(parent, name).resolve() != output
+        ]  # fmt: skip
         images = (Path(parent, name) for name in files if Path(parent, name).is_file())  # no pipes, no devices
         for path in (*(Path(parent, name) for name in stores), *images):
             if path.suffix.lower() in FORMATS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.codecs import FileError, find_channels
+from napari_inpaint.files import claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -68,26 +68,38 @@ def open_zarr(path: Path, mode: str = "r") -> ZarrImage:
 
 
 @contextlib.contextmanager
-def copied(source: Path, target: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a copy of a store to work on, which becomes the target when all went well; else nothing is left of it."""
+def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """Give a copy of a store to work on, and what makes it the target; else nothing is left of it.
+
+    Raises
+    ------
+    FileError
+        When the target cannot be written, or another process is writing it.
+    """
     if target.suffix.lower() != ".zarr":
         raise FileError(f"{target}: the input is zarr, so the output must end in .zarr")
     if not target.parent.is_dir():
         raise FileError(f"{target} cannot be written: {target.parent} is no folder")
-    partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    if target.exists() and not overwrite:
+        raise FileError(f"{target} exists: name another one, or add --overwrite")
+    partial = target.with_name(f".{target.name}.partial")
     try:
-        copy = partial / target.name
-        shutil.copytree(source, copy)
-        yield copy
-        if target.exists():
-            if not overwrite:
-                raise FileError(f"{target} exists: name another one, or add --overwrite")
-            target.rename(partial / "replaced")
-        copy.rename(target)
+        with claim(target.with_name(f".{target.name}.lock")):  # what a killed process left is used up by the next one
+            shutil.rmtree(partial, ignore_errors=True)
+            try:
+                copy = partial / target.name
+                shutil.copytree(source, copy)
+
+                def finish() -> None:
+                    if target.exists():
+                        target.rename(partial / "replaced")
+                    copy.rename(target)
+
+                yield copy, finish
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def rebuild_levels(image: ZarrImage, record: Mapping[str, Any]) -> None:

@@ -1,0 +1,115 @@
+"""A run over a folder that is killed and started again ends with the same files as an unbroken one."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import zarr
+from PIL import Image
+
+from napari_inpaint.files import FileError, claim, write_atomically
+
+CODE = """
+import sys
+from napari_inpaint.inference import loading
+loading.DEFAULT = "compact"
+from napari_inpaint.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def make_scans(folder, photo, count):
+    """PNG files in folders of a hundred, and a zarr now and then."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        y, x = rng.integers(0, 400), rng.integers(0, 500)
+        image = photo[y : y + 96, x : x + 96]
+        path = folder / f"{number // 100:02}" / f"{number:04}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number % 20 == 19:
+            zarr.create_array(f"{path}.zarr", shape=image.shape, chunks=(48, 48, 3), dtype="uint8")[:] = image
+        else:
+            Image.fromarray(image).save(f"{path}.png")
+
+
+def run(folder, *, kill_at=None, how=signal.SIGKILL, jobs=1):
+    """Start the command; kill it when so many images are there."""
+    words = [folder / "in", "-o", folder / "out", "--box", 30, 30, 60, 62, "--record", "--device", "cpu"]
+    words += ["--synthetic-mask", folder / "made-up", "--jobs", jobs]
+    process = subprocess.Popen([sys.executable, "-c", CODE, *map(str, words)], start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    while kill_at is not None and process.poll() is None:
+        if len([*(folder / "out").glob("*/*.png")]) >= kill_at:
+            process.send_signal(how)
+            break
+        time.sleep(0.002)
+    _, said = process.communicate(timeout=600)
+    return process.returncode, said.decode()
+
+
+def contents(folder):
+    """All files and what is in them, without when it was made and how long that took."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        name = path.relative_to(folder).as_posix()
+        if path.suffix == ".json":
+            values = json.loads(data)
+            values = values.get("attributes", {}).get("napari_inpaint", values)
+            data = {key: value for key, value in values.items() if key not in ("created", "seconds", "network_seconds")}
+        found[name] = data
+    return found
+
+
+def check_resume(tmp_path, photo, count, kills, jobs):
+    make_scans(tmp_path / "whole" / "in", photo, count)
+    make_scans(tmp_path / "killed" / "in", photo, count)
+    assert run(tmp_path / "whole")[0] == 0
+    for at, how in kills:
+        status, _ = run(tmp_path / "killed", kill_at=at, how=how, jobs=jobs)
+        assert status != 0, "it was faster than the kill"
+    status, said = run(tmp_path / "killed")
+    assert status == 0, said
+    assert f"of {count} files filled" in said
+    assert "were there" in said
+    for name in ("out", "made-up"):
+        whole, resumed = (contents(tmp_path / which / name) for which in ("whole", "killed"))
+        assert whole.keys() == resumed.keys()
+        assert [key for key in whole if whole[key] != resumed[key]] == []
+    assert contents(tmp_path / "whole" / "in") == contents(tmp_path / "killed" / "in")
+
+
+def test_killed_twice_and_started_again(tmp_path, photo):
+    check_resume(tmp_path, photo, 60, [(5, signal.SIGKILL), (30, signal.SIGINT)], jobs=1)
+
+
+@pytest.mark.slow
+def test_a_thousand_files_killed_again_and_again(tmp_path, photo):
+    kills = [(at, signal.SIGKILL) for at in (3, 100, 101, 333, 500, 777)] + [(900, signal.SIGINT)]
+    check_resume(tmp_path, photo, 1000, kills, jobs=2)
+
+
+def test_what_a_killed_process_left_is_used_up(tmp_path):
+    (tmp_path / ".a.png.partial").write_bytes(b"a very long beginning of something")
+    write_atomically(tmp_path / "a.png", b"whole")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.png": b"whole"}
+
+
+def test_two_processes_do_not_write_one_file(tmp_path):
+    with claim(tmp_path / ".a.png.partial"), pytest.raises(FileError, match=r"a\.png cannot be written"):
+        write_atomically(tmp_path / "a.png", b"other")
+    assert [*tmp_path.iterdir()] == []
+    write_atomically(tmp_path / "a.png", b"mine")
+    assert (tmp_path / "a.png").read_bytes() == b"mine"
+
+
+def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".a.png.partial").symlink_to(tmp_path / "precious")
+    with pytest.raises(FileError, match="cannot be written"):
+        write_atomically(tmp_path / "a.png", b"new")
+    assert (tmp_path / "precious").read_text() == "precious"
