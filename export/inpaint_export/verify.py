@@ -33,6 +33,8 @@ HOLES = ("none", "all", "box", "strokes", "edges")
 """Holes: nothing, everything, a rectangle, brush strokes, the outermost pixels of every side."""
 BATCHES = (("none", "all", "box"), ("box", "strokes", "edges"))
 """Holes of the pictures that are completed three at a time."""
+LARGEST_BATCH = 1 << 20
+"""Pixels of the largest pictures in a batch: three of 2048 x 2048 take 20 GB in a network of the full width."""
 REPEATS = 5
 """Runs that the time of a window is the median of."""
 LARGEST_LOSS = 0.2
@@ -125,7 +127,6 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
         What the file says about itself.
     """
     graph = CompletionGraph(network).eval()
-    groups = [(hole,) for hole in HOLES] + list(BATCHES if spec.layout != BYTE_LAYOUT else ())
     for height, width in SIZES:
         cases = {hole: make_case(height, width, hole) for hole in HOLES}
         expected = {}
@@ -135,7 +136,8 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
                 expected[hole] = [
                     x.numpy() for x in graph(torch.from_numpy(feeds[IMAGE]), torch.from_numpy(feeds[MASK]))
                 ]
-        for group in groups:
+        batches = BATCHES if spec.layout != BYTE_LAYOUT and height * width <= LARGEST_BATCH else ()
+        for group in (*((hole,) for hole in HOLES), *batches):
             wanted = [np.concatenate(arrays) for arrays in zip(*(expected[hole] for hole in group), strict=True)]
             for provider, session in sessions.items():
                 yield _compare(session, provider, [cases[hole] for hole in group], "+".join(group), wanted, spec)
