@@ -272,7 +272,7 @@ def replay(folder, *words, output="again.tif"):
 
 def test_a_replay_is_the_same_bit_for_bit(recorded, capsys):
     assert replay(recorded, "--synthetic-mask", str(recorded / "made-up.png")) == 0
-    assert "the result is the same, bit for bit" in capsys.readouterr().err
+    assert "the filled pixels are the same, bit for bit" in capsys.readouterr().err
     again, filled = (tifffile.imread(recorded / name) for name in ("again.tif", "out.tif"))
     np.testing.assert_array_equal(again, filled)
     filled = json.loads((recorded / "out.tif.json").read_text())["filled_pixels"]
@@ -295,7 +295,8 @@ def test_a_replay_that_cannot_be_the_same_says_what_differs(recorded, capsys):
         ({"shape": [9, 9]}, "the record is of an image of shape [9, 9]"),
         ({"dtype": "uint8"}, "of dtype uint8"),
         ({"schema": 99}, "no record that can be repeated"),
-        ({"model": "unknown"}, "no model 'unknown.fp32'"),
+        ({"model": "unknown"}, "the model unknown.fp32, which is not bundled"),
+        ({"model": "/somewhere/evil", "precision": "onnx"}, "the model /somewhere/evil.onnx, which is not bundled"),
         ({"threads": "many"}, "threads must be a whole number"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -267,3 +268,47 @@ def test_what_is_no_record_is_refused(tmp_path, photo, capsys, store, kind):
     assert main([str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--replay", str(record)]) == 1
     assert Path(record).name in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
+
+
+def test_the_fill_of_a_zarr_is_repeated(store, tmp_path, capsys):
+    mask = zarr.create_array(str(tmp_path / "mask.zarr"), shape=(3, 512, 640), chunks=(1, 128, 128), dtype="bool")
+    mask[1, 30:70, 40:90] = True
+    out, again = tmp_path / "out.zarr", tmp_path / "again.zarr"
+    assert main([str(store), "-o", str(out), "--mask", str(tmp_path / "mask.zarr"), "--record"]) == 0
+    check(zarr.open(str(store))[:], zarr.open(str(out))[:], (1, *HOLE))
+    assert main([str(store), "-o", str(again), "--replay", str(out)]) == 0
+    assert "the same, bit for bit" in capsys.readouterr().err
+    np.testing.assert_array_equal(zarr.open(str(again))[:], zarr.open(str(out))[:])
+
+
+def test_a_jpeg_loses_the_thumbnail_of_what_was_there(tmp_path, photo, capsys):
+    thumbnail = io.BytesIO()
+    Image.fromarray(photo[:60, :80]).save(thumbnail, "JPEG")
+    exif = Image.Exif()
+    exif[270] = "a dune"
+    data = exif.tobytes()
+    # a second directory, which Pillow does not write: compression 6, offset and length of the thumbnail
+    start = len(data) - 6
+    entries = ((0x0103, 3, 1, 6), (0x0201, 4, 1, start + 2 + 3 * 12 + 4), (0x0202, 4, 1, len(thumbnail.getvalue())))
+    order = "<" if data[6:8] == b"II" else ">"
+    directory = struct.pack(order + "H", 3) + b"".join(
+        struct.pack(order + ("HHIHxx" if kind == 3 else "HHII"), tag, kind, count, value)
+        for tag, kind, count, value in entries
+    )
+    first = struct.unpack_from(order + "I", data, 10)[0] + 6
+    link = first + 2 + 12 * struct.unpack_from(order + "H", data, first)[0]
+    data = (
+        data[:link] + struct.pack(order + "I", start) + data[link + 4 :] + directory + bytes(4) + thumbnail.getvalue()
+    )
+    Image.fromarray(photo).save(tmp_path / "in.jpg", exif=data)
+    assert thumbnail.getvalue() in (tmp_path / "in.jpg").read_bytes()
+    assert main([str(tmp_path / "in.jpg"), "-o", str(tmp_path / "out.jpg"), *BOX]) == 0
+    assert "thumbnail shows what was there" in capsys.readouterr().err
+    assert thumbnail.getvalue() not in (tmp_path / "out.jpg").read_bytes()
+    assert Image.open(tmp_path / "out.jpg").getexif()[270] == "a dune"
+
+
+def test_what_a_tiff_loses_is_named(tmp_path, photo, capsys):
+    tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], imagej=True, metadata={"Labels": ["one"], "Info": "much"})
+    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), *BOX]) == 0
+    assert "not kept: ImageJ's overlays" in capsys.readouterr().err

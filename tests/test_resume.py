@@ -1,10 +1,12 @@
 """A run over a folder that is killed and started again ends with the same files as an unbroken one."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,3 +115,43 @@ def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
     with pytest.raises(FileError, match="cannot be written"):
         write_atomically(tmp_path / "a.png", b"new")
     assert (tmp_path / "precious").read_text() == "precious"
+
+
+def children(pid):
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_their_parent(tmp_path, photo, how):
+    make_scans(tmp_path / "in", photo, 60)
+    words = [tmp_path / "in", "-o", tmp_path / "out", "--box", 30, 30, 60, 62, "--device", "cpu", "--jobs", 2]
+    process = subprocess.Popen([sys.executable, "-c", CODE, *map(str, words)], stderr=subprocess.PIPE)
+    wait_until(lambda: len([*(tmp_path / "out").glob("*/*.png")]) >= 2)
+    workers = children(process.pid)
+    assert len(workers) >= 2
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (1 if how == signal.SIGTERM else -how)
+    if how == signal.SIGTERM:
+        assert b"stopped; what is finished is kept" in said
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_killed_worker_costs_no_file(tmp_path, photo):
+    make_scans(tmp_path / "in", photo, 40)
+    words = [tmp_path / "in", "-o", tmp_path / "out", "--box", 30, 30, 60, 62, "--device", "cpu", "--jobs", 2]
+    process = subprocess.Popen([sys.executable, "-c", CODE, *map(str, words)], stderr=subprocess.PIPE)
+    wait_until(lambda: len([*(tmp_path / "out").glob("*/*.png")]) >= 2)
+    os.kill(children(process.pid)[-1], signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert b"40 of 40 files filled" in said

@@ -6,8 +6,10 @@ import contextlib
 import json
 import multiprocessing
 import os
+import threading
+import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.providers import CPU
 from napari_inpaint.inference.replay import find_differences, read_holes
+from napari_inpaint.models import bundled_models
 from napari_inpaint.zarrs import ZarrImage, copied, is_zarr, open_zarr, rebuild_levels, write_zarr_record
 
 if TYPE_CHECKING:
@@ -81,16 +84,41 @@ def fill_files(tasks: Sequence[Task], options: Options, model: str | None, devic
             yield fill_file(task, options, inpainter)
         return
     inpainter = Inpainter(model, device, threads=max(1, (os.cpu_count() or 1) // jobs))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(fill_file, task, options, inpainter) for task in tasks]
+    left = list(tasks)
+    while left:
+        for outcome in _fill_in_processes(left, options, inpainter, jobs):
+            left.remove(outcome.task)
+            yield outcome
+        jobs = 1  # after a process died, one after another, so that it is known whose file killed it
+
+
+def _fill_in_processes(tasks: Sequence[Task], options: Options, inpainter: Inpainter, jobs: int) -> Iterator[Outcome]:
+    """Fill files in processes; when one dies, end after what the others finished, or name its file if it ran alone."""
+    parent = os.getpid()
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with, (parent,)) as pool:
+        waiting = {pool.submit(fill_file, task, options, inpainter): task for task in tasks}
         try:
-            for task, future in zip(tasks, waiting, strict=True):
+            for future in as_completed(waiting) if jobs > 1 else waiting:
                 try:
                     yield future.result()
-                except OSError as error:  # a process that was killed, for example for want of memory
-                    yield Outcome(task, error=f"{task.input}: {error}")
+                except BrokenExecutor:
+                    if jobs == 1:
+                        task = waiting[future]
+                        yield Outcome(task, error=f"{task.input}: its process was killed, perhaps for want of memory")
+                        return
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent ends, however that ends."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def fill_file(task: Task, options: Options, inpainter: Inpainter) -> Outcome:
@@ -117,8 +145,7 @@ def fill_image(task: Task, options: Options, inpainter: Inpainter, outcome: Outc
     filled = source.pixels.copy()
     filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
     tell(outcome, inpainter)
-    planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
-    write_all(task, source, filled, outcome, read_holes(outcome.record, planes))
+    write_all(task, source, filled, outcome, made_up(task, outcome, pixels, source.channel_axis))
 
 
 def fill_store(task: Task, options: Options, inpainter: Inpainter, outcome: Outcome) -> None:
@@ -132,9 +159,18 @@ def fill_store(task: Task, options: Options, inpainter: Inpainter, outcome: Outc
         rebuild_levels(image, outcome.record)
         if task.record is not None:
             write_zarr_record(image, outcome.record)
-        planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != image.channel_axis)
-        with beside(task, outcome, read_holes(outcome.record, planes) if task.synthetic else None):
+        with beside(task, outcome, made_up(task, outcome, pixels, image.channel_axis)):
             finish()
+
+
+def made_up(task: Task, outcome: Outcome, pixels: Any, channel_axis: int | None) -> NDArray[np.bool_] | None:
+    """Return which pixels were made up, when that is to be written."""
+    return read_holes(outcome.record, plane_shape(pixels.shape, channel_axis)) if task.synthetic else None
+
+
+def plane_shape(shape: Sequence[int], channel_axis: int | None) -> tuple[int, ...]:
+    """Return the lengths of all axes but that of the channels."""
+    return tuple(length for axis, length in enumerate(shape) if axis != channel_axis)
 
 
 def tell(outcome: Outcome, inpainter: Inpainter) -> None:
@@ -175,44 +211,77 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     """
     outcome = Outcome(task)
     try:
-        if is_zarr(task.input):
-            raise FileError(f"{task.input}: the fill of a zarr store is repeated in Python, see the documentation")
-        source = read_image(task.input)
-        check_output(task.output, source)
-        pixels = source.pixels[*_visible(source)]
-        planes = tuple(length for axis, length in enumerate(pixels.shape) if axis != source.channel_axis)
-        for name, found in (("shape", list(pixels.shape)), ("dtype", str(pixels.dtype))):
-            if record.get(name) != found:
-                raise ValueError(f"the record is of an image of {name} {record.get(name)}, this one has {found}")
-        mask = read_holes(record, planes)
-        provider = str(record.get("provider", "")) or CPU
-        inpainter = Inpainter(
-            model or f"{record.get('model')}.{record.get('precision')}", device if device != "auto" else provider,
-            record.get("threads"),
-        )  # fmt: skip
-        filled = source.pixels.copy()
+        inpainter = _open_recorded(record, model, device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
+            if is_zarr(task.input):
+                _refuse_other_image(open_image(task.input), record)
+                with copied(task.input, task.output, task.overwrite) as (copy, finish):
+                    image = open_zarr(copy, "r+")
+                    (pixels,) = image.levels[:1]
+                    mask = read_holes(record, plane_shape(pixels.shape, image.channel_axis))
+                    inpainter.fill(pixels, mask, seam=_seam(record), channel_axis=image.channel_axis, out=pixels)
+                    _compare(outcome, record, inpainter)
+                    rebuild_levels(image, outcome.record)
+                    if task.record is not None:
+                        write_zarr_record(image, outcome.record)
+                    with beside(task, outcome, mask):
+                        finish()
+                return outcome
+            source = read_image(task.input)
+            check_output(task.output, source)
+            _refuse_other_image(source, record)
+            pixels = source.pixels[*_visible(source)]
+            mask = read_holes(record, plane_shape(pixels.shape, source.channel_axis))
+            filled = source.pixels.copy()
             filled[*_visible(source)] = inpainter.fill(
-                pixels, mask, seam=bool(record.get("seam", True)), channel_axis=source.channel_axis
+                pixels, mask, seam=_seam(record), channel_axis=source.channel_axis
             )
-        outcome.record = inpainter.last_record or {}
-        differences = find_differences(record, outcome.record)
-        same = (
-            "the result is the same, bit for bit"
-            if not differences
-            else f"the result differs: {'; '.join(differences)}"
-        )
-        outcome.notes += [*source.notes, f"{task.input}: {same}"]
+        outcome.notes += source.notes
+        _compare(outcome, record, inpainter)
         write_all(task, source, filled, outcome, mask)
     except MemoryError:
         outcome.error = f"{task.input} does not fit into memory"
     except (ValueError, ImportError, OSError, RuntimeError) as error:
-        outcome.error = f"{task.input}: {error}"
+        words = str(error)
+        outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
     return outcome
 
 
-def write_all(task: Task, source: ImageFile, pixels: NDArray[Any], outcome: Outcome, mask: NDArray[np.bool_]) -> None:
+def _open_recorded(record: Mapping[str, Any], model: str | None, device: str) -> Inpainter:
+    """Open the model of a record; a record from a stranger names bundled ones only."""
+    if model is None:
+        model = f"{record.get('model')}.{record.get('precision')}"
+        if str(record.get("precision")) not in bundled_models().get(str(record.get("model")), {}):
+            raise FileError(f"the record is of the model {model}, which is not bundled: name its file with --model")
+    provider = str(record.get("provider", "")) or CPU
+    return Inpainter(model, device if device != "auto" else provider, record.get("threads"))
+
+
+def _seam(record: Mapping[str, Any]) -> bool:
+    return bool(record.get("seam", True))
+
+
+def _refuse_other_image(source: ImageFile, record: Mapping[str, Any]) -> None:
+    shape = source.pixels.shape if not source.alpha else source.pixels[*_visible(source)].shape
+    for name, found in (("shape", list(shape)), ("dtype", str(source.pixels.dtype))):
+        if record.get(name) != found:
+            raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
+
+
+def _compare(outcome: Outcome, record: Mapping[str, Any], inpainter: Inpainter) -> None:
+    """Take over the new record, and say in what it differs from the old one."""
+    outcome.record = inpainter.last_record or {}
+    differences = find_differences(record, outcome.record)
+    verdict = "the filled pixels are the same, bit for bit"
+    if differences:
+        verdict = f"the result differs: {'; '.join(differences)}"
+    outcome.notes.append(f"{outcome.task.input}: {verdict}")
+
+
+def write_all(
+    task: Task, source: ImageFile, pixels: NDArray[Any], outcome: Outcome, mask: NDArray[np.bool_] | None
+) -> None:
     """Write the image last: when it is there, all is there."""
     data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
     with beside(task, outcome, mask):
@@ -279,7 +348,7 @@ def prepare(
     shape, axis = source.pixels.shape, source.channel_axis
     if len(shape) - (axis is not None) < 2:
         raise FileError(f"{source.path} has shape {shape}: no rows and columns")
-    planes = tuple(length for i, length in enumerate(shape) if i != axis)
+    planes = plane_shape(shape, axis)
     mask = None if task.mask is None else read_mask(task.mask, planes)
     boxes = clip_boxes(options.boxes, planes[-2], planes[-1], note)
     pixels = source.pixels[*_visible(source)] if source.alpha else source.pixels

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -83,6 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("nothing to fill: give --box, --mask, --nan or --replay")
     if arguments.output is None and not only_look:
         parser.error("say where to write with --output, or add --plan or --self-check to write nothing")
+    if only_look and (arguments.output is not None or arguments.record or arguments.synthetic_mask):
+        parser.error("--plan and --self-check write nothing: leave out --output, --record and --synthetic-mask")
+    if arguments.synthetic_mask is not None and arguments.synthetic_mask.suffix.lower() not in ("", ".png"):
+        parser.error(f"--synthetic-mask writes a png, not {arguments.synthetic_mask}")
     if arguments.plan and arguments.self_check:
         parser.error("--plan and --self-check are two questions: ask one at a time")
     if arguments.output is not None and not arguments.output.name and not arguments.output.is_dir():
@@ -91,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--grow must not be negative, not {arguments.grow}")
     if arguments.jobs < 1:
         parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
+    with contextlib.suppress(ValueError):  # in a thread that is not the main one
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return run(arguments)
     except (ValueError, ImportError, OSError, RuntimeError) as error:
@@ -117,13 +125,18 @@ def run(arguments: argparse.Namespace) -> int:
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
                              arguments.overwrite)  # fmt: skip
     if look:
-        inpainter = Inpainter(arguments.model, arguments.device)
+        inpainter, status = Inpainter(arguments.model, arguments.device), 0
         for task in tasks:
-            answer = look(task, options, inpainter, say)
+            try:
+                answer = look(task, options, inpainter, say)
+            except (ValueError, OSError) as error:
+                say(str(error) if str(task.input) in str(error) else f"{task.input}: {error}")
+                status = 1
+                continue
             words = {"input": str(task.input), **answer.to_dict()}
             heading = f"{task.input}: " if many else ""
             sys.stdout.write((json.dumps(words) if arguments.json else f"{heading}{answer}") + "\n")
-        return 0
+        return status
     if arguments.replay is not None:
         return replay(arguments, tasks)
     finished = [task for task in tasks if many and not arguments.overwrite and task.output.exists()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
-from PIL import Image, JpegImagePlugin
+from PIL import ExifTags, Image, JpegImagePlugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,13 @@ STRUCTURAL_TIFF_TAGS = {
 """Tags that describe the storage, or that are written on their own; all others are carried over."""
 
 
+THUMBNAIL = 0x0201
+"""Exif's tag for where a thumbnail lies."""
+LOST_TIFF_TAGS = {34665: "Exif", 34853: "GPS", 50839: "ImageJ's overlays, labels and lookup tables"}
 RECORD_TAG = 65260
 """Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
+MANY_PAGES = 1000
+"""Pages that are looked at for what cannot be kept."""
 LARGE_TIFF = 1 << 28
 """Bytes of pixels above which a TIFF's claim is doubted."""
 BOMB = 1100
@@ -147,11 +152,16 @@ def read_jpeg(path: Path, file: BinaryIO) -> ImageFile:
         kept = ("exif", "icc_profile", "dpi", "comment", "xmp", "progressive")
         options: dict[str, Any] = {key: image.info[key] for key in kept if key in image.info}
         options["qtables"] = image.quantization  # type: ignore[attr-defined]
+        notes: tuple[str, ...] = (
+            f"{path}: JPEG loses a little with every encoding, also outside the holes; use PNG or TIFF to avoid it",
+        )
+        if THUMBNAIL in image.getexif().get_ifd(ExifTags.IFD.IFD1):  # it shows what is filled
+            options["exif"] = image.getexif().tobytes()
+            notes += (f"{path}: its thumbnail shows what was there, and is left out",)
         sampling = JpegImagePlugin.get_sampling(image)
         if sampling >= 0:  # -1: one that Pillow has no name for
             options["subsampling"] = sampling
-    note = f"{path}: JPEG loses a little with every encoding, also outside the holes; use PNG or TIFF to avoid it"
-    return _to_file(path, pixels, "JPEG", options, (note,))
+    return _to_file(path, pixels, "JPEG", options, notes)
 
 
 def write_jpeg(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
@@ -229,10 +239,13 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
                 f"{path} has {page.bitspersample} bits a pixel, only 1, 8, 16, 32 and 64 can be written back"
             )
         axis = series.axes.index("S") if "S" in series.axes else None
+        lost = [name for code, name in LOST_TIFF_TAGS.items() if code in page.tags]
+        if len({each.aspage().description for each in tiff.pages[1:MANY_PAGES]} - {"", page.description}):
+            lost.append("descriptions of later pages")
         compression = tifffile.COMPRESSION(page.compression).name
-        notes: tuple[str, ...] = ()
+        notes: tuple[str, ...] = (f"{path}: not kept: {', '.join(lost)}",) if lost else ()
         if compression not in LOSSLESS_TIFF:
-            notes = (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
+            notes += (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
             compression = "ADOBE_DEFLATE"
         resolution = tuple(page.tags[code].value for code in (282, 283) if code in page.tags)
         if len(resolution) < 2 or any(denominator == 0 for _, denominator in resolution):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -194,7 +195,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         When writing fails; nothing is left behind, and an existing file stays as it was.
     """
     path = path.resolve()  # a link stays a link
-    partial = path.with_name(f".{path.name}.partial")
+    partial = hidden(path, "partial")
     try:
         mode = path.stat().st_mode & 0o7777 if path.exists() else None
         with claim(partial) as file:
@@ -206,6 +207,12 @@ def write_atomically(path: Path, data: bytes) -> None:
             partial.replace(path)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def hidden(path: Path, kind: str) -> Path:
+    """Return the name of a file that stands for another one while that is written."""
+    name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return path.with_name(f".{name}.{kind}")
 
 
 @contextlib.contextmanager
@@ -239,26 +246,33 @@ def claim(partial: Path) -> Iterator[BinaryIO]:
             return
 
 
-def read_mask(path: Path, planes: tuple[int, ...]) -> NDArray[np.bool_]:
+def read_mask(path: Path, planes: tuple[int, ...]) -> Any:
     """Read a mask: what is not black is a hole; in a JPEG or WebP, what is brighter than grey. Alpha does not count.
 
     Parameters
     ----------
     path
-        PNG, JPEG, WebP, TIFF or NPY.
+        PNG, JPEG, WebP, TIFF, NPY or zarr.
     planes
         The image's leading axes, height and width: the mask must have its height and width, or all of it.
 
     Returns
     -------
-    bool array
-        Of shape ``planes[-2:]`` or ``planes``.
+    array
+        Of shape ``planes[-2:]`` or ``planes``: bool, or a zarr array that is not read yet, not 0 inside holes.
 
     Raises
     ------
     FileError
         When the file cannot be read, has another size, or holds NaN.
     """
+    if path.is_dir():
+        from napari_inpaint.zarrs import open_zarr
+
+        mask = open_zarr(path).levels[0]
+        if mask.shape not in (planes[-2:], planes):
+            raise FileError(f"{path} has {mask.shape} pixels, the image has {planes}: the mask must have the same size")
+        return mask
     file = read_image(path)
     mask = file.pixels
     if file.channel_axis is not None and mask.shape not in (planes[-2:], planes):

@@ -114,17 +114,24 @@ def is_folder(path: Path) -> bool:
 
 
 def find_images(folder: Path, output: Path) -> Iterator[Path]:
-    """Yield all images in a folder, but not those of an earlier run whose output is inside it."""
-    for parent, folders, files in os.walk(folder):
+    """Yield all images in a folder, and what cannot be read; not hidden ones, nor an output that lies inside."""
+    unreadable: list[Path] = []
+
+    def remember(error: OSError) -> None:
+        unreadable.append(Path(str(error.filename)))
+
+    for parent, folders, files in os.walk(folder, onerror=remember):
         stores = [name for name in folders if is_zarr(Path(parent, name))]
         folders[:] = [
             name for name in folders
-            if name not in stores and not name.endswith(".partial") and Path(parent, name).resolve() != output
+            if name not in stores and name[0] != "." and Path(parent, name).resolve() != output
         ]  # fmt: skip
-        images = (Path(parent, name) for name in files if Path(parent, name).is_file())  # no pipes, no devices
-        for path in (*(Path(parent, name) for name in stores), *images):
-            if path.suffix.lower() in FORMATS:
+        paths = [Path(parent, name) for name in (*stores, *files)]
+        for path in paths:
+            broken = path.is_symlink() and not path.exists()  # named when its turn comes; pipes and devices never are
+            if path.suffix.lower() in FORMATS and path.name[0] != "." and (path.is_file() or broken or is_zarr(path)):
                 yield path
+    yield from unreadable
 
 
 def _beside(folder: Path, name: Path, many: bool) -> Path:
@@ -132,7 +139,7 @@ def _beside(folder: Path, name: Path, many: bool) -> Path:
 
 
 def _find_mask(mask: Path | None, name: Path) -> Path | None:
-    if mask is None or not mask.is_dir():
+    if mask is None or not is_folder(mask):
         return mask
     for suffix in (name.suffix, *FORMATS):
         if (candidate := (mask / name).with_suffix(suffix)).is_file():
@@ -142,7 +149,7 @@ def _find_mask(mask: Path | None, name: Path) -> Path | None:
 
 def _refuse_clashes(tasks: Sequence[Task], many: bool) -> None:
     written: dict[Path, Path] = {}
-    inputs = {task.input.resolve() for task in tasks}
+    inputs = {path.resolve() for task in tasks for path in (task.input, task.mask) if path is not None}
     for task in tasks:
         for path in task.written:
             place = path.resolve()

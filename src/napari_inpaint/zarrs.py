@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.codecs import FileError, find_channels
-from napari_inpaint.files import claim
+from napari_inpaint.files import claim, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,9 +82,9 @@ def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, 
         raise FileError(f"{target} cannot be written: {target.parent} is no folder")
     if target.exists() and not overwrite:
         raise FileError(f"{target} exists: name another one, or add --overwrite")
-    partial = target.with_name(f".{target.name}.partial")
+    partial = hidden(target, "partial")
     try:
-        with claim(target.with_name(f".{target.name}.lock")):  # what a killed process left is used up by the next one
+        with claim(hidden(target, "lock")):  # what a killed process left is used up by the next one
             shutil.rmtree(partial, ignore_errors=True)
             try:
                 copy = partial / target.name

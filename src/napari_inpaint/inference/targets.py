@@ -96,7 +96,7 @@ class Kept:
             Called before every chunk; raises to stop.
         """
         axis = self.source.channel_axis
-        chunks = [*(getattr(out, "chunks", None) or _bands(out))]
+        chunks = [*(getattr(out, "shards", None) or getattr(out, "chunks", None) or _bands(out))]
         if axis is not None:
             chunks[axis] = out.shape[axis]
         spatial = [i for i in range(len(chunks)) if i != axis]
