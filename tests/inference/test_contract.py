@@ -26,7 +26,7 @@ def test_a_missing_key_is_named(field):
     ("field", "value", "message"),
     [
         ("window", "wide", "whole number"),
-        ("window", "0", "at least 1"),
+        ("window", "0", "must be 1 to"),
         ("hole_max", "257", "hole_max"),
         ("hole_min", "200", "hole_min"),
     ],

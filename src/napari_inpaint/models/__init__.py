@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-DEFAULT = "compact"
+DEFAULT = "landscape"
 """The best bundled model."""
 
 
