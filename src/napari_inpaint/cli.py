@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import napari_inpaint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari_inpaint.batch import Options, Outcome
     from napari_inpaint.tasks import Task
@@ -116,7 +117,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
     from napari_inpaint.batch import Options, check_file, plan_file
-    from napari_inpaint.inference.inpainter import Inpainter
     from napari_inpaint.tasks import plan_tasks
 
     options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
@@ -125,21 +125,10 @@ def run(arguments: argparse.Namespace) -> int:
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
                              arguments.overwrite)  # fmt: skip
     if look:
-        inpainter, status = Inpainter(arguments.model, arguments.device), 0
-        for task in tasks:
-            try:
-                answer = look(task, options, inpainter, say)
-            except (ValueError, OSError) as error:
-                say(str(error) if str(task.input) in str(error) else f"{task.input}: {error}")
-                status = 1
-                continue
-            words = {"input": str(task.input), **answer.to_dict()}
-            heading = f"{task.input}: " if many else ""
-            sys.stdout.write((json.dumps(words) if arguments.json else f"{heading}{answer}") + "\n")
-        return status
+        return print_answers(tasks, functools.partial(look, options=options, note=say), arguments, many)
     if arguments.replay is not None:
         return replay(arguments, tasks)
-    finished = [task for task in tasks if many and not arguments.overwrite and task.output.exists()]
+    finished = {task for task in tasks if many and not arguments.overwrite and task.output.exists()}
     if not many:
         refuse_existing(tasks[0].written, arguments.overwrite)
     for task in tasks:
@@ -151,6 +140,24 @@ def run(arguments: argparse.Namespace) -> int:
         skipped = f", {len(finished)} were there" if finished else ""
         say(f"{len(left) - failed} of {len(tasks)} files filled{skipped}{f', {failed} failed' if failed else ''}")
     return 1 if failed else 0
+
+
+def print_answers(tasks: Sequence[Task], look: Callable[..., Any], arguments: argparse.Namespace, many: bool) -> int:
+    """Print what is asked about every file; name those that cannot be looked at on stderr, and then return 1."""
+    from napari_inpaint.inference.inpainter import Inpainter
+
+    inpainter, status = Inpainter(arguments.model, arguments.device), 0
+    for task in tasks:
+        try:
+            answer = look(task, inpainter=inpainter)
+        except (ValueError, OSError) as error:
+            say(str(error) if str(task.input) in str(error) else f"{task.input}: {error}")
+            status = 1
+            continue
+        text = json.dumps({"input": str(task.input), **answer.to_dict()}) if arguments.json else str(answer)
+        heading = f"{task.input}: " if many and not arguments.json else ""
+        sys.stdout.write(f"{heading}{text}\n")
+    return status
 
 
 def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
