@@ -233,3 +233,10 @@ def test_the_alpha_of_a_mask_does_not_count(tmp_path):
     Image.fromarray(rgba).save(buffer, "PNG")
     (tmp_path / "m.png").write_bytes(buffer.getvalue())
     assert read_mask(tmp_path / "m.png", (10, 10)).sum() == 4
+
+
+def test_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(FileError, match="it is no file"):
+        write_atomically(tmp_path / "a.png", b"new")
+    assert (tmp_path / "a.png").is_fifo()

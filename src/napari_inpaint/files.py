@@ -196,6 +196,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     path = path.resolve()  # a link stays a link
     partial = hidden(path, "partial")
+    if path.exists() and not path.is_file():  # a device, as root
+        raise FileError(f"{path} cannot be written: it is no file")
     try:
         mode = path.stat().st_mode & 0o7777 if path.exists() else None
         with claim(partial) as file:
