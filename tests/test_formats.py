@@ -312,3 +312,74 @@ def test_what_a_tiff_loses_is_named(tmp_path, photo, capsys):
     tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], imagej=True, metadata={"Labels": ["one"], "Info": "much"})
     assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), *BOX]) == 0
     assert "not kept: ImageJ's overlays" in capsys.readouterr().err
+
+
+def test_neither_zarr_is_lost_when_the_last_step_is_interrupted(store, tmp_path, monkeypatch):
+    before, rename = zarr.open(str(store))[:], Path.rename
+
+    def interrupted(self, target):
+        if self.parent.name == f".{store.name}.partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    assert main([str(store), "-o", str(store), "--overwrite", *BOX]) == 1
+    np.testing.assert_array_equal(zarr.open(str(store))[:], before)
+    assert [path.name for path in tmp_path.iterdir()] == [store.name]
+    monkeypatch.setattr(Path, "rename", rename)
+    store.rename(tmp_path / f".{store.name}.replaced")  # killed between moving one away and the other in
+    assert main([str(tmp_path / f".{store.name}.replaced"), "-o", str(store), *BOX]) == 1
+    np.testing.assert_array_equal(zarr.open(str(store))[:], before)
+
+
+def test_a_zarr_inside_another_one_is_refused(store, capsys):
+    assert main([str(store), "-o", str(store / "out.zarr"), *BOX]) == 1
+    assert "inside another zarr" in capsys.readouterr().err
+    assert not (store / "out.zarr").exists()
+
+
+def test_a_stack_without_planes_has_an_empty_mask(tmp_path):
+    np.save(tmp_path / "in.npy", np.zeros((0, 100, 100), np.uint8))
+    words = [str(tmp_path / "in.npy"), "-o", str(tmp_path / "out.npy"), *BOX]
+    assert main([*words, "--synthetic-mask", str(tmp_path / "mask.png")]) == 0
+    assert not np.asarray(Image.open(tmp_path / "mask.png")).any()
+
+
+def test_the_users_files_are_not_replaced_unasked(tmp_path, photo, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", photo)
+    Image.fromarray(photo).save(tmp_path / "in" / "a.png")
+    (tmp_path / "out" / "b.tif.json").write_text("mine")
+    before = (tmp_path / "in" / "a.png").read_bytes()
+    words = [str(tmp_path / "in" / "a.tif"), str(tmp_path / "in" / "b.tif"), "-o", str(tmp_path / "out"), *BOX]
+    assert main([*words, "--record", "--synthetic-mask", str(tmp_path / "in")]) == 1
+    said = capsys.readouterr().err
+    assert "in/a.png exists" in said
+    assert "b.tif.json exists" in said
+    assert (tmp_path / "in" / "a.png").read_bytes() == before
+    assert (tmp_path / "out" / "b.tif.json").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.tif.json"]
+
+
+def test_masks_and_results_may_lie_inside_the_input(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    (tmp_path / "masks").mkdir()
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[HOLE] = True
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    words = [str(tmp_path), "-o", str(tmp_path / "filled"), "--mask", str(tmp_path / "masks")]
+    for _ in range(2):
+        assert main([*words, "--synthetic-mask", str(tmp_path / "made-up")]) == 0
+    assert [path.name for path in (tmp_path / "filled").iterdir()] == ["a.png"]
+    assert [path.name for path in (tmp_path / "made-up").iterdir()] == ["a.png"]
+
+
+def test_a_folder_in_the_place_of_an_output_is_named(tmp_path, photo, capsys):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "b.tif", photo)
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    assert main([str(tmp_path / "a.png"), str(tmp_path / "b.tif"), "-o", str(tmp_path / "out"), *BOX]) == 1
+    assert "a.png cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.tif").is_file()

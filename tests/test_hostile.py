@@ -231,7 +231,7 @@ def test_truncated_files_are_refused(tmp_path, capsys, kind, share):
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("trick", ["file", "dangling file", "folder", "synthetic"])
+@pytest.mark.parametrize("trick", ["file", "dangling file", "folder", "synthetic", "record"])
 def test_links_at_the_output_are_not_followed(tmp_path, photo, capsys, trick):
     """A folder that somebody else prepared must not lead the results elsewhere."""
     (tmp_path / "in" / "sub").mkdir(parents=True)
@@ -245,10 +245,10 @@ def test_links_at_the_output_are_not_followed(tmp_path, photo, capsys, trick):
         target.symlink_to(tmp_path / "elsewhere")
     else:
         target.mkdir()
-        name = "a.png" if trick == "file" else "nothing.png"
-        (target / "a.png").symlink_to(tmp_path / "elsewhere" / name)
+        name = "nothing.png" if trick == "dangling file" else "a.png"
+        (target / ("a.png.json" if trick == "record" else "a.png")).symlink_to(tmp_path / "elsewhere" / name)
     words = [str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--box", "5", "5", "40", "40", "--overwrite"]
-    assert main([*words, "--synthetic-mask", str(tmp_path / "masks")]) == 1
+    assert main([*words, "--synthetic-mask", str(tmp_path / "masks"), "--record"]) == 1
     assert "link" in capsys.readouterr().err
     assert (tmp_path / "elsewhere" / "a.png").read_text() == "precious"
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a.png"]
@@ -261,3 +261,10 @@ def test_pipes_and_loops_in_a_folder_are_left_alone(tmp_path, photo):
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
     assert main([str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--box", "5", "5", "40", "40"]) == 0
     assert [path.name for path in (tmp_path / "out").rglob("*.png")] == ["a.png"]
+
+
+def test_pixels_of_no_bytes_are_refused(tmp_path, capsys):
+    header = b"{'descr': '|V0', 'fortran_order': False, 'shape': (99999999, 9999999), }"
+    (tmp_path / "in.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + header + b"\n")
+    assert main([str(tmp_path / "in.npy"), "--box", "0", "0", "5", "5", "-o", str(tmp_path / "out.npy")]) == 1
+    assert "only bool, integers and floats" in capsys.readouterr().err

@@ -86,7 +86,7 @@ def check_resume(tmp_path, photo, count, kills, jobs):
 
 
 def test_killed_twice_and_started_again(tmp_path, photo):
-    check_resume(tmp_path, photo, 60, [(5, signal.SIGKILL), (30, signal.SIGINT)], jobs=1)
+    check_resume(tmp_path, photo, 120, [(3, signal.SIGKILL), (10, signal.SIGINT)], jobs=1)
 
 
 @pytest.mark.slow

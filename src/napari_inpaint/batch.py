@@ -14,16 +14,19 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from napari_inpaint.codecs import ImageFile
 from napari_inpaint.files import (
+    STREAM,
     FileError,
     check_output,
     encode_image,
     read_image,
     read_mask,
-    write_atomically,
+    read_record,
+    staged,
     write_bytes,
 )
 from napari_inpaint.inference.boxes import to_box
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.boxes import Box
@@ -142,7 +144,7 @@ def fill_image(task: Task, options: Options, inpainter: Inpainter, outcome: Outc
     check_output(task.output, source)
     outcome.notes += source.notes
     pixels, arguments = prepare(source, task, options, outcome.notes.append)
-    filled = source.pixels.copy()
+    filled = source.pixels.copy("K")
     filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
     tell(outcome, inpainter)
     write_all(task, source, filled, outcome, made_up(task, outcome, pixels, source.channel_axis))
@@ -233,7 +235,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
             _refuse_other_image(source, record)
             pixels = source.pixels[*_visible(source)]
             mask = read_holes(record, plane_shape(pixels.shape, source.channel_axis))
-            filled = source.pixels.copy()
+            filled = source.pixels.copy("K")
             filled[*_visible(source)] = inpainter.fill(
                 pixels, mask, seam=_seam(record), channel_axis=source.channel_axis
             )
@@ -282,31 +284,45 @@ def _compare(outcome: Outcome, record: Mapping[str, Any], inpainter: Inpainter) 
 def write_all(
     task: Task, source: ImageFile, pixels: NDArray[Any], outcome: Outcome, mask: NDArray[np.bool_] | None
 ) -> None:
-    """Write the image last: when it is there, all is there."""
+    """Write the image, and what belongs beside it."""
     data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
-    with beside(task, outcome, mask):
-        write_bytes(task.output, data)
+    if task.output == STREAM:
+        with beside(task, outcome, mask):
+            write_bytes(task.output, data)
+        return
+    with staged(task.output, data) as appear, beside(task, outcome, mask):
+        appear()
 
 
 @contextlib.contextmanager
 def beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_] | None) -> Iterator[None]:
-    """Write what belongs beside the image, which is written meanwhile; without it, nothing new is left."""
-    new = [path for path in (task.record, task.synthetic) if path is not None and not path.exists()]
-    try:
-        write_beside(task, outcome, mask)
-        yield
-    except BaseException:
-        for path in new:
-            path.unlink(missing_ok=True)
-        raise
+    """Write the record, and the mask of what was made up; the image comes last: when it is there, all is there.
 
-
-def write_beside(task: Task, outcome: Outcome, mask: NDArray[np.bool_] | None) -> None:
-    """Write the record, and the mask of what was made up, where they are asked for."""
+    Raises
+    ------
+    FileError
+        When one cannot be written, or is there already and is not what a killed run of the same fill left.
+    """
+    files: dict[Path, bytes] = {}
     if task.record is not None:
-        write_atomically(task.record, json.dumps(outcome.record, indent=1).encode())
+        files[task.record] = json.dumps(outcome.record, indent=1).encode()
     if task.synthetic is not None and mask is not None:
-        write_atomically(task.synthetic, encode_mask(mask))
+        files[task.synthetic] = encode_mask(mask)
+    for path, data in files.items():
+        if not task.overwrite and path.is_file() and path.read_bytes() != data and not _is_record(path):
+            raise FileError(f"{path} exists: move it away, or add --overwrite")
+    with contextlib.ExitStack() as stack:
+        appear = [stack.enter_context(staged(path, data)) for path, data in files.items()]
+        for each in appear:
+            each()
+        yield
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        return path.suffix == ".json" and "mask_sha256" in read_record(path)
+    except FileError:
+        return False
 
 
 def plan_file(task: Task, options: Options, inpainter: Inpainter, note: Callable[[str], object]) -> Plan:
@@ -378,9 +394,11 @@ def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int, note: Ca
 
 def encode_mask(mask: NDArray[np.bool_]) -> bytes:
     """Return a PNG that is white where the mask, (..., H, W), is True; planes that differ stand below one another."""
+    if 0 in mask.shape[-2:]:
+        raise FileError("an image without pixels has no mask of what was made up")
     planes = mask.reshape(-1, *mask.shape[-2:])
     if (planes == planes[:1]).all():
-        mask = planes[0]
+        mask = planes[0] if len(planes) else np.zeros(mask.shape[-2:], bool)
     buffer = BytesIO()
     Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG")
     return buffer.getvalue()

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -98,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--grow must not be negative, not {arguments.grow}")
     if arguments.jobs < 1:
         parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
+    open_streams()
     with contextlib.suppress(ValueError):  # in a thread that is not the main one
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -113,11 +115,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def open_streams() -> None:
+    """Let no closed stream, and no name of a file that a stream cannot show, end the work."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
     from napari_inpaint.batch import Options, check_file, plan_file
-    from napari_inpaint.tasks import plan_tasks
+    from napari_inpaint.tasks import is_finished, plan_tasks
 
     options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
     look = plan_file if arguments.plan else check_file if arguments.self_check else None
@@ -128,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         return print_answers(tasks, functools.partial(look, options=options, note=say), arguments, many)
     if arguments.replay is not None:
         return replay(arguments, tasks)
-    finished = {task for task in tasks if many and not arguments.overwrite and task.output.exists()}
+    finished = {task for task in tasks if many and not arguments.overwrite and is_finished(task)}
     if not many:
         refuse_existing(tasks[0].written, arguments.overwrite)
     for task in tasks:
@@ -229,6 +239,8 @@ def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
     from napari_inpaint.files import FileError
 
     for path in paths:
+        if str(path) == "-":
+            continue
         if path.is_dir() and path.suffix != ".zarr":
             raise FileError(f"{path} is a folder: name a file")
         if path.exists() and not overwrite:

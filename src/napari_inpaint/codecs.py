@@ -202,7 +202,9 @@ def read_npy(path: Path, file: BinaryIO) -> ImageFile:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
     start, end = file.tell(), file.seek(0, 2)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != end - start:
+    if dtype.kind not in "buif":
+        raise FileError(f"{path} holds {dtype}: only bool, integers and floats can be filled")
+    if math.prod(shape) * dtype.itemsize != end - start:
         raise FileError(f"{path} is broken: its {end - start} bytes of pixels are no {dtype} of shape {shape}")
     file.seek(0)
     pixels = np.lib.format.read_array(file, allow_pickle=False)
@@ -240,8 +242,8 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
             )
         axis = series.axes.index("S") if "S" in series.axes else None
         lost = [name for code, name in LOST_TIFF_TAGS.items() if code in page.tags]
-        if len({each.aspage().description for each in tiff.pages[1:MANY_PAGES]} - {"", page.description}):
-            lost.append("descriptions of later pages")
+        if any(_own_tags(each.aspage()) != _own_tags(page) for each in tiff.pages[1:MANY_PAGES]):
+            lost.append("what tags say of later pages and not of the first")
         compression = tifffile.COMPRESSION(page.compression).name
         notes: tuple[str, ...] = (f"{path}: not kept: {', '.join(lost)}",) if lost else ()
         if compression not in LOSSLESS_TIFF:
@@ -274,6 +276,12 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
         }
         alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
     return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes)
+
+
+def _own_tags(page: tifffile.TiffPage) -> dict[int, str]:
+    """Return what a page says of itself, beside how it is stored; a description counts where there is one."""
+    said = {tag.code: str(tag.value) for tag in page.tags if tag.code not in STRUCTURAL_TIFF_TAGS - {282, 283}}
+    return {code: text for code, text in said.items() if code != RECORD_TAG}
 
 
 def write_tiff(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -32,7 +33,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -194,9 +195,22 @@ def write_atomically(path: Path, data: bytes) -> None:
     FileError
         When writing fails; nothing is left behind, and an existing file stays as it was.
     """
+    with staged(path, data) as appear:
+        appear()
+
+
+@contextlib.contextmanager
+def staged(path: Path, data: bytes) -> Iterator[Callable[[], object]]:
+    """Write a file under a hidden name, and give what makes it appear: then even a full disk is no reason to fail.
+
+    Raises
+    ------
+    FileError
+        When writing fails; nothing is left behind, and an existing file stays as it was.
+    """
     path = path.resolve()  # a link stays a link
     partial = hidden(path, "partial")
-    if path.exists() and not path.is_file():  # a device, as root
+    if path.exists() and not path.is_file():  # a folder; a device, as root
         raise FileError(f"{path} cannot be written: it is no file")
     try:
         mode = path.stat().st_mode & 0o7777 if path.exists() else None
@@ -206,7 +220,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
             if mode is not None:
                 partial.chmod(mode)
-            partial.replace(path)
+            yield functools.partial(partial.replace, path)
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -78,7 +78,7 @@ def plan_tasks(
     found: list[tuple[Path, Path]] = []
     for path in inputs:
         if is_folder(path):
-            images = sorted(find_images(path, output.resolve()))
+            images = sorted(find_images(path, {each.resolve() for each in (output, mask, synthetic) if each}))
             if not images:
                 raise FileError(f"{path} holds no image ({', '.join(FORMATS)})")
             found += [(image, image.relative_to(path)) for image in images]
@@ -97,6 +97,8 @@ def plan_tasks(
     if many:
         for task in tasks:
             _refuse_links(output, task.output)
+            if task.record is not None:
+                _refuse_links(output, task.record)
             if synthetic is not None and task.synthetic is not None:
                 _refuse_links(synthetic, task.synthetic)
     return tasks, many
@@ -108,13 +110,18 @@ def _refuse_links(folder: Path, path: Path) -> None:
         raise FileError(f"{path} is, or lies behind, a link out of {folder}: remove the link, or name another folder")
 
 
+def is_finished(task: Task) -> bool:
+    """Return whether a task's output is there."""
+    return task.output.is_file() or is_zarr(task.output)
+
+
 def is_folder(path: Path) -> bool:
     """Return whether a path is a folder of images; a zarr store is an image."""
-    return path.is_dir() and not is_zarr(path)
+    return path != STREAM and path.is_dir() and not is_zarr(path)
 
 
-def find_images(folder: Path, output: Path) -> Iterator[Path]:
-    """Yield all images in a folder, and what cannot be read; not hidden ones, nor an output that lies inside."""
+def find_images(folder: Path, others: set[Path]) -> Iterator[Path]:
+    """Yield all images in a folder, and what cannot be read; not hidden ones, nor the other folders that lie inside."""
     unreadable: list[Path] = []
 
     def remember(error: OSError) -> None:
@@ -124,7 +131,7 @@ def find_images(folder: Path, output: Path) -> Iterator[Path]:
         stores = [name for name in folders if is_zarr(Path(parent, name))]
         folders[:] = [
             name for name in folders
-            if name not in stores and name[0] != "." and Path(parent, name).resolve() != output
+            if name not in stores and name[0] != "." and Path(parent, name).resolve() not in others
         ]  # fmt: skip
         paths = [Path(parent, name) for name in (*stores, *files)]
         for path in paths:
@@ -153,7 +160,7 @@ def _refuse_clashes(tasks: Sequence[Task], many: bool) -> None:
     for task in tasks:
         for path in task.written:
             place = path.resolve()
-            if place in inputs and (many or path != task.output):  # one file may be replaced, where that is asked for
+            if place in inputs and (many or place != task.input.resolve()):  # one may be replaced, where that is asked
                 raise FileError(f"{path} is an input too: write to another folder")
             if place in written:
                 raise FileError(f"{task.input} and {written[place]} would both be written to {path}")

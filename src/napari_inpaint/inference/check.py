@@ -35,7 +35,7 @@ RINGS = 8
 """How many times its own size a place may lie away from its hole."""
 MOST_STEPS = 24
 """Distances that are tried."""
-MOST_HOLES = 1000
+MOST_HOLES = 200
 """Holes that a place is looked for."""
 CONTEXT = 256
 """What the fill sees around a hidden place, in pixels; at least twice the place's size."""
@@ -122,7 +122,7 @@ def check(
     """
     methods = classical_methods()
     places: list[Place] = []
-    for plane, hole, moved in choose_places(job, most):
+    for plane, hole, moved in choose_places(job, most, cancel):
         stop_if(cancel)
         if place := try_place(job, plane, hole, moved, fill, methods):
             places.append(place)
@@ -144,7 +144,7 @@ def check(
     return SelfCheck(model, tuple(places), notes, scores)
 
 
-def choose_places(job: Job, most: int) -> Iterator[tuple[tuple[int, ...], Hole, Hole]]:
+def choose_places(job: Job, most: int, cancel: Event | None = None) -> Iterator[tuple[tuple[int, ...], Hole, Hole]]:
     """Yield plane, hole, and the hole moved to a known place nearby: of the largest holes first, in turns."""
     height, width = job.source.shape[-3:-1]
     holes = [(plane, hole) for plane, holes in job.holes.items() for hole in holes]
@@ -157,6 +157,7 @@ def choose_places(job: Job, most: int) -> Iterator[tuple[tuple[int, ...], Hole, 
     active: list[tuple[tuple[int, ...], Hole, Iterator[Hole]]] = []
     while True:
         while len(active) < most and (entry := next(waiting, None)):
+            stop_if(cancel)
             plane, hole = entry
             if plane not in boxes:
                 boxes[plane], taken[plane] = np.array([each.box for each in job.holes[plane]]), []
@@ -218,14 +219,14 @@ def try_place(
 
     crop = moved.box.widen(CLASSICAL_CONTEXT, height, width).shift(-region.y0, -region.x0).slices
     hidden, unknown = hidden[crop], unknown[crop]
-    known = pixels[crop][~unknown][:, colours].astype(np.float64)
+    known = pixels[crop][~unknown][:, colours].astype(np.float64) / 4  # differences of the largest floats overflow
     low, scale = np.zeros(known.shape[1]), np.ones(known.shape[1])
     for group in channel_groups(channels):  # as the fill sees them: colours together, others one by one
         low[group], high = np.quantile(known[:, group], (OUTLIERS, 1 - OUTLIERS))
         scale[group] = high - low[group] if (high > low[group]).all() else 1.0
 
     def normalise(x: NDArray[Any]) -> NDArray[np.float32]:
-        return ((x[..., colours].astype(np.float64) - low) / scale).astype(np.float32)
+        return ((x[..., colours].astype(np.float64) / 4 - low) / scale).astype(np.float32)
 
     truth = np.where(unknown[..., None], np.float32(0), normalise(np.where(unknown[..., None], 0, pixels[crop])))
     scores = {OURS: score(truth, normalise(np.where(hidden[..., None], filled[crop], pixels[crop])), hidden, unknown)}

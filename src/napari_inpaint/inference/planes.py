@@ -69,7 +69,8 @@ def check_out(out: Any, source: Any) -> None:
     ValueError
         Names the shape and dtype that it must have.
     """
-    if not hasattr(out, "__setitem__") or not getattr(getattr(out, "flags", None), "writeable", True):
+    is_array = all(hasattr(out, name) for name in ("__setitem__", "shape", "dtype")) and not hasattr(out, "dask")
+    if not is_array or not getattr(getattr(out, "flags", None), "writeable", True):
         raise ValueError(f"out must be an array that can be written (numpy, zarr, h5py), not {type(out).__name__}")
     found, wanted = ((tuple(array.shape), np.dtype(array.dtype)) for array in (out, source))
     if found != wanted:

@@ -62,6 +62,7 @@ def import_onnxruntime() -> Any:
         raise ImportError(f"ONNX Runtime cannot be imported ({error}); mend it with: {mend_runtime()}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
         raise ImportError(f"ONNX Runtime is only half installed; mend it with: {mend_runtime()}")
+    onnxruntime.disable_telemetry_events()  # what is filled, and where, is nobody's business
     return onnxruntime
 
 
