@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -161,3 +164,9 @@ def test_an_unreadable_file_is_refused(tmp_path):
     (tmp_path / "m.onnx").write_bytes(BUNDLED.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"m\.onnx is not a"):
         Session(tmp_path / "m.onnx")
+
+
+def test_onnxruntime_keeps_no_list_of_events(tmp_path):
+    code = "from napari_inpaint import Inpainter; Inpainter('compact.fp32', 'cpu').session"
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"HOME": str(tmp_path)})
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -56,13 +56,13 @@ def import_onnxruntime() -> Any:
     ImportError
         With the command that mends it.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would keep a list of events in the user's home
     try:
         import onnxruntime
     except ImportError as error:
         raise ImportError(f"ONNX Runtime cannot be imported ({error}); mend it with: {mend_runtime()}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
         raise ImportError(f"ONNX Runtime is only half installed; mend it with: {mend_runtime()}")
-    onnxruntime.disable_telemetry_events()  # what is filled, and where, is nobody's business
     return onnxruntime
 
 
