@@ -86,12 +86,12 @@ def check_resume(tmp_path, photo, count, kills, jobs):
 
 
 def test_killed_twice_and_started_again(tmp_path, photo):
-    check_resume(tmp_path, photo, 120, [(3, signal.SIGKILL), (10, signal.SIGINT)], jobs=1)
+    check_resume(tmp_path, photo, 120, [(3, signal.SIGKILL), (10, signal.SIGTERM)], jobs=1)
 
 
 @pytest.mark.slow
 def test_a_thousand_files_killed_again_and_again(tmp_path, photo):
-    kills = [(at, signal.SIGKILL) for at in (3, 100, 101, 333, 500, 777)] + [(900, signal.SIGINT)]
+    kills = [(at, signal.SIGKILL) for at in (3, 100, 101, 333, 500, 777)] + [(900, signal.SIGTERM)]
     check_resume(tmp_path, photo, 1000, kills, jobs=2)
 
 

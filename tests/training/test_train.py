@@ -165,7 +165,7 @@ def test_fine_tuning_takes_the_critics_along(gan, dataset, tmp_path, adversarial
     name = "0.score.weight"
     assert 0 < (before[name] - after[name]).abs().max() < 0.01
     assert "start anew" not in capsys.readouterr().err
-    other = load_recipe("compact", [*words, "--critics.0.side", "16"])
+    other = load_recipe("compact", [*words, "--critics.0.width", "0.125"])
     fit(other, dataset, tmp_path / "other", start_from=gan)
     assert "start anew" in capsys.readouterr().err
 
