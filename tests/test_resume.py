@@ -70,11 +70,11 @@ def contents(folder):
 def check_resume(tmp_path, photo, count, kills, jobs):
     make_scans(tmp_path / "whole" / "in", photo, count)
     make_scans(tmp_path / "killed" / "in", photo, count)
-    assert run(tmp_path / "whole")[0] == 0
+    assert run(tmp_path / "whole", jobs=jobs)[0] == 0
     for at, how in kills:
         status, _ = run(tmp_path / "killed", kill_at=at, how=how, jobs=jobs)
         assert status != 0, "it was faster than the kill"
-    status, said = run(tmp_path / "killed")
+    status, said = run(tmp_path / "killed", jobs=jobs)
     assert status == 0, said
     assert f"of {count} files filled" in said
     assert "were there" in said
