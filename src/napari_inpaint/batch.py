@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import multiprocessing
 import os
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.check import SelfCheck
     from napari_inpaint.inference.plan import Plan
     from napari_inpaint.tasks import Task
+
+    Choose = Callable[[ImageFile], tuple[NDArray[Any], dict[str, Any]]]
+    Told = Callable[["Outcome", Inpainter], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,38 +130,61 @@ def _end_with(parent: int) -> None:
 def fill_file(task: Task, options: Options, inpainter: Inpainter) -> Outcome:
     """Fill one file, and write it, its record and the mask of what was made up; or nothing, and say why."""
     outcome = Outcome(task)
+
+    def choose(source: ImageFile) -> tuple[NDArray[Any], dict[str, Any]]:
+        pixels, arguments = prepare(source, task, options, outcome.notes.append)
+        return pixels, {**arguments, "seam": options.seam}
+
+    with naming_errors(outcome):
+        (fill_store if is_zarr(task.input) else fill_image)(outcome, inpainter, choose, tell)
+    return outcome
+
+
+@contextlib.contextmanager
+def naming_errors(outcome: Outcome) -> Iterator[None]:
+    """Keep why a file was not filled, with its name; warnings of fills are in the record too."""
+    task = outcome.task
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the record has them too
-            (fill_store if is_zarr(task.input) else fill_image)(task, options, inpainter, outcome)
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     except MemoryError:
         outcome.error = f"{task.input} does not fit into memory"
     except (ValueError, ImportError, OSError, RuntimeError) as error:
         words = str(error)
         outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
-    return outcome
 
 
-def fill_image(task: Task, options: Options, inpainter: Inpainter, outcome: Outcome) -> None:
-    """Fill a file that is read as a whole."""
+def fill_image(outcome: Outcome, inpainter: Inpainter, choose: Choose, told: Told) -> None:
+    """Fill a file that is read as a whole.
+
+    Parameters
+    ----------
+    choose
+        Gives the pixels of a source that are filled, and the arguments of `Inpainter.fill`.
+    told
+        Takes over the record.
+    """
+    task = outcome.task
     source = read_image(task.input)
     check_output(task.output, source)
     outcome.notes += source.notes
-    pixels, arguments = prepare(source, task, options, outcome.notes.append)
+    pixels, arguments = choose(source)
     filled = source.pixels.copy("K")
-    filled[*_visible(source)] = inpainter.fill(pixels, seam=options.seam, **arguments)
-    tell(outcome, inpainter)
+    filled[*_visible(source)] = inpainter.fill(pixels, **arguments)
+    told(outcome, inpainter)
     write_all(task, source, filled, outcome, made_up(task, outcome, pixels, source.channel_axis))
 
 
-def fill_store(task: Task, options: Options, inpainter: Inpainter, outcome: Outcome) -> None:
-    """Fill a zarr store: only the chunks of windows are read and written again."""
-    open_zarr(task.input)  # before it is copied
+def fill_store(outcome: Outcome, inpainter: Inpainter, choose: Choose, told: Told) -> None:
+    """Fill a zarr store: only the chunks of windows are read and written again. Parameters as `fill_image`."""
+    task = outcome.task
+    _, arguments = choose(as_file(open_zarr(task.input)))  # before it is copied
     with copied(task.input, task.output, task.overwrite) as (copy, finish):
         image = open_zarr(copy, "r+")
-        pixels, arguments = prepare(as_file(image), task, options, outcome.notes.append)
-        inpainter.fill(pixels, seam=options.seam, out=pixels, **arguments)
-        tell(outcome, inpainter)
+        pixels = image.levels[0]
+        inpainter.fill(pixels, out=pixels, **arguments)
+        told(outcome, inpainter)
         rebuild_levels(image, outcome.record)
         if task.record is not None:
             write_zarr_record(image, outcome.record)
@@ -203,7 +230,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     Parameters
     ----------
     task
-        Its record is not used.
+        What is read and written.
     record
         Of the fill, as ``--record`` wrote it.
     model
@@ -212,41 +239,19 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
         ``auto``: the record's.
     """
     outcome = Outcome(task)
-    try:
+
+    def choose(source: ImageFile) -> tuple[NDArray[Any], dict[str, Any]]:
+        pixels, axis = _visible_pixels(source), source.channel_axis
+        for name, found in (("shape", list(pixels.shape)), ("dtype", str(pixels.dtype))):
+            if record.get(name) != found:
+                raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
+        mask = read_holes(record, plane_shape(pixels.shape, axis))
+        return pixels, {"mask": mask, "seam": bool(record.get("seam", True)), "channel_axis": axis}
+
+    with naming_errors(outcome):
         inpainter = _open_recorded(record, model, device)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            if is_zarr(task.input):
-                _refuse_other_image(open_image(task.input), record)
-                with copied(task.input, task.output, task.overwrite) as (copy, finish):
-                    image = open_zarr(copy, "r+")
-                    (pixels,) = image.levels[:1]
-                    mask = read_holes(record, plane_shape(pixels.shape, image.channel_axis))
-                    inpainter.fill(pixels, mask, seam=_seam(record), channel_axis=image.channel_axis, out=pixels)
-                    _compare(outcome, record, inpainter)
-                    rebuild_levels(image, outcome.record)
-                    if task.record is not None:
-                        write_zarr_record(image, outcome.record)
-                    with beside(task, outcome, mask):
-                        finish()
-                return outcome
-            source = read_image(task.input)
-            check_output(task.output, source)
-            _refuse_other_image(source, record)
-            pixels = source.pixels[*_visible(source)]
-            mask = read_holes(record, plane_shape(pixels.shape, source.channel_axis))
-            filled = source.pixels.copy("K")
-            filled[*_visible(source)] = inpainter.fill(
-                pixels, mask, seam=_seam(record), channel_axis=source.channel_axis
-            )
-        outcome.notes += source.notes
-        _compare(outcome, record, inpainter)
-        write_all(task, source, filled, outcome, mask)
-    except MemoryError:
-        outcome.error = f"{task.input} does not fit into memory"
-    except (ValueError, ImportError, OSError, RuntimeError) as error:
-        words = str(error)
-        outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
+        told = functools.partial(_compare, record=record)
+        (fill_store if is_zarr(task.input) else fill_image)(outcome, inpainter, choose, told)
     return outcome
 
 
@@ -260,18 +265,7 @@ def _open_recorded(record: Mapping[str, Any], model: str | None, device: str) ->
     return Inpainter(model, device if device != "auto" else provider, record.get("threads"))
 
 
-def _seam(record: Mapping[str, Any]) -> bool:
-    return bool(record.get("seam", True))
-
-
-def _refuse_other_image(source: ImageFile, record: Mapping[str, Any]) -> None:
-    shape = source.pixels.shape if not source.alpha else source.pixels[*_visible(source)].shape
-    for name, found in (("shape", list(shape)), ("dtype", str(source.pixels.dtype))):
-        if record.get(name) != found:
-            raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
-
-
-def _compare(outcome: Outcome, record: Mapping[str, Any], inpainter: Inpainter) -> None:
+def _compare(outcome: Outcome, inpainter: Inpainter, record: Mapping[str, Any]) -> None:
     """Take over the new record, and say in what it differs from the old one."""
     outcome.record = inpainter.last_record or {}
     differences = find_differences(record, outcome.record)
@@ -367,8 +361,7 @@ def prepare(
     planes = plane_shape(shape, axis)
     mask = None if task.mask is None else read_mask(task.mask, planes)
     boxes = clip_boxes(options.boxes, planes[-2], planes[-1], note)
-    pixels = source.pixels[*_visible(source)] if source.alpha else source.pixels
-    return pixels, {
+    return _visible_pixels(source), {
         "mask": mask, "boxes": boxes, "grow": options.grow, "channel_axis": axis, "nan_is_hole": options.nan_is_hole,
     }  # fmt: skip
 
@@ -402,6 +395,11 @@ def encode_mask(mask: NDArray[np.bool_]) -> bytes:
     buffer = BytesIO()
     Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _visible_pixels(source: ImageFile) -> NDArray[Any]:
+    """Return all but transparency; a zarr array is not read."""
+    return source.pixels[*_visible(source)] if source.alpha else source.pixels
 
 
 def _visible(source: ImageFile) -> tuple[slice, ...]:

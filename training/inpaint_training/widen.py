@@ -48,7 +48,7 @@ def widen(checkpoint: Path, width: float, out: Path) -> Path:
     if not old.network.config.width <= width:
         raise ValueError(f"--width must be at least that of {checkpoint}, {old.network.config.width:g}, not {width:g}")
     if out.exists() or out.is_symlink():
-        raise ValueError(f"{out} exists already: name another folder with --out")
+        raise ValueError(f"{out} exists already: name another folder")
     config = replace(old.network.config, width=width)
     torch.manual_seed(old.recipe.train.seed)
     wide = config.build()

@@ -184,6 +184,7 @@ def _free_places(
     farthest = RINGS * (max(hole.box.height, hole.box.width) + GAP)
     distances = np.unique(np.geomspace(step, max(step, farthest), MOST_STEPS).astype(int)).tolist()
     shape = np.ones((hole.box.height, hole.box.width), bool) if hole.mask is None else hole.mask
+    reach = ndimage.maximum_filter(np.pad(shape, GAP), 2 * GAP + 1)  # what must be known
     for distance in distances:
         for dy, dx in ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (1, -1), (-1, -1), (1, 1)):
             box = hole.box.shift(dy * distance, dx * distance)
@@ -196,7 +197,7 @@ def _free_places(
                 continue
             around = Box(box.y0 - GAP, box.x0 - GAP, box.y1 + GAP, box.x1 + GAP)
             unknown = _paint([holes[i] for i in np.flatnonzero(near)], around)
-            if not (unknown & ndimage.maximum_filter(np.pad(shape, GAP), 2 * GAP + 1)).any():
+            if not (unknown & reach).any():
                 yield replace(hole, box=box, spans=(False, False))
 
 
