@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -32,10 +33,11 @@ from napari_inpaint.files import (
 )
 from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.inpainter import Inpainter
+from napari_inpaint.inference.levels import rebuild_level
 from napari_inpaint.inference.providers import CPU
 from napari_inpaint.inference.replay import find_differences, read_holes
 from napari_inpaint.models import bundled_models
-from napari_inpaint.zarrs import ZarrImage, copied, is_zarr, open_zarr, rebuild_levels, write_zarr_record
+from napari_inpaint.zarrs import ZarrImage, copied, is_zarr, open_zarr, write_zarr_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -185,7 +187,8 @@ def fill_store(outcome: Outcome, inpainter: Inpainter, choose: Choose, told: Tol
         pixels = image.levels[0]
         inpainter.fill(pixels, out=pixels, **arguments)
         told(outcome, inpainter)
-        rebuild_levels(image, outcome.record)
+        for above, level in itertools.pairwise(image.levels):
+            rebuild_level(above, level, image.levels[0].shape, outcome.record["windows"])
         if task.record is not None:
             write_zarr_record(image, outcome.record)
         with beside(task, outcome, made_up(task, outcome, pixels, image.channel_axis)):

@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_inpaint.codecs import FileError, find_channels
 from napari_inpaint.files import claim, hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from numpy.typing import NDArray
 
 ATTRIBUTE = "napari_inpaint"
 
@@ -110,42 +106,6 @@ def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, 
                     shutil.rmtree(path, ignore_errors=True)
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}") from error
-
-
-def rebuild_levels(image: ZarrImage, record: Mapping[str, Any]) -> None:
-    """Compute the smaller levels anew where they show what was filled: by averages of blocks."""
-    for above, level in zip(image.levels, image.levels[1:], strict=False):
-        factors = [max(1, round(a / b)) for a, b in zip(image.levels[0].shape, level.shape, strict=True)]
-        steps = [max(1, round(a / b)) for a, b in zip(above.shape, level.shape, strict=True)]
-        for window in record["windows"]:
-            for box in window["holes"]:
-                y0, x0, y1, x1 = box
-                lows, highs = [*window["plane"], y0, x0], [*(p + 1 for p in window["plane"]), y1, x1]
-                region = tuple(
-                    slice(min(low // factor, length - 1), min(-(-high // factor), length))
-                    for low, high, factor, length in zip(lows, highs, factors, level.shape, strict=True)
-                )
-                level[region] = average_blocks(above, region, steps).astype(level.dtype)
-
-
-def average_blocks(array: Any, region: tuple[slice, ...], steps: list[int]) -> NDArray[Any]:
-    """Return means of blocks of an array: those that make ``region`` of the level below, each ``steps`` long."""
-    cut = tuple(
-        slice(min(part.start * step, length - 1), min(part.stop * step, length))
-        for part, step, length in zip(region, steps, array.shape, strict=True)
-    )
-    block = np.asarray(array[cut])
-    mean = block.astype(np.float64)
-    for axis, step in enumerate(steps):
-        starts = np.arange(0, mean.shape[axis], step)
-        counts = np.diff(np.append(starts, mean.shape[axis]))
-        shape = [-1 if each == axis else 1 for each in range(mean.ndim)]
-        mean = np.add.reduceat(mean, starts, axis) / counts.reshape(shape)
-    sizes = tuple(part.stop - part.start for part in region)
-    mean = mean[tuple(slice(0, size) for size in sizes)]
-    missing = [(0, size - have) for size, have in zip(sizes, mean.shape, strict=True)]
-    mean = np.pad(mean, missing, mode="edge")
-    return np.rint(mean) if block.dtype.kind in "bui" else mean
 
 
 def write_zarr_record(image: ZarrImage, record: Mapping[str, Any]) -> None:

@@ -1,5 +1,10 @@
+import gc
+
 import pytest
+from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
+
+from napari_inpaint.plugin.preferences import Preferences
 
 
 @pytest.fixture(autouse=True)
@@ -10,4 +15,17 @@ def no_widget_stays(request):
     if app is None or "make_napari_viewer" not in request.fixturenames:
         return
     app.processEvents()
+    gc.collect()
     assert not [widget for widget in app.topLevelWidgets() if widget.isVisible()]
+
+
+@pytest.fixture(autouse=True)
+def small_model(monkeypatch):
+    """The widget starts with the small model here: the best one takes ten times as long."""
+    monkeypatch.setattr("napari_inpaint.plugin.inputs.read_preferences", lambda: Preferences(model="compact"))
+
+
+@pytest.fixture
+def plugins():
+    """Let viewer models read and write files by plugins, as viewers do."""
+    PluginManager.instance().discover()

@@ -31,12 +31,12 @@ from napari_inpaint.inference.targets import InPlace, Kept
 from napari_inpaint.inference.tensors import channel_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import ArrayLike
 
-    from napari_inpaint.inference.job import Job
+    from napari_inpaint.inference.job import Boxes, Job, Masks
     from napari_inpaint.inference.session import Event, Session
     from napari_inpaint.inference.tensors import ChannelAxis
 
@@ -121,15 +121,17 @@ class Inpainter:
         record: Record | None = getattr(self._own, "record", self._record)
         return None if record is None else record.to_dict()
 
-    def warm_up(self) -> None:
-        """Open the model and run it once, in the background, so that the first fill does not wait for it."""
+    def warm_up(self) -> threading.Thread:
+        """Open the model and run it once, in the thread that is returned, so that the first fill does not wait."""
 
         def run() -> None:
             with contextlib.suppress(ValueError, ImportError, RuntimeError):  # the fill will say it
                 side = self.session.spec.window
                 self.session.complete(np.zeros((1, 3, side, side), np.float32), np.ones((1, 1, side, side), np.float32))
 
-        threading.Thread(target=run, name="inpaint-warm-up").start()
+        thread = threading.Thread(target=run, name="inpaint-warm-up")
+        thread.start()
+        return thread
 
     def _measure(self) -> float:
         """Return the seconds that the network takes for a pixel on the provider that runs."""
@@ -141,8 +143,8 @@ class Inpainter:
     def plan(
         self,
         image: ArrayLike,
-        mask: ArrayLike | None = None,
-        boxes: Iterable[Iterable[int]] | None = None,
+        mask: Masks | None = None,
+        boxes: Boxes | None = None,
         *,
         grow: int = 0,
         channel_axis: ChannelAxis = "auto",
@@ -158,8 +160,8 @@ class Inpainter:
     def fill(
         self,
         image: ArrayLike,
-        mask: ArrayLike | None = None,
-        boxes: Iterable[Iterable[int]] | None = None,
+        mask: Masks | None = None,
+        boxes: Boxes | None = None,
         *,
         grow: int = 0,
         seam: bool = True,
@@ -177,9 +179,11 @@ class Inpainter:
             Any real dtype. Leading axes are planes, each filled on its own. A numpy array, or a lazy one (dask, zarr,
             h5py), of which only windows are read.
         mask : array of shape (H, W) or (..., H, W), optional
-            True or non-zero inside holes. Leading axes broadcast.
+            True or non-zero inside holes. Leading axes broadcast. Or a mapping from planes, tuples of indices in the
+            leading axes, to masks of shape (H, W): other planes have none.
         boxes : sequence of (y0, x0, y1, x1), optional
-            Half-open rectangles to fill in every plane, in pixels; instead of, or together with, the mask.
+            Half-open rectangles to fill in every plane, in pixels; instead of, or together with, the mask. Or a mapping
+            from planes to such sequences.
         grow : int
             Extend every hole by this many pixels in all directions, over edges that still show what is to go.
         seam : bool
@@ -272,8 +276,8 @@ class Inpainter:
     def self_check(
         self,
         image: ArrayLike,
-        mask: ArrayLike | None = None,
-        boxes: Iterable[Iterable[int]] | None = None,
+        mask: Masks | None = None,
+        boxes: Boxes | None = None,
         *,
         grow: int = 0,
         seam: bool = True,
@@ -356,8 +360,7 @@ def default_inpainter() -> Inpainter:
     return Inpainter()
 
 
-def fill(image: ArrayLike, mask: ArrayLike | None = None, boxes: Iterable[Iterable[int]] | None = None,
-         **options: Any) -> Any:  # fmt: skip
+def fill(image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, **options: Any) -> Any:
     """Fill the holes of an image with the best bundled model; see `Inpainter.fill`."""
     return default_inpainter().fill(image, mask, boxes, **options)
 

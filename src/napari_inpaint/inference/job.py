@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,17 @@ from napari_inpaint.inference.planes import Planes
 from napari_inpaint.inference.tensors import RGB, check_dtype, resolve_channel_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_inpaint.inference.tensors import ChannelAxis
+
+    Plane = tuple[int, ...]
+    Masks = ArrayLike | Mapping[Plane, ArrayLike]
+    """A mask that all planes share, one with their axes, or one for each of some planes."""
+    Boxes = Iterable[Iterable[int]] | Mapping[Plane, Iterable[Iterable[int]]]
+    """Boxes that all planes share, or those of some planes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,9 +47,8 @@ class Job:
 
 
 def read_job(
-    image: ArrayLike, mask: ArrayLike | None, boxes: Iterable[Iterable[int]] | None, grow: int,
-    channel_axis: ChannelAxis, nan_is_hole: bool,
-) -> Job:  # fmt: skip
+    image: ArrayLike, mask: Masks | None, boxes: Boxes | None, grow: int, channel_axis: ChannelAxis, nan_is_hole: bool
+) -> Job:
     """Check what the caller gave, and find the holes; lazy masks are read plane by plane.
 
     Parameters
@@ -56,29 +62,38 @@ def read_job(
         Names the value and the remedy.
     """
     require_holes(mask, boxes, nan_is_hole)
-    source = to_planes(image, mask, channel_axis)
+    source = to_planes(image, mask, channel_axis, boxes)
     grow = to_whole(grow, "grow", 0, sys.maxsize)
     *leading, height, width, channels = source.shape
-    checked = check_boxes(boxes, height, width)
-    mask = None if mask is None else check_mask(mask, (*leading, height, width))
+    boxes_of = read_boxes(boxes, leading, height, width)
+    if isinstance(mask, Mapping):
+        check_planes(mask, leading)
+    else:
+        mask = None if mask is None else check_mask(mask, (*leading, height, width))
     job = Job(source, {})
     if 0 in source.shape:
         return job
 
     find_invalid = bool(nan_is_hole) and source.dtype.kind == "f"
-    differ = mask is not None and mask.ndim > 2
-    if not differ and not find_invalid:
-        shared = find_holes(height, width, None if mask is None else _read_mask(mask, ()), checked, grow)
-        job.holes.update(dict.fromkeys(np.ndindex(*leading), shared) if shared else {})
-        return job
+    named = all(each is None or isinstance(each, Mapping) for each in (mask, boxes)) and not find_invalid
+    differ = isinstance(mask, Mapping) or (mask is not None and np.ndim(mask) > 2)
+    shared = None if mask is None or differ or find_invalid else _read_mask(mask, ())
+    found: dict[tuple[Box, ...], tuple[Hole, ...]] = {}
     whole = Box(0, 0, height, width)
-    for index in np.ndindex(*leading):
-        missing = None if mask is None else _read_mask(mask, index if differ else ())
-        if find_invalid:
-            colours = source.read(index, whole)[..., : RGB if channels == RGB + 1 else None]
-            invalid = ~np.isfinite(colours).all(-1)
-            missing = invalid if missing is None else missing | invalid
-        if holes := find_holes(height, width, missing, checked, grow):
+    for index in _named_planes(mask, boxes) if named else np.ndindex(*leading):
+        here = boxes_of(index)
+        if not differ and not find_invalid:  # planes with the same boxes have the same holes
+            if here not in found:
+                found[here] = find_holes(height, width, shared, here, grow)
+            holes = found[here]
+        else:
+            missing = _mask_of(mask, index, (height, width))
+            if find_invalid:
+                colours = source.read(index, whole)[..., : RGB if channels == RGB + 1 else None]
+                invalid = ~np.isfinite(colours).all(-1)
+                missing = invalid if missing is None else missing | invalid
+            holes = find_holes(height, width, missing, here, grow)
+        if holes:
             job.holes[index] = holes
     return job
 
@@ -95,7 +110,7 @@ def require_holes(mask: object, boxes: object, nan_is_hole: bool) -> None:
         raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")
 
 
-def to_planes(image: ArrayLike, mask: ArrayLike | None, channel_axis: ChannelAxis) -> Planes:
+def to_planes(image: ArrayLike, mask: Masks | None, channel_axis: ChannelAxis, boxes: Boxes | None = None) -> Planes:
     """Check an image, decide which axis holds its channels, and see it as planes.
 
     Raises
@@ -106,6 +121,10 @@ def to_planes(image: ArrayLike, mask: ArrayLike | None, channel_axis: ChannelAxi
     array = image if is_lazy(image) else np.asarray(image)
     check_dtype(array.dtype)  # type: ignore[union-attr]
     shape = tuple(array.shape)  # type: ignore[union-attr]
+    named = [plane for each in (mask, boxes) if isinstance(each, Mapping) for plane in each]
+    if named or isinstance(mask, Mapping):  # planes say how many axes lead
+        axes = len(named[0]) + 2 if named and isinstance(named[0], tuple) else len(shape)
+        return Planes(array, resolve_channel_axis(shape, shape[:axes] if named else None, channel_axis))
     mask_shape = None if mask is None else tuple(mask.shape if is_lazy(mask) else np.shape(mask))  # type: ignore[union-attr]
     if channel_axis == "auto" and mask_shape == shape and shape[-1:] in ((3,), (4,)):
         warnings.warn(
@@ -136,6 +155,42 @@ def to_whole(value: object, name: str, least: int, most: int) -> int:
         allowed = f"{least} or more" if most == sys.maxsize else f"{least} to {most}"
         raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
     return number
+
+
+def check_planes(planes: Iterable[Plane], leading: Sequence[int]) -> None:
+    """Refuse what is no index of a plane.
+
+    Raises
+    ------
+    ValueError
+        Names it, and how many planes there are.
+    """
+    for plane in planes:
+        if not isinstance(plane, tuple) or len(plane) != len(leading) or any(
+            not hasattr(index, "__index__") or not 0 <= index < length
+            for index, length in zip(plane, leading, strict=False)
+        ):  # fmt: skip
+            raise ValueError(
+                f"the planes of this image are tuples of {len(leading)} indices below {tuple(leading)}, not {plane!r}"
+            )
+
+
+def read_boxes(
+    boxes: Boxes | None, leading: Sequence[int], height: int, width: int
+) -> Callable[[Plane], tuple[Box, ...]]:
+    """Return a function that gives the boxes of a plane.
+
+    Raises
+    ------
+    ValueError
+        As `check_planes` and `check_boxes`.
+    """
+    if not isinstance(boxes, Mapping):
+        shared = tuple(check_boxes(boxes, height, width))
+        return lambda _: shared
+    check_planes(boxes, leading)
+    checked = {plane: tuple(check_boxes(each, height, width)) for plane, each in boxes.items()}
+    return lambda plane: checked.get(plane, ())
 
 
 def check_boxes(boxes: Iterable[Iterable[int]] | None, height: int, width: int) -> list[Box]:
@@ -177,6 +232,18 @@ def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Any:
     if all(length == 1 for length in array.shape[:-2]):
         return array[(0,) * (array.ndim - 2)] if array.ndim > 2 else array
     return array if array.shape == shape else np.broadcast_to(np.asarray(array), shape)
+
+
+def _named_planes(*mappings: object) -> list[Plane]:
+    """Return the planes that mappings name, in order."""
+    return sorted({plane for each in mappings if isinstance(each, Mapping) for plane in each})
+
+
+def _mask_of(mask: Any, plane: Plane, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return the mask of one plane, as far as there is one."""
+    if isinstance(mask, Mapping):
+        return _read_mask(check_mask(mask[plane], shape), ()) if plane in mask else None
+    return None if mask is None else _read_mask(mask, plane if mask.ndim > 2 else ())
 
 
 def _read_mask(mask: Any, index: tuple[int, ...]) -> NDArray[np.bool_]:

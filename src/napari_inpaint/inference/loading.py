@@ -151,6 +151,11 @@ def _open_version(path: Path, version: tuple[int, int], device: str, threads: in
     return Session(path, device, threads)
 
 
+def forget_sessions() -> None:
+    """Let go of opened models that no `Inpainter` uses: their memory is freed."""
+    _open_version.cache_clear()
+
+
 def _open(path: Path, device: str, threads: int | None) -> Session:
     """Open a file, or find it open, as it is now."""
     path = path.resolve()

@@ -12,10 +12,11 @@ from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.record import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.holes import Hole
 
 COMPARED = ("model_sha256", "precision", "provider", "threads", "batch", "runtime", "machine", "version")
@@ -64,22 +65,41 @@ def read_holes(record: Mapping[str, Any], planes: tuple[int, ...]) -> NDArray[np
     ValueError
         When the record is damaged, does not fit the image, or is of a newer version.
     """
+    if "axes" in record:
+        raise ValueError(
+            f"this fill was made in planes of the axes {tuple(record['axes'])}, which only napari can: it cannot be "
+            "repeated here"
+        )
+    mask = np.zeros(planes, bool)
+    for plane, box, pixels in each_hole(record, planes):
+        mask[plane][box.slices] |= pixels
+    return mask
+
+
+def each_hole(
+    record: Mapping[str, Any], planes: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Box, NDArray[np.bool_]]]:
+    """Yield the plane, the bounding box and the pixels of every hole of a record.
+
+    Parameters and errors are those of `read_holes`; pixels are a bool array of the box's shape.
+    """
     schema = record.get("schema")
     if not isinstance(schema, int) or schema > SCHEMA or "holes" not in record:
         raise ValueError(f"this is no record that can be repeated: it has schema {schema!r}, not {SCHEMA}")
-    mask = np.zeros(planes, bool)
-    height, width = planes[-2:]
+    *leading, height, width = planes
     try:
         for group in record["holes"]:
             for box, encoded in zip(map(to_box, group["boxes"]), group["masks"], strict=True):
                 if box.clip(height, width) != box:
                     raise ValueError(f"a hole at {tuple(box)} lies outside the image of {height} x {width} pixels")
-                pixels = True if encoded is None else _decode(encoded, box.height, box.width)
-                for plane in group["planes"]:
-                    mask[tuple(plane)][box.slices] |= pixels
+                shape = box.height, box.width
+                pixels = np.broadcast_to(True, shape) if encoded is None else _decode(encoded, *shape)
+                for plane in map(tuple, group["planes"]):
+                    if len(plane) != len(leading) or any(not 0 <= i < n for i, n in zip(plane, leading, strict=True)):
+                        raise IndexError(f"there is no plane {plane}")
+                    yield plane, box, pixels
     except (KeyError, TypeError, IndexError, zlib.error) as error:
         raise ValueError(f"the record is damaged, or of another image: {error}") from error
-    return mask
 
 
 def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.job import check_boxes, check_mask, require_holes, to_planes, to_whole
+from napari_inpaint.inference.job import check_mask, check_planes, read_boxes, require_holes, to_planes, to_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
+    from napari_inpaint.inference.job import Boxes, Masks
     from napari_inpaint.inference.tensors import ChannelAxis
 
 
 def fill_lazily(
-    fill: Callable[..., NDArray[Any]], image: Any, mask: ArrayLike | None, boxes: Iterable[Iterable[int]] | None,
+    fill: Callable[..., NDArray[Any]], image: Any, mask: Masks | None, boxes: Boxes | None,
     channel_axis: ChannelAxis, **options: Any,
 ) -> Any:  # fmt: skip
     """Return a dask array whose planes are filled, each on its own, when they are computed.
@@ -46,9 +48,9 @@ def fill_lazily(
             'a lazy image needs dask: pip install "napari-inpaint[big]", or give out= to be filled at once'
         ) from error
     require_holes(mask, boxes, options["nan_is_hole"])
-    source = to_planes(image, mask, channel_axis)
+    source = to_planes(image, mask, channel_axis, boxes)
     *leading, height, width, _ = source.shape
-    boxes = check_boxes(boxes, height, width)
+    boxes_of = read_boxes(boxes, leading, height, width)
     to_whole(options["grow"], "grow", 0, 2**63)
     array = image if isinstance(image, da.Array) else da.from_array(image)
     axis = source.channel_axis
@@ -56,20 +58,27 @@ def fill_lazily(
     array = array[None] if axis is None else da.moveaxis(array, axis, 0)
     array = array.rechunk((-1, *(1,) * len(leading), -1, -1))
     arguments = [array]
-    if mask is not None:
+    masks: Mapping[tuple[int, ...], Any] = {}
+    if isinstance(mask, Mapping):
+        check_planes(mask, leading)
+        masks = mask
+    elif mask is not None:
         checked = check_mask(mask, (*leading, height, width))
         lazy = checked if isinstance(checked, da.Array) else da.from_array(checked)
         lazy = da.broadcast_to(lazy, (*leading, height, width)).rechunk((*(1,) * len(leading), -1, -1))
         arguments.append(lazy[None])
     filled = da.map_blocks(
-        _fill_block, *arguments, fill=fill, boxes=boxes, options=options, dtype=array.dtype,
+        _fill_block, *arguments, fill=fill, boxes_of=boxes_of, masks=masks, options=options, dtype=array.dtype,
         meta=np.empty((0,) * array.ndim, array.dtype), chunks=array.chunks,
     )  # fmt: skip
     return filled[0] if axis is None else da.moveaxis(filled, 0, axis)
 
 
 def _fill_block(
-    image: NDArray[Any], mask: NDArray[Any] | None = None, *, fill: Callable[..., NDArray[Any]], boxes: Any,
-    options: dict[str, Any],
+    image: NDArray[Any], mask: NDArray[Any] | None = None, *, fill: Callable[..., NDArray[Any]],
+    boxes_of: Callable[[tuple[int, ...]], Any], masks: Mapping[tuple[int, ...], Any], options: dict[str, Any],
+    block_id: tuple[int, ...],
 ) -> NDArray[Any]:  # fmt: skip
-    return fill(image, None if mask is None else mask[0], boxes, channel_axis=0, **options)
+    plane = block_id[1:-2]
+    mask = masks.get(plane) if mask is None else mask[0]
+    return fill(image, mask, boxes_of(plane), channel_axis=0, **options)

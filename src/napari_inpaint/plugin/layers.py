@@ -1,167 +1,395 @@
-"""Between napari layers and arrays: where a drawn shape lies in an image, and how a result becomes a layer.
+"""From napari layers to what the engine takes: what is filled, and where.
 
 Works on layer objects without a viewer and without Qt.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from napari_inpaint.plugin import geometry
 
-    from napari.layers import Image, Shapes
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from napari.components import Dims
+    from napari.layers import Image, Labels, Shapes
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.boxes import Box
+
+    Plane = tuple[int, ...]
+
+INVALID = "NaN or saturated pixels"
+"""Instead of a layer of holes: the image's own pixels that are not finite, or saturated."""
+FEWEST_BITS = 8
+"""An integer is saturated when all its bits are set, at least so many, and no pixel of its plane is larger."""
 KEPT_ATTRIBUTES = (
     "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb", "contrast_limits", "colormap",
     "gamma", "blending", "interpolation2d", "interpolation3d", "opacity",
 )  # fmt: skip
 """What a result takes over from the layer that it comes from."""
-ELLIPSE_POINTS = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Slices:
+    """Which slices of a stack are filled: the current one, all, or a range of them."""
+
+    which: Literal["current", "all", "range"] = "current"
+    axis: int = 0
+    """Of a range: the image's axis that it runs along; on other axes it stays at the current slice."""
+    first: int = 0
+    last: int = 0
+    """Inclusive."""
+    repeat: bool = False
+    """The shapes that are seen now are filled in all of these slices, not each in its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An image layer's data as planes, those that the viewer shows."""
+
+    axes: tuple[int, int]
+    """The displayed axes of the data, in their order."""
+    rgb: bool
+
+    def planes(self, array: Any) -> Any:
+        """Return an array with the displayed axes last, but for the channels'."""
+        where = (-3, -2) if self.rgb else (-2, -1)
+        return array if self.is_plain(array.ndim) else np.moveaxis(array, self.axes, where)
+
+    def back(self, array: Any) -> Any:
+        """Return what `planes` was given."""
+        where = (-3, -2) if self.rgb else (-2, -1)
+        return array if self.is_plain(array.ndim) else np.moveaxis(array, where, self.axes)
+
+    def is_plain(self, ndim: int) -> bool:
+        """Return whether the displayed axes are the last ones anyway."""
+        last = ndim - self.rgb
+        return self.axes == (last - 2, last - 1)
+
+
+class Masks(Mapping["Plane", "NDArray[np.bool_]"]):
+    """The masks of some planes, each drawn when it is asked for."""
+
+    def __init__(self, planes: Sequence[Plane], draw: Callable[[Plane], NDArray[np.bool_]]) -> None:
+        self._planes, self._draw = dict.fromkeys(planes), draw
+
+    def __getitem__(self, plane: Plane) -> NDArray[np.bool_]:
+        if plane not in self._planes:
+            raise KeyError(plane)
+        return self._draw(plane)
+
+    def __iter__(self) -> Iterator[Plane]:
+        return iter(self._planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """What is filled: one plane of an image layer, detached from the layer."""
+    """What is filled, detached from the layers."""
 
-    pixels: NDArray[Any]
-    """A copy of the whole image, full resolution."""
-    plane: tuple[int, ...]
-    """Index of the plane in the leading axes."""
-    mask: NDArray[np.bool_]
-    """(H, W), True inside holes."""
-    channel_axis: int | None
-    """The plane's axis of channels."""
-    layer: dict[str, Any]
-    """Attributes of the layer that the result will be."""
-    clipped: bool
-    """Whether a shape reaches beyond the image."""
+    data: Any
+    """The image layer's array, full resolution; is never written."""
+    levels: tuple[Any, ...]
+    """Its smaller levels."""
+    view: View
+    boxes: dict[Plane, list[Box]] | None
+    masks: Mapping[Plane, NDArray[np.bool_]] | None
+    """The holes of the planes that are filled: rectangles along rows and columns, or everything else."""
+    attributes: dict[str, Any]
+    """Of the layer that the result will be."""
+    notes: tuple[str, ...]
+    """What the user should know."""
+
+    @property
+    def image(self) -> Any:
+        """What `Inpainter.fill` takes: (..., H, W), or (..., H, W, 3 or 4)."""
+        return self.view.planes(self.data)
+
+    @property
+    def channel_axis(self) -> int | None:
+        """What `Inpainter.fill` takes."""
+        return self.data.ndim - 1 if self.view.rgb else None
 
 
-def read_job(image: Image, holes: Shapes, world_point: Sequence[float], displayed: Sequence[int]) -> Job:
-    """Read what is to be filled from the layers.
+class Frame:
+    """Where an image layer lies in a viewer, and which of its planes is seen.
 
     Parameters
     ----------
-    image, holes
-        Layers with any transforms; shapes are placed in the image by their world coordinates.
-    world_point
-        Where the viewer's sliders stand: the plane that is filled.
-    displayed
-        The viewer's displayed dimensions.
+    image
+    dims
+        The viewer's.
+
+    Raises
+    ------
+    ValueError
+        When the viewer shows no plane of the image.
+    """
+
+    def __init__(self, image: Image, dims: Dims) -> None:
+        if len(dims.displayed) != 2:
+            raise ValueError("holes are filled in planes: switch the viewer to 2-D display")
+        self.image, self.units = image, getattr(dims, "units", None)
+        self.point, self.displayed = np.array(dims.point, float), sorted(dims.displayed)
+        self.offset = len(self.point) - image.ndim
+        if self.displayed[0] < self.offset:
+            raise ValueError(f"{image.name!r} is flat in this view: show it along its own rows and columns")
+        self.view = View((self.displayed[0] - self.offset, self.displayed[1] - self.offset), bool(image.rgb))
+        data = image.data[0] if image.multiscale else image.data
+        shape = tuple(data.shape[: image.ndim])
+        self.leading = [axis for axis in range(image.ndim) if axis not in self.view.axes]
+        self.counts = tuple(shape[axis] for axis in self.leading)
+        self.height, self.width = (shape[axis] for axis in self.view.axes)
+        self.to_world = geometry.to_world_matrix(image, self.units)
+        self.from_world = np.linalg.inv(self.to_world)
+        here = geometry.apply(self.from_world, self.point[self.offset :])
+        self.current = tuple(int(np.rint(here[axis])) for axis in self.leading)
+
+    def choose(self, slices: Slices) -> list[Plane]:
+        """Return the planes that are to be filled.
+
+        Raises
+        ------
+        ValueError
+            When there is none.
+        """
+        if slices.which == "all":
+            return list(np.ndindex(*self.counts))
+        if any(not 0 <= index < count for index, count in zip(self.current, self.counts, strict=True)):
+            raise ValueError(f"the current slice lies outside layer {self.image.name!r}: move the sliders into it")
+        ranges: list[Sequence[int]] = [(index,) for index in self.current]
+        if slices.which == "range":
+            if slices.axis not in self.leading:
+                raise ValueError(
+                    f"a range of slices cannot run along axis {slices.axis}, which is shown: choose another"
+                )
+            place = self.leading.index(slices.axis)
+            ranges[place] = range(max(0, slices.first), min(self.counts[place], slices.last + 1))
+            if not ranges[place]:
+                raise ValueError(f"no slice lies between {slices.first} and {slices.last}: choose another range")
+        return list(itertools.product(*ranges))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """A shape, in the pixels of an image's planes."""
+
+    outlines: list[NDArray[np.float64]]
+    """(points, 2) each; their union is the hole."""
+    plane: tuple[int | None, ...]
+    """Where it lies in the image's other axes; None on those that the shapes layer lacks: everywhere."""
+    seen: bool
+    """Whether the viewer shows it on the current slice."""
+
+    def belongs(self, plane: Plane) -> bool:
+        """Return whether it was drawn on this plane."""
+        return all(own in (None, index) for own, index in zip(self.plane, plane, strict=True))
+
+
+def read_job(
+    image: Image, holes: Shapes | Labels | str, dims: Dims, slices: Slices = Slices(), label: int = 0,
+    only: Collection[int] | None = None,
+) -> Job:  # fmt: skip
+    """Read from the layers what is to be filled.
+
+    Parameters
+    ----------
+    image
+        Any image layer.
+    holes
+        A Shapes layer: what its shapes cover; a Labels layer; or `INVALID`. They are placed in the image by their
+        world coordinates, whatever the transforms and units of both layers are.
+    dims
+        The viewer's: which plane is seen.
+    slices
+        Which slices are filled. A shape counts on the slice that it was drawn on; one of a layer with fewer dimensions
+        than the image on all.
+    label
+        Of a Labels layer: the only label that is a hole; 0 means all.
+    only
+        Of a Shapes layer: the indices of the only shapes that count.
 
     Raises
     ------
     ValueError
         With what the user can do about it.
     """
-    if len(displayed) != 2 or tuple(displayed) != tuple(range(len(world_point) - 2, len(world_point))):
-        raise ValueError("holes are filled in the plane of the last two axes: switch to 2-D display, axes in order")
-    if not holes.data:
-        raise ValueError(f"layer {holes.name!r} is empty: draw a rectangle around what is to go")
-    leading = image.ndim - 2
-    plane = tuple(round(x) for x in image.world_to_data(world_point)[:leading])
+    frame = Frame(image, dims)
     data = image.data[0] if image.multiscale else image.data
-    shape = tuple(data.shape[leading : leading + 2])
-    if any(not 0 <= index < length for index, length in zip(plane, data.shape, strict=False)):
-        raise ValueError(f"the current slice lies outside layer {image.name!r}: move the sliders into it")
-    if np.dtype(data.dtype).kind == "c":
-        raise ValueError(f"{image.name!r} is complex: fill its real and imaginary parts on their own")
-    mask = np.zeros(shape, bool)
-    shapes_point = np.rint(holes.world_to_data(world_point))[:-2]
-    clipped = found = False
-    for vertices, kind in zip(holes.data, holes.shape_type, strict=True):
-        if (np.rint(vertices[:, :-2]) != shapes_point).any():
-            continue  # drawn on another slice
-        outline = np.array([image.world_to_data(holes.data_to_world(p)) for p in to_outline(vertices, kind)])
-        found = True
-        clipped |= rasterise(outline[:, leading:], mask)
-    if not found:
-        raise ValueError(f"layer {holes.name!r} has no shape on the current slice: draw one here")
-    if not mask.any():
-        raise ValueError(f"no pixel of {image.name!r} has its centre inside the shapes of {holes.name!r}")
-    if mask.all():
-        raise ValueError(f"no pixel is known: the shapes cover all of {image.name!r}")
-    pixels = np.array(data)  # a copy: the layer may change during the run
-    return Job(pixels, plane, mask, 2 if image.rgb else None, to_attributes(image), clipped)
+    planes = frame.choose(slices)
+    array = _to_array(data)
+    boxes, masks, notes = None, None, []
+    if isinstance(holes, str):
+        masks = Masks(planes, lambda plane: find_invalid(np.asarray(frame.view.planes(array)[plane]), frame.view.rgb))
+    elif hasattr(holes, "shape_type"):
+        drawn = _read_shapes(holes, frame, planes, slices, only)
+        outlines = [outline for shapes in drawn.values() for shape in shapes for outline in shape.outlines]
+        if any(geometry.reaches_beyond(outline, frame.height, frame.width) for outline in outlines):
+            notes.append("shapes that reach beyond the image were clipped")
+        if all(geometry.is_upright(outline) for outline in outlines):
+            boxes = _to_boxes(drawn, frame)
+            if not any(boxes.values()):
+                raise ValueError(f"no pixel of {image.name!r} has its centre inside the shapes of {holes.name!r}")
+        else:
+            masks = Masks(list(drawn), lambda plane: _draw(drawn[plane], frame))
+    else:
+        masks = _read_labels(holes, frame, planes, label)
+    levels = tuple(map(_to_array, image.data[1:])) if image.multiscale else ()
+    return Job(array, levels, frame.view, boxes, masks, to_attributes(image), tuple(notes))
 
 
-def to_outline(vertices: NDArray[np.floating], kind: str) -> NDArray[np.floating]:
-    """Return the corners of a shape's outline.
+def _to_array(data: Any) -> Any:
+    """Return a layer's data as a numpy array, or, when they are anything else, a dask array that reads them."""
+    import dask.array as da
+
+    return data if isinstance(data, (np.ndarray, da.Array)) else da.from_array(data)
+
+
+def _read_shapes(
+    shapes: Shapes, frame: Frame, planes: list[Plane], slices: Slices, only: Collection[int] | None
+) -> dict[Plane, list[Drawn]]:
+    """Return the shapes of every plane that has some.
 
     Raises
     ------
     ValueError
-        When the shape has no inside.
+        When there is none.
     """
-    if kind in ("rectangle", "polygon"):
-        return vertices
-    if kind == "ellipse":  # kept as the four corners of its box
-        centre = vertices.mean(0)
-        first, second = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
-        angle = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)[:, None]
-        return np.asarray(centre + np.cos(angle) * first + np.sin(angle) * second)
-    raise ValueError(f"a {kind} has no inside: use rectangles, ellipses or polygons")
+    if not shapes.data:
+        raise ValueError(f"layer {shapes.name!r} is empty: draw a rectangle around what is to go")
+    drawn = [_read_shape(shapes, index, frame) for index in range(len(shapes.data)) if only is None or index in only]
+    here = [shape for shape in drawn if shape is not None]
+    if slices.which == "current" or slices.repeat:
+        seen = [shape for shape in here if shape.seen]
+        if not seen:
+            raise ValueError(f"layer {shapes.name!r} has no shape on the current slice: draw one here")
+        return dict.fromkeys(planes, seen)
+    chosen = {plane: [shape for shape in here if shape.belongs(plane)] for plane in planes}
+    found = {plane: members for plane, members in chosen.items() if members}
+    if not found:
+        raise ValueError(f"layer {shapes.name!r} has no shape on these slices: draw one, or choose other slices")
+    return found
 
 
-def rasterise(outline: NDArray[np.floating], mask: NDArray[np.bool_]) -> bool:
-    """Mark the pixels whose centres lie inside an outline, or on an axis-aligned rectangle's edge.
+def _read_shape(shapes: Shapes, index: int, frame: Frame) -> Drawn | None:
+    """Return a shape in the pixels of the image; None when it was drawn in other axes than those that are shown."""
+    vertices = np.asarray(shapes.data[index], float)
+    offset = len(frame.point) - shapes.ndim
+    if offset > frame.displayed[0]:
+        raise ValueError(f"layer {shapes.name!r} is flat in this view: draw in a new layer of holes")
+    axes = [axis - offset for axis in frame.displayed]
+    others = [axis for axis in range(shapes.ndim) if axis not in axes]
+    if (np.rint(vertices[:, others]) != np.rint(vertices[0, others])).any():
+        return None
+    matrix = geometry.to_world_matrix(shapes, frame.units)
+    now = geometry.apply(np.linalg.inv(matrix), frame.point[offset:])
+    seen = bool((np.rint(vertices[0, others]) == np.rint(now[others])).all())
+    if not seen and any(axis + offset < frame.offset for axis in others):
+        return None  # on another slice of an axis that the image lacks
+
+    def to_image(points: NDArray[Any]) -> NDArray[np.float64]:
+        world = np.tile(frame.point, (len(points), 1))
+        world[:, offset:] = geometry.apply(matrix, points)
+        return geometry.apply(frame.from_world, world[:, frame.offset :])
+
+    first = to_image(vertices)[0]
+    plane = tuple(
+        int(np.rint(first[axis].round(geometry.DIGITS))) if axis + frame.offset >= offset else None
+        for axis in frame.leading
+    )
+    pieces = geometry.to_outlines(vertices, shapes.shape_type[index], float(shapes.edge_width[index]), axes)
+    return Drawn([to_image(piece)[:, frame.view.axes] for piece in pieces], plane, seen)
+
+
+def _to_boxes(drawn: dict[Plane, list[Drawn]], frame: Frame) -> dict[Plane, list[Box]]:
+    """Return the pixels inside the rectangles of every plane."""
+    boxes: dict[int, list[Box]] = {}
+    for shapes in drawn.values():
+        if id(shapes) not in boxes:  # planes may share them
+            clipped = (
+                geometry.bounding_box(outline).clip(frame.height, frame.width)
+                for shape in shapes for outline in shape.outlines
+            )  # fmt: skip
+            boxes[id(shapes)] = [box for box in clipped if box is not None]
+    return {plane: boxes[id(shapes)] for plane, shapes in drawn.items()}
+
+
+def _draw(shapes: list[Drawn], frame: Frame) -> NDArray[np.bool_]:
+    mask = np.zeros((frame.height, frame.width), bool)
+    for shape in shapes:
+        for outline in shape.outlines:
+            geometry.rasterise(outline, mask)
+    return mask
+
+
+def _read_labels(labels: Labels, frame: Frame, planes: list[Plane], label: int) -> Masks:
+    """Return masks that look up every pixel's label where it lies in the world."""
+    offset = len(frame.point) - labels.ndim
+    if offset > frame.displayed[0]:
+        raise ValueError(f"layer {labels.name!r} is flat in this view: show it along its own rows and columns")
+    array = labels.data[0] if labels.multiscale else labels.data
+    matrix = np.linalg.inv(geometry.to_world_matrix(labels, frame.units))
+
+    def locate(plane: Plane, row: int, column: int) -> NDArray[np.float64]:
+        place = np.zeros(len(frame.to_world) - 1)
+        place[frame.leading], place[list(frame.view.axes)] = plane, (row, column)
+        world = frame.point.copy()
+        world[frame.offset :] = geometry.apply(frame.to_world, place)
+        return geometry.apply(matrix, world[offset:])
+
+    def draw(plane: Plane) -> NDArray[np.bool_]:
+        start = locate(plane, 0, 0)
+        down, right = locate(plane, 1, 0) - start, locate(plane, 0, 1) - start
+        found = geometry.resample(array, start, down, right, (frame.height, frame.width))
+        return np.asarray(found == label if label else found != 0)
+
+    return Masks(planes, draw)
+
+
+def find_invalid(pixels: NDArray[Any], rgb: bool) -> NDArray[np.bool_]:
+    """Return which pixels of a plane are NaN or infinite, or, of integers, saturated in all colours.
 
     Parameters
     ----------
-    outline : float array of shape (points, 2)
-        y, x; a pixel's centre is at its integer coordinate.
-    mask : bool array of shape (H, W)
-        Is changed in place.
+    pixels : array of shape (H, W) or (H, W, C)
 
-    Returns
-    -------
-    bool
-        Whether the outline reaches beyond the image.
+    Notes
+    -----
+    Cameras of 10, 12 or 14 bits saturate below the largest value of 16 bits: the plane's largest value counts as
+    saturated when all its bits are set.
     """
-    height, width = mask.shape
-    (top, left), (bottom, right) = outline.min(0), outline.max(0)
-    y0, x0 = max(0, int(np.ceil(round(top, 6)))), max(0, int(np.ceil(round(left, 6))))
-    y1, x1 = min(height, int(np.floor(round(bottom, 6))) + 1), min(width, int(np.floor(round(right, 6))) + 1)
-    clipped = bool(top < -0.5 or left < -0.5 or bottom > height - 0.5 or right > width - 0.5)
-    if y1 <= y0 or x1 <= x0:
-        return clipped
-    edges = np.roll(outline, -1, 0) - outline
-    if len(outline) == 4 and (np.abs(edges).min(1) < 1e-6).all():
-        mask[y0:y1, x0:x1] = True
-        return clipped
-    y, x = np.mgrid[y0:y1, x0:x1]
-    inside = np.zeros(y.shape, bool)
-    for (ay, ax), (dy, dx) in zip(outline, edges, strict=True):  # even-odd rule
-        if dy != 0:
-            crosses = (ay > y) != (ay + dy > y)
-            inside ^= crosses & (x < ax + (y - ay) * (dx / dy))
-    mask[y0:y1, x0:x1] |= inside
-    return clipped
+    colours = pixels[..., :3] if rgb else pixels[..., None]
+    if colours.dtype.kind == "f":
+        return np.asarray(~np.isfinite(colours).all(-1))
+    if colours.dtype.kind not in "iu" or not colours.size:
+        return np.zeros(colours.shape[:-1], bool)
+    top = int(colours.max())
+    is_full = top >= 2**FEWEST_BITS - 1 or top == np.iinfo(colours.dtype).max
+    return np.asarray((colours == top).all(-1) & (is_full and top & (top + 1) == 0))
 
 
 def to_attributes(image: Image) -> dict[str, Any]:
     """Return the attributes of the layer that a result of this image will be."""
     attributes = image.as_layer_data_tuple()[1]
     kept = {name: attributes[name] for name in KEPT_ATTRIBUTES if name in attributes}
-    return kept | {"name": f"{image.name} filled", "metadata": dict(image.metadata)}
+    return kept | {"name": f"{image.name} filled", "metadata": dict(image.metadata), "multiscale": image.multiscale}
 
 
-def to_layer(job: Job, filled: NDArray[Any], record: dict[str, Any]) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Return data and attributes of the result's layer.
-
-    Parameters
-    ----------
-    filled
-        The filled plane.
-    record
-        Provenance; kept in the layer's metadata as ``napari_inpaint``, with that of an earlier fill as ``previous``.
-    """
-    job.pixels[job.plane] = filled
-    metadata = job.layer["metadata"]
-    record = record | {"plane": list(job.plane), "previous": metadata.get("napari_inpaint")}
-    return job.pixels, job.layer | {"metadata": metadata | {"napari_inpaint": record}}
+def why_not_in_place(image: Image) -> str:
+    """Return why an image layer cannot be filled in place; an empty string when it can."""
+    if image.multiscale:
+        return f"{image.name!r} has several resolutions: it is filled in a new layer"
+    if not isinstance(image.data, np.ndarray):
+        return f"{image.name!r} is read from elsewhere when it is looked at: it is filled in a new layer"
+    if not image.data.flags.writeable:
+        return f"the pixels of {image.name!r} are read-only: it is filled in a new layer"
+    return ""

@@ -1,25 +1,93 @@
-"""Sample data for napari's File menu."""
+"""Sample data for napari's File menu: all made from one photo."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from napari_inpaint.files import read_image
+from napari_inpaint.inference.boxes import Box
+from napari_inpaint.plugin.drawing import HOLES
 from napari_inpaint.samples import THE_CREST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari.types import LayerDataTuple
+    from numpy.typing import NDArray
+
+CREDIT = {"credit": THE_CREST.credit}
+LABEL = "DUNE 4  2007-08-19  07:42"
+LABEL_AT = 14, 16
+"""x, y."""
+STACK = 8, 240, 320
+DEAD_COLUMNS = (96, 97, 231)
+LEVELS = 6
+TILES = 16, 16
+"""How many copies of the photo, mirrored, the large image has along y and x."""
 
 
-def open_the_crest() -> list[LayerDataTuple]:
-    """Return a photo, and a rectangle around the post that stands in it."""
-    y0, x0, y1, x1 = THE_CREST.box
-    # From the outer edge of the first pixel to that of the last one; a pixel's centre is at its integer coordinate.
-    corners = np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)]) - 0.5
-    photo: dict[str, Any] = {"name": "The Crest", "metadata": {"credit": THE_CREST.credit}}
-    holes: dict[str, Any] = {
-        "name": "holes", "shape_type": "rectangle", "face_color": "transparent", "edge_color": "red", "edge_width": 2,
+def open_label() -> list[LayerDataTuple]:
+    """Return a photo with a label burnt in, and rectangles around the label and a post that stands in the dune."""
+    picture = Image.open(THE_CREST.path)
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(22)
+    pen.text(LABEL_AT, LABEL, fill=(255, 190, 40), font=font, stroke_width=1, stroke_fill=(60, 30, 0))
+    left, top, right, bottom = pen.textbbox(LABEL_AT, LABEL, font=font, stroke_width=1)
+    around = Box(int(top) - 3, int(left) - 3, int(bottom) + 4, int(right) + 4)
+    photo = np.asarray(picture), {"name": "The Crest", "metadata": dict(CREDIT)}, "image"
+    return [photo, to_shapes([around, THE_CREST.box], edge_width=2)]
+
+
+def open_stack() -> list[LayerDataTuple]:
+    """Return a stack of 12-bit pictures in 16 bits with dead columns and specks, and Labels that mark them."""
+    grey = read_image(THE_CREST.path).pixels.mean(-1)
+    count, height, width = STACK
+    places = ((index * (grey.shape[0] - height) // count, index * (grey.shape[1] - width) // count)
+              for index in range(count))  # fmt: skip
+    stack = np.stack([grey[y : y + height, x : x + width] * 15 for y, x in places]).astype(np.uint16)
+    labels = np.zeros(STACK, np.uint8)
+    labels[:, :, list(DEAD_COLUMNS)] = 1
+    random = np.random.default_rng(7)
+    y, x = np.ogrid[:height, :width]
+    for plane in labels:
+        for _ in range(12):
+            radius = random.uniform(3, 14)
+            centre = random.uniform(radius + 2, (height - radius - 2, width - radius - 2))
+            plane[np.hypot(y - centre[0], x - centre[1]) <= radius] = 2
+    stack[labels == 1] = 0
+    stack[labels == 2] = 180
+    image: dict[str, Any] = {
+        "name": "dunes, 12 bit", "metadata": dict(CREDIT), "axis_labels": ("t", "y", "x"), "contrast_limits": (0, 4095),
     }  # fmt: skip
-    return [(read_image(THE_CREST.path).pixels, photo, "image"), ([corners], holes, "shapes")]
+    defects = {"name": "1 dead columns, 2 specks", "axis_labels": ("t", "y", "x"), "opacity": 0.5}
+    return [(stack, image, "image"), (labels, defects, "labels")]
+
+
+def open_large() -> list[LayerDataTuple]:
+    """Return a lazy image of 16,384 x 20,480 pixels in six resolutions, and rectangles around some of its posts."""
+    import dask.array as da
+
+    photo = read_image(THE_CREST.path).pixels
+    photo = np.concatenate([photo, photo[:, ::-1]], 1)
+    photo = np.concatenate([photo, photo[::-1]])
+    levels = []
+    for level in range(LEVELS):
+        tile = np.asarray(Image.fromarray(photo).reduce(2**level))
+        levels.append(da.tile(da.from_array(tile, chunks=tile.shape), (*TILES, 1)))
+    y, x = 4, 3
+    height, width = photo.shape[:2]
+    boxes = [THE_CREST.box.shift((y + row) * height, (x + column) * width) for row in (0, 3) for column in (0, 4)]
+    image: dict[str, Any] = {
+        "name": "dunes without end", "metadata": dict(CREDIT), "multiscale": True, "rgb": True,
+    }  # fmt: skip
+    return [(levels, image, "image"), to_shapes(boxes, edge_width=8)]
+
+
+def to_shapes(boxes: Iterable[Box], edge_width: float) -> LayerDataTuple:
+    """Return a layer of rectangles, each from the outer edge of its first pixel to that of its last one."""
+    corners: list[NDArray[np.float64]] = [
+        np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)]) - 0.5 for y0, x0, y1, x1 in boxes
+    ]
+    return corners, {**HOLES, "shape_type": "rectangle", "edge_width": edge_width}, "shapes"

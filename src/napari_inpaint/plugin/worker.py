@@ -1,55 +1,152 @@
-"""The fill, off the GUI thread."""
+"""Fills and checks, off the GUI thread; arrays in, arrays out."""
 
 from __future__ import annotations
 
+import threading
+import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, Signal
 
-from napari_inpaint.plugin.layers import to_layer
+from napari_inpaint.inference.inpainter import FillCancelledError
+from napari_inpaint.plugin.overlay import Overlay
+from napari_inpaint.plugin.results import to_data, to_record
 
 if TYPE_CHECKING:
-    from napari.qt.threading import FunctionWorker
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
+    from napari.qt.threading import FunctionWorker
+
+    from napari_inpaint.inference.check import SelfCheck
     from napari_inpaint.inference.inpainter import Inpainter
+    from napari_inpaint.inference.session import Event
     from napari_inpaint.plugin.layers import Job
+    from napari_inpaint.plugin.overlay import Change
+
+CANCELLED = "Cancelled; nothing was changed."
+REMEDY = {"fill those too with nan_is_hole=True": "choose the image's NaN pixels as holes"}
+"""Words of the engine for those who write programs, and what they mean here."""
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """How holes are filled."""
+
+    grow: int
+    seam: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """What the new layer is made of, and what to tell the user."""
+    """What a fill made."""
 
-    data: NDArray[Any]
-    attributes: dict[str, Any]
+    job: Job
+    changes: tuple[Change, ...]
+    record: dict[str, Any]
+    """As the new layer keeps it."""
+    data: Any
+    """Of the new layer; None when the image is to be changed in place."""
     sentences: tuple[str, ...]
+    """What to tell the user."""
 
 
-def run_job(job: Job, inpainter: Inpainter) -> Result | str:
-    """Fill the plane of a job; return a sentence when the user must change something."""
+def run_fill(
+    job: Job, inpainter: Inpainter, settings: Settings, in_place: bool, cancel: Event,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> Result | str:  # fmt: skip
+    """Fill the holes of a job; return a sentence when the user must change something.
+
+    Raises
+    ------
+    ImportError, RuntimeError, MemoryError, OSError
+        When the runtime, the device or the data fail.
+    """
+    overlay: Any = Overlay(job.image)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the record has them too
-            filled = inpainter.fill(job.pixels[job.plane], job.mask, channel_axis=job.channel_axis)
-        record = inpainter.last_record
-        assert record is not None
-        data, attributes = to_layer(job, filled, record)
+            inpainter.fill(overlay, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
+                           channel_axis=job.channel_axis, on_progress=on_progress, cancel=cancel,
+                           out=overlay)  # fmt: skip
+        made = inpainter.last_record
+        assert made is not None
+        if not made["filled_pixels"]:
+            return "No pixel of the image is a hole: nothing was filled."
+        record = to_record(job, made, job.attributes["metadata"])
+        data = None if in_place else to_data(job, overlay, record)
         problem = inpainter.session.cuda_problem
-    except (ValueError, ImportError, RuntimeError, MemoryError) as error:
-        return f"{error or 'not enough memory'}."
+    except FillCancelledError:
+        return CANCELLED
+    except ValueError as error:
+        return to_sentence(error)
     ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
     how = ran if record["provider"] else "from the rim: too narrow for the network"
-    sentences = [f"{record['filled_pixels']} pixels filled in {record['seconds']:.2f} s {how}."]
-    if job.clipped:
-        sentences.append("Shapes that reach beyond the image were clipped.")
-    return Result(data, attributes, (*sentences, *(f"{note}." for note in record["notes"])))
+    pixels = f"{record['filled_pixels']:,} pixel{'s' if record['filled_pixels'] > 1 else ''}"
+    sentences = (f"{pixels} filled in {record['seconds']:.2f} s {how}", *job.notes, *record["notes"])
+    return Result(job, tuple(overlay.changes), record, data, tuple(map(to_sentence, sentences)))
 
 
-def make_worker(job: Job, inpainter: Inpainter) -> FunctionWorker[Any]:
-    """Return a worker that runs the job when it is started; it reports through its signals."""
-    worker: FunctionWorker[Any] = create_worker(
-        run_job, job, inpainter, _start_thread=False, _progress={"desc": "Inpaint"}
-    )
-    return worker
+def run_check(job: Job, inpainter: Inpainter, settings: Settings, cancel: Event) -> SelfCheck | str:
+    """Hide known pixels beside the holes of a job, fill and compare them; or return a sentence that says why not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the report has them too
+            return inpainter.self_check(job.image, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
+                                        channel_axis=job.channel_axis, cancel=cancel)  # fmt: skip
+    except FillCancelledError:
+        return CANCELLED
+    except ValueError as error:
+        return to_sentence(error)
+
+
+def to_sentence(error: object) -> str:
+    """Return what an error says, as a sentence."""
+    text = str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    for words, meaning in REMEDY.items():
+        text = text.replace(words, meaning)
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def warm_up(inpainter: Inpainter) -> tuple[Inpainter, str]:
+    """Open the model and run it once; return it, and a sentence about what it runs on."""
+    inpainter.warm_up().join()
+    try:
+        session = inpainter.session
+    except (ValueError, ImportError, RuntimeError) as error:
+        return inpainter, to_sentence(error)
+    problem = f"; no CUDA: {session.cuda_problem}" if session.cuda_problem else ""
+    return inpainter, f"{session.provider}, {session.spec.precision}{problem}"
+
+
+class Running(QObject):
+    """Work in another thread; its signals arrive in the GUI's. It is the event that stops the work.
+
+    Parameters
+    ----------
+    function
+        Takes ``arguments``, the event as ``cancel``, and, when it ``counts``, ``on_progress``.
+    """
+
+    progressed = Signal(int, int)
+    """Windows that are done, and of all windows."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any, counts: bool = False) -> None:
+        super().__init__()
+        self._stopped = threading.Event()
+        self.started = time.monotonic()
+        options: dict[str, Any] = {"on_progress": self.progressed.emit} if counts else {}
+        self.worker: FunctionWorker[Any] = create_worker(
+            function, *arguments, cancel=self, **options, _start_thread=False, _ignore_errors=True,
+            _progress={"desc": "Inpaint"},
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Let the work end as soon as it can."""
+        self._stopped.set()
+
+    def is_set(self) -> bool:
+        """Return whether the work is to end: the user cancelled, or napari closes."""
+        return self._stopped.is_set() or self.worker.abort_requested

@@ -1,0 +1,121 @@
+"""An array, and changes that are kept beside it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """Elements of a part of an array, before and after."""
+
+    part: tuple[slice, ...]
+    """Where, one slice for every axis."""
+    before: NDArray[Any]
+    after: NDArray[Any]
+    changed: NDArray[np.bool_]
+    """Of the part's shape: other elements are left alone."""
+
+
+class Overlay:
+    """Takes what is written to an array, and leaves the array as it is.
+
+    `Inpainter.fill` fills it in place; reads show the array without the changes. So a fill can be cancelled, applied to
+    a copy, written into the array itself and taken back, or seen through a lazy array.
+
+    Parameters
+    ----------
+    array
+        numpy or dask.
+
+    Attributes
+    ----------
+    changes : list of Change
+        In the order in which they were written.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.shape, self.dtype, self.ndim = tuple(array.shape), np.dtype(array.dtype), len(array.shape)
+        self.chunks = self.shape  # tells that it is read part by part
+        self.changes: list[Change] = []
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.array(self.array[index])
+
+    def __setitem__(self, index: tuple[int | slice, ...], values: NDArray[Any]) -> None:
+        part = tuple(
+            slice(*each.indices(length)) if isinstance(each, slice) else slice(each, each + 1)
+            for each, length in zip(index, self.shape, strict=True)
+        )
+        before = np.array(self.array[part])
+        after = np.asarray(values, self.dtype).reshape(before.shape)
+        changed = before != after
+        if self.dtype.kind == "f":
+            changed &= ~(np.isnan(before) & np.isnan(after))
+        self.changes.append(Change(part, before, after, changed))
+
+    def to_dask(self) -> Any:
+        """Return the array with its changes as a dask array of the same chunks."""
+        import dask.array as da
+
+        lazy = self.array if isinstance(self.array, da.Array) else da.from_array(self.array)
+        if not self.changes:
+            return lazy
+        placed = _by_chunk(self.changes, lazy.chunks)
+        return da.map_blocks(_change_block, lazy, placed=placed, dtype=lazy.dtype, meta=lazy._meta)
+
+
+def write(changes: Iterable[Change], array: NDArray[Any]) -> None:
+    """Write changes into an array."""
+    for change in changes:
+        np.copyto(array[change.part], change.after, where=change.changed)
+
+
+def take_back(changes: Sequence[Change], array: NDArray[Any]) -> None:
+    """Write what was there before the changes."""
+    for change in reversed(changes):
+        np.copyto(array[change.part], change.before, where=change.changed)
+
+
+def _by_chunk(
+    changes: Iterable[Change], chunks: Sequence[Sequence[int]]
+) -> dict[tuple[int, ...], list[tuple[Change, tuple[int, ...]]]]:
+    """Return the changes that every chunk sees, and where the chunk begins."""
+    starts = [np.cumsum([0, *lengths[:-1]]) for lengths in chunks]
+    placed: dict[tuple[int, ...], list[tuple[Change, tuple[int, ...]]]] = {}
+    for change in changes:
+        cells = (
+            range(np.searchsorted(start, part.start, "right") - 1, np.searchsorted(start, part.stop))
+            for start, part in zip(starts, change.part, strict=True)
+        )
+        for cell in itertools.product(*cells):
+            origin = tuple(int(start[i]) for start, i in zip(starts, cell, strict=True))
+            placed.setdefault(cell, []).append((change, origin))
+    return placed
+
+
+def _change_block(
+    block: NDArray[Any], *, placed: Mapping[tuple[int, ...], Any], block_id: tuple[int, ...]
+) -> NDArray[Any]:
+    if block_id not in placed:
+        return block
+    result = np.array(block)
+    for change, origin in placed[block_id]:
+        here, there = [], []
+        for part, start, length in zip(change.part, origin, result.shape, strict=True):
+            low, high = max(part.start, start), min(part.stop, start + length)
+            here.append(slice(low - start, high - start))
+            there.append(slice(low - part.start, high - part.start))
+        inside = tuple(there)
+        np.copyto(result[tuple(here)], change.after[inside], where=change.changed[inside])
+    return result
