@@ -61,3 +61,19 @@ def test_what_differs_is_named():
     assert find_differences(before, before | {"windows": [2]}) == []
     assert find_differences(before, before | {"result_sha256": "b", "threads": 1}) == ["threads was 2, now 1"]
     assert find_differences(before, before | {"result_sha256": "b"}) == ["the image is not the one that was filled"]
+
+
+@pytest.mark.parametrize("planes", [[()], [(0, 0)], [(9,)], [(-1,)], [("a",)], [3], None])
+def test_a_record_with_planes_that_the_image_lacks_is_refused(inpainter, photo, planes):
+    stack = np.stack([photo[:96, :96, 0]] * 2)
+    inpainter.fill(stack, boxes=[(20, 20, 50, 50)])
+    record = inpainter.last_record
+    record["holes"] = [{**record["holes"][0], "planes": planes}]
+    with pytest.raises(ValueError, match="damaged, or of another image"):
+        read_holes(record, stack.shape)
+
+
+def test_a_record_of_other_planes_than_the_last_axes_is_refused(inpainter, photo):
+    inpainter.fill(photo[:96, :96], boxes=[(20, 20, 50, 50)])
+    with pytest.raises(ValueError, match="only napari"):
+        read_holes({**inpainter.last_record, "axes": [0, 2]}, (96, 96))

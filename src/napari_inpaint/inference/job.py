@@ -242,7 +242,8 @@ def _named_planes(*mappings: object) -> list[Plane]:
 def _mask_of(mask: Any, plane: Plane, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
     """Return the mask of one plane, as far as there is one."""
     if isinstance(mask, Mapping):
-        return _read_mask(check_mask(mask[plane], shape), ()) if plane in mask else None
+        drawn = mask.get(plane)
+        return None if drawn is None else _read_mask(check_mask(drawn, shape), ())
     return None if mask is None else _read_mask(mask, plane if mask.ndim > 2 else ())
 
 
