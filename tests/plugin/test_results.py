@@ -9,21 +9,16 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
-from napari_inpaint import Inpainter
 from napari_inpaint.inference.levels import average_blocks
 from napari_inpaint.plugin.layers import KEPT_ATTRIBUTES, Slices, read_job
 from napari_inpaint.plugin.results import RECORD, Filled, to_synthetic
 from napari_inpaint.plugin.worker import Settings, run_check, run_fill
 
+SETTINGS = Settings("compact", "cpu")
 CORNERS = np.array([(20, 30), (20, 69), (59, 69), (59, 30)])
 
 
-@pytest.fixture(scope="module")
-def inpainter():
-    return Inpainter("compact", device="cpu")
-
-
-def fill(inpainter, image, corners=CORNERS, in_place=False, slices=Slices(), shape_type="rectangle", order=None):  # noqa: B008
+def fill(image, corners=CORNERS, in_place=False, slices=Slices(), shape_type="rectangle", order=None):  # noqa: B008
     viewer = ViewerModel()
     viewer.add_layer(image)
     shapes = viewer.add_shapes(corners, shape_type=shape_type)
@@ -32,7 +27,7 @@ def fill(inpainter, image, corners=CORNERS, in_place=False, slices=Slices(), sha
     for axis in viewer.dims.not_displayed:
         viewer.dims.set_point(axis, 1)
     job = read_job(image, shapes, viewer.dims, slices)
-    return run_fill(job, inpainter, Settings(0, True), in_place, threading.Event())
+    return run_fill(job, SETTINGS, in_place, threading.Event())
 
 
 def to_layer(result):
@@ -40,14 +35,14 @@ def to_layer(result):
     return Image(result.data, **attributes | {"metadata": attributes["metadata"] | {RECORD: result.record}})
 
 
-def test_the_result_takes_over_everything_that_is_seen(photo, inpainter):
+def test_the_result_takes_over_everything_that_is_seen(photo):
     image = Image(
         photo[..., 0], name="photo", scale=(0.5, 0.25), translate=(3, 4), rotate=30, shear=[0.1], colormap="magma",
         contrast_limits=(10, 200), gamma=0.7, blending="additive", opacity=0.8, metadata={"mine": 1},
         units=("um", "um"), axis_labels=("y", "x"), interpolation2d="linear",
     )  # fmt: skip
     world = np.array([image.data_to_world(p) for p in CORNERS])
-    layer = to_layer(fill(inpainter, image, world, shape_type="polygon"))
+    layer = to_layer(fill(image, world, shape_type="polygon"))
     assert layer.name == "photo filled"
     assert layer.metadata["mine"] == 1
     assert layer.metadata[RECORD]["model"] == "compact"
@@ -61,10 +56,10 @@ def test_the_result_takes_over_everything_that_is_seen(photo, inpainter):
     json.dumps(layer.metadata[RECORD])
 
 
-def test_a_lazy_image_becomes_a_lazy_layer_with_the_same_pixels(photo, inpainter):
+def test_a_lazy_image_becomes_a_lazy_layer_with_the_same_pixels(photo):
     stack = np.stack([photo[:100, x : x + 120] for x in (0, 200, 400)])
-    expected = to_layer(fill(inpainter, Image(stack, rgb=True)))
-    layer = to_layer(fill(inpainter, Image(da.from_array(stack, (2, 50, 50, 3)), rgb=True)))
+    expected = to_layer(fill(Image(stack, rgb=True)))
+    layer = to_layer(fill(Image(da.from_array(stack, (2, 50, 50, 3)), rgb=True)))
     assert isinstance(layer.data, da.Array)
     assert layer.data.chunks == da.from_array(stack, (2, 50, 50, 3)).chunks
     np.testing.assert_array_equal(layer.data.compute(), expected.data)
@@ -73,16 +68,16 @@ def test_a_lazy_image_becomes_a_lazy_layer_with_the_same_pixels(photo, inpainter
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_all_levels_of_a_multiscale_image_show_the_fill(photo, inpainter, lazy):
+def test_all_levels_of_a_multiscale_image_show_the_fill(photo, lazy):
     levels = [photo[:256, :256]]
     for _ in range(2):
         whole = tuple(slice(0, n // 2) for n in levels[-1].shape[:2])
         levels.append(average_blocks(levels[-1], (*whole, slice(0, 3)), [2, 2, 1]).astype(np.uint8))
     arrays = [da.from_array(level, (60, 60, 3)) if lazy else level for level in levels]
-    layer = to_layer(fill(inpainter, Image(arrays, multiscale=True, rgb=True, name="photo")))
+    layer = to_layer(fill(Image(arrays, multiscale=True, rgb=True, name="photo")))
     assert layer.multiscale
     filled = [np.asarray(level) for level in layer.data]
-    np.testing.assert_array_equal(filled[0], to_layer(fill(inpainter, Image(levels[0], rgb=True))).data)
+    np.testing.assert_array_equal(filled[0], to_layer(fill(Image(levels[0], rgb=True))).data)
     for above, level, before in zip(filled, filled[1:], levels[1:], strict=False):
         expected = average_blocks(above, tuple(slice(0, n) for n in level.shape), [2, 2, 1]).astype(np.uint8)
         np.testing.assert_array_equal(level, expected)
@@ -90,12 +85,12 @@ def test_all_levels_of_a_multiscale_image_show_the_fill(photo, inpainter, lazy):
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_other_planes_than_the_last_axes_are_filled_and_recorded(photo, inpainter, lazy):
+def test_other_planes_than_the_last_axes_are_filled_and_recorded(photo, lazy):
     volume = np.moveaxis(np.stack([photo[:100, x : x + 120, 1] for x in (0, 200, 400)]), 0, 1).copy()  # (100, 3, 120)
     vertices = np.insert(CORNERS, 1, 1, axis=1)
     image = Image(da.from_array(volume) if lazy else volume)
-    layer = to_layer(fill(inpainter, image, vertices, order=(1, 0, 2)))
-    flat = to_layer(fill(inpainter, Image(volume[:, 1])))
+    layer = to_layer(fill(image, vertices, order=(1, 0, 2)))
+    flat = to_layer(fill(Image(volume[:, 1])))
     np.testing.assert_array_equal(np.asarray(layer.data)[:, 1], flat.data)
     np.testing.assert_array_equal(np.asarray(layer.data)[:, [0, 2]], volume[:, [0, 2]])
     assert layer.metadata[RECORD]["axes"] == [0, 2]
@@ -104,15 +99,15 @@ def test_other_planes_than_the_last_axes_are_filled_and_recorded(photo, inpainte
     np.testing.assert_array_equal(np.argwhere(np.asarray(labels)).max(0), (59, 1, 69))
 
 
-def test_in_place_and_back(photo, inpainter):
+def test_in_place_and_back(photo):
     image = Image(photo.copy(), metadata={RECORD: {"model": "first"}})
-    result = fill(inpainter, image, in_place=True)
+    result = fill(image, in_place=True)
     assert result.data is None
     np.testing.assert_array_equal(image.data, photo)  # nothing is written before it is shown
     filled = Filled(image, result.job.view, image.data, result.changes, result.record)
     filled.show(after=True)
     image.metadata[RECORD] = result.record
-    np.testing.assert_array_equal(image.data, to_layer(fill(inpainter, Image(photo))).data)
+    np.testing.assert_array_equal(image.data, to_layer(fill(Image(photo))).data)
     assert result.record["previous"] == {"model": "first"}
     filled.show(after=False)
     np.testing.assert_array_equal(image.data, photo)
@@ -122,10 +117,10 @@ def test_in_place_and_back(photo, inpainter):
     assert image.metadata[RECORD] == {"model": "first"}
 
 
-def test_synthetic_pixels_are_those_of_all_fills_of_a_layer(photo, inpainter):
-    first = to_layer(fill(inpainter, Image(photo, scale=(2, 3)), CORNERS * (2, 3)))
+def test_synthetic_pixels_are_those_of_all_fills_of_a_layer(photo):
+    first = to_layer(fill(Image(photo, scale=(2, 3)), CORNERS * (2, 3)))
     assert (first.data != photo).any()
-    second = to_layer(fill(inpainter, first, np.add(CORNERS, (200, 300)) * (2, 3)))
+    second = to_layer(fill(first, np.add(CORNERS, (200, 300)) * (2, 3)))
     labels, attributes = to_synthetic(second)
     assert labels.dtype == np.uint8
     assert attributes["name"] == "photo filled filled: synthetic pixels"
@@ -135,19 +130,19 @@ def test_synthetic_pixels_are_those_of_all_fills_of_a_layer(photo, inpainter):
     np.testing.assert_array_equal(labels != 0, expected)
 
 
-def test_synthetic_pixels_of_slices_and_masks(photo, inpainter):
+def test_synthetic_pixels_of_slices_and_masks(photo):
     stack = np.stack([photo[:100, x : x + 120, 1] for x in (0, 200, 400)])
     for array in (stack, da.from_array(stack, (1, 50, 50))):
-        result = fill(inpainter, Image(array), CORNERS[:3], shape_type="polygon", slices=Slices("all"))
+        result = fill(Image(array), CORNERS[:3], shape_type="polygon", slices=Slices("all"))
         labels, _ = to_synthetic(to_layer(result))
         assert isinstance(labels, type(array))
         for plane, mask in result.job.masks.items():
             np.testing.assert_array_equal(np.asarray(labels[plane]), mask)
 
 
-def test_synthetic_pixels_of_levels_have_levels(photo, inpainter):
+def test_synthetic_pixels_of_levels_have_levels(photo):
     levels = [da.from_array(photo[::step, ::step]) for step in (1, 2, 4)]
-    labels, attributes = to_synthetic(to_layer(fill(inpainter, Image(levels, multiscale=True, rgb=True))))
+    labels, attributes = to_synthetic(to_layer(fill(Image(levels, multiscale=True, rgb=True))))
     assert attributes["multiscale"]
     assert [each.shape for each in labels] == [level.shape[:2] for level in levels]
     assert int(labels[2][8, 12]) == 1
@@ -158,16 +153,16 @@ def test_without_a_record_nothing_is_known_to_be_synthetic(photo):
         to_synthetic(Image(photo, name="photo"))
 
 
-def test_a_record_of_another_shape_is_refused(photo, inpainter):
-    layer = to_layer(fill(inpainter, Image(photo)))
+def test_a_record_of_another_shape_is_refused(photo):
+    layer = to_layer(fill(Image(photo)))
     with pytest.raises(ValueError, match="another shape"):
         to_synthetic(Image(photo[:100], metadata=layer.metadata))
 
 
-def test_what_the_user_must_change_comes_as_a_sentence(photo, inpainter):
+def test_what_the_user_must_change_comes_as_a_sentence(photo):
     whole = np.array([(-1, -1), (-1, 800), (800, 800), (800, -1)])
-    assert fill(inpainter, Image(photo), whole).startswith("No pixel is known")
-    nothing = fill(inpainter, Image(np.full((90, 120), np.nan, np.float32)))
+    assert fill(Image(photo), whole).startswith("No pixel is known")
+    nothing = fill(Image(np.full((90, 120), np.nan, np.float32)))
     assert "no pixel is known" in nothing
     assert "nan_is_hole" not in nothing
     cancelled = threading.Event()
@@ -175,15 +170,15 @@ def test_what_the_user_must_change_comes_as_a_sentence(photo, inpainter):
     viewer = ViewerModel()
     image = viewer.add_image(photo)
     job = read_job(image, Shapes(CORNERS, shape_type="rectangle"), viewer.dims)
-    assert run_fill(job, inpainter, Settings(0, True), False, cancelled) == "Cancelled; nothing was changed."
-    assert run_check(job, inpainter, Settings(0, True), cancelled) == "Cancelled; nothing was changed."
+    assert run_fill(job, SETTINGS, False, cancelled) == "Cancelled; nothing was changed."
+    assert run_check(job, SETTINGS, cancelled) == "Cancelled; nothing was changed."
 
 
-def test_the_check_looks_at_the_very_holes(photo, inpainter):
+def test_the_check_looks_at_the_very_holes(photo):
     viewer = ViewerModel()
     for array in (photo, da.from_array(photo, (100, 100, 3))):
         image = viewer.add_image(array, rgb=True)
         job = read_job(image, Shapes(CORNERS, shape_type="rectangle"), viewer.dims)
-        report = run_check(job, inpainter, Settings(0, True), threading.Event())
+        report = run_check(job, SETTINGS, threading.Event())
         assert {place.hole for place in report.places} == {(20, 30, 60, 70)}
         assert "fill" in report.scores

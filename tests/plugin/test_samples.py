@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_inpaint import Inpainter
 from napari_inpaint.plugin import samples
 from napari_inpaint.plugin.layers import Slices, read_job
 from napari_inpaint.plugin.worker import Settings, run_fill
@@ -27,7 +26,7 @@ def test_a_sample_is_filled_where_it_says(opener):
     image, holes = viewer.layers
     assert "CC BY" in image.metadata["credit"]
     job = read_job(image, holes, viewer.dims, Slices("all"))
-    result = run_fill(job, Inpainter("compact", device="cpu"), Settings(0, True), False, threading.Event())
+    result = run_fill(job, Settings("compact", "cpu"), False, threading.Event())
     assert result.record["filled_pixels"] > 5000
 
 

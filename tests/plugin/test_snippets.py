@@ -12,17 +12,12 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from PIL import Image as Picture
 
-from napari_inpaint import Inpainter
 from napari_inpaint.plugin.layers import INVALID, Slices, read_job
 from napari_inpaint.plugin.snippets import to_command, to_python
 from napari_inpaint.plugin.worker import Settings, run_fill
 
+SETTINGS = Settings("compact", "cpu")
 CORNERS = np.array([(20, 30), (20, 69), (59, 69), (59, 30)])
-
-
-@pytest.fixture(scope="module")
-def inpainter():
-    return Inpainter("compact", device="cpu")
 
 
 def make_viewer(image, corners=CORNERS, shape_type="rectangle"):
@@ -33,32 +28,32 @@ def make_viewer(image, corners=CORNERS, shape_type="rectangle"):
 
 
 STACKS = {
-    "photo": (lambda photo: Image(photo, name="an 'image'"), "rectangle", Slices(), Settings(0, True)),
-    "polygon": (lambda photo: Image(photo, name="photo"), "polygon", Slices(), Settings(2, False)),
-    "slice": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices(), Settings(1, True)),
-    "all": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices("all"), Settings(0, True)),
+    "photo": (lambda photo: Image(photo, name="an 'image'"), "rectangle", Slices(), SETTINGS),
+    "polygon": (lambda photo: Image(photo, name="photo"), "polygon", Slices(), Settings("compact", "cpu", 2, False)),
+    "slice": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices(), Settings("compact", "cpu", 1)),
+    "all": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices("all"), SETTINGS),
     "range of polygons": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "polygon", Slices("range", 0, 1, 2),
-                          Settings(0, True)),
+                          SETTINGS),
     "levels": (lambda photo: Image([photo, photo[::2, ::2]], name="photo", multiscale=True), "rectangle", Slices(),
-               Settings(0, True)),
+               SETTINGS),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_the_python_program_makes_the_same_pixels(photo, inpainter, name):
+def test_the_python_program_makes_the_same_pixels(photo, name):
     make, shape_type, slices, settings = STACKS[name]
     image = make(photo[:150, :200])
     viewer = make_viewer(image, CORNERS[:3] if shape_type == "polygon" else CORNERS, shape_type)
     job = read_job(image, viewer.layers["holes"], viewer.dims, slices)
-    program = to_python(job, image, viewer.layers["holes"], slices, 0, "compact", "cpu", settings)
+    program = to_python(job, image, viewer.layers["holes"], slices, 0, settings)
     names = {"viewer": viewer}
     exec(program, names)
-    expected = run_fill(job, inpainter, settings, False, threading.Event()).data
+    expected = run_fill(job, settings, False, threading.Event()).data
     np.testing.assert_array_equal(names["result"], expected[0] if image.multiscale else expected)
     assert (names["result"] != (image.data[0] if image.multiscale else image.data)).any()
 
 
-def test_the_python_program_for_labels_and_nan(photo, inpainter):
+def test_the_python_program_for_labels_and_nan(photo):
     pixels = photo[:90, :90, 0].astype(np.float32)
     pixels[30:60, 30:55] = np.nan
     viewer = ViewerModel()
@@ -67,24 +62,24 @@ def test_the_python_program_for_labels_and_nan(photo, inpainter):
     for holes, label in ((labels, 7), (INVALID, 0)):
         job = read_job(image, holes, viewer.dims, Slices(), label)
         names = {"viewer": viewer}
-        exec(to_python(job, image, holes, Slices(), label, "compact", "cpu", Settings(0, True)), names)
+        exec(to_python(job, image, holes, Slices(), label, SETTINGS), names)
         assert np.isfinite(names["result"]).all()
-        result = run_fill(job, inpainter, Settings(0, True), False, threading.Event())
+        result = run_fill(job, SETTINGS, False, threading.Event())
         np.testing.assert_array_equal(names["result"], result.data)
 
 
-@pytest.mark.parametrize("settings", [Settings(0, True), Settings(3, False)])
-def test_the_command_makes_the_same_file(photo, inpainter, tmp_path, settings, plugins):
+@pytest.mark.parametrize("settings", [SETTINGS, Settings("compact", "cpu", 3, False)])
+def test_the_command_makes_the_same_file(photo, tmp_path, settings, plugins):
     path = tmp_path / "a photo.png"
     Picture.fromarray(photo[:150, :200]).save(path)
     viewer = ViewerModel()
     (image,) = viewer.open(path, plugin="napari")
     holes = viewer.add_shapes([CORNERS, CORNERS + 80], shape_type="rectangle")
     job = read_job(image, holes, viewer.dims)
-    words = shlex.split(to_command(job, image, "compact", "cpu", settings))
+    words = shlex.split(to_command(job, image, settings))
     assert words[0] == "inpaint-fill"
     subprocess.run([Path(sys.executable).with_name("inpaint-fill"), *words[1:]], check=True, capture_output=True)
-    expected = run_fill(job, inpainter, settings, False, threading.Event()).data
+    expected = run_fill(job, settings, False, threading.Event()).data
     np.testing.assert_array_equal(np.asarray(Picture.open(tmp_path / "a photo filled.png")), expected)
 
 
@@ -92,13 +87,13 @@ def test_what_the_command_cannot_do_is_said(photo, tmp_path, plugins):
     viewer = make_viewer(Image(photo, name="photo"))
     image, holes = viewer.layers
     with pytest.raises(ValueError, match="not opened from a file"):
-        to_command(read_job(image, holes, viewer.dims), image, "compact", "cpu", Settings(0, True))
+        to_command(read_job(image, holes, viewer.dims), image, SETTINGS)
     Picture.fromarray(photo).save(tmp_path / "photo.png")
     viewer = ViewerModel()
     (image,) = viewer.open(tmp_path / "photo.png", plugin="napari")
     polygon = viewer.add_shapes(CORNERS[:3], shape_type="polygon")
     with pytest.raises(ValueError, match="--mask"):
-        to_command(read_job(image, polygon, viewer.dims), image, "compact", "cpu", Settings(0, True))
+        to_command(read_job(image, polygon, viewer.dims), image, SETTINGS)
 
 
 def test_the_command_fills_all_slices_or_none(photo, tmp_path, plugins):
@@ -109,6 +104,6 @@ def test_the_command_fills_all_slices_or_none(photo, tmp_path, plugins):
     (image,) = viewer.open(tmp_path / "stack.tif", plugin="napari")
     holes = viewer.add_shapes(CORNERS, shape_type="rectangle")
     with pytest.raises(ValueError, match="choose all slices"):
-        to_command(read_job(image, holes, viewer.dims), image, "compact", "cpu", Settings(0, True))
+        to_command(read_job(image, holes, viewer.dims), image, SETTINGS)
     job = read_job(image, holes, viewer.dims, Slices("all"))
-    assert "--box 20 30 60 70" in to_command(job, image, "compact", "cpu", Settings(0, True))
+    assert "--box 20 30 60 70" in to_command(job, image, SETTINGS)

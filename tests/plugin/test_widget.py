@@ -10,6 +10,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_inpaint import Inpainter
 from napari_inpaint.plugin import widget as widget_module
 from napari_inpaint.plugin.check_dialog import CheckDialog
 from napari_inpaint.plugin.inputs import OTHER_MODEL
@@ -296,7 +297,7 @@ def test_a_device_that_cannot_be_used_is_refused_with_the_reason(qtbot, viewer, 
 
 
 def test_cuda_that_cannot_be_used_is_named_beside_what_runs(qtbot, viewer, widget, monkeypatch):
-    monkeypatch.setattr(widget_module, "warm_up", lambda each: (each, "no CUDA: an old driver"))
+    monkeypatch.setattr(widget_module, "warm_up", lambda settings: (settings, "no CUDA: an old driver"))
     widget.model.value = "landscape"
     qtbot.waitUntil(lambda: "no CUDA: an old driver" in widget.runs_on.value, timeout=TIMEOUT)
 
@@ -312,7 +313,7 @@ def test_a_failure_of_the_runtime_is_shown_with_its_details(qtbot, viewer, widge
     def fail(*_, **__):
         raise RuntimeError("the device fell off the bus")
 
-    monkeypatch.setattr(type(widget._inpainter), "fill", fail)
+    monkeypatch.setattr(Inpainter, "fill", fail)
     widget.fill()
     wait_until_idle(qtbot, widget)
     assert widget.status.value == "The device fell off the bus."
@@ -324,9 +325,10 @@ def test_a_failure_of_the_runtime_is_shown_with_its_details(qtbot, viewer, widge
 class Slow:
     """Stands for an Inpainter whose windows wait until they may go on."""
 
-    def __init__(self, inpainter, windows=50):
-        self.inpainter, self.windows, self.ran = inpainter, windows, 0
-        self.session = inpainter.session
+    def __init__(self, monkeypatch, windows=50):
+        self.inpainter, self.windows, self.ran = Inpainter("compact"), windows, 0
+        self.session = self.inpainter.session
+        monkeypatch.setattr("napari_inpaint.plugin.worker.make_inpainter", lambda _: self)
 
     def fill(self, image, mask, boxes, *, on_progress, cancel, **options):
         import time
@@ -346,12 +348,12 @@ class Slow:
         return self.inpainter.last_record
 
 
-def test_the_event_loop_turns_during_a_fill_and_progress_is_shown(qtbot, viewer, widget, photo):
+def test_the_event_loop_turns_during_a_fill_and_progress_is_shown(qtbot, viewer, widget, photo, monkeypatch):
     from qtpy.QtCore import QTimer
 
     viewer.add_image(photo, name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    widget._inpainter = Slow(widget._inpainter)
+    Slow(monkeypatch)
     turns, seen = [], set()
     timer = QTimer()
     timer.timeout.connect(lambda: turns.append(None) or seen.add(widget.status.value))
@@ -363,11 +365,11 @@ def test_the_event_loop_turns_during_a_fill_and_progress_is_shown(qtbot, viewer,
     assert not widget.progress.visible
 
 
-def test_cancel_leaves_windows_unrun_and_nothing_changed(qtbot, viewer, widget, photo):
+def test_cancel_leaves_windows_unrun_and_nothing_changed(qtbot, viewer, widget, photo, monkeypatch):
     image = viewer.add_image(photo[:150, :150].copy(), name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     widget.result.value = "in place"
-    slow = widget._inpainter = Slow(widget._inpainter, windows=10_000)
+    slow = Slow(monkeypatch, windows=10_000)
     click(widget.fill_button)
     assert not widget.fill_button.enabled
     widget.fill()
@@ -420,14 +422,14 @@ def test_two_viewers_do_not_know_of_each_other(qtbot, viewer, widget, make_napar
     assert "press Draw" in second.status.value
 
 
-def test_closing_the_widget_in_the_middle_stops_the_fill_and_frees_it(qtbot, viewer, photo):
+def test_closing_the_widget_in_the_middle_stops_the_fill_and_frees_it(qtbot, viewer, photo, monkeypatch):
     viewer.add_image(photo[:150, :150], name="photo")
     shapes = viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     dock, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
-    widget._inpainter = Slow(widget._inpainter, windows=10_000)
+    slow = Slow(monkeypatch, windows=10_000)
     widget.as_you_draw.value = True
     click(widget.fill_button)
-    slow, worker = widget._inpainter, widget._running.worker
+    worker = widget._running.worker
     qtbot.waitUntil(lambda slow=slow: slow.ran > 3, timeout=TIMEOUT)
     with qtbot.waitSignal(worker.finished, timeout=TIMEOUT):
         dock.destroyOnClose()
@@ -442,7 +444,7 @@ def test_closing_the_widget_in_the_middle_stops_the_fill_and_frees_it(qtbot, vie
     assert ghost() is None
 
 
-def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_viewer, photo):
+def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_viewer, photo, monkeypatch):
     viewer = make_napari_viewer(show=True)
     image = viewer.add_image(photo[:150, :150].copy(), name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
@@ -453,7 +455,7 @@ def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_view
     filled = image.data.copy()
     click(widget.compare_button)
     click(widget.compare_button)
-    slow = widget._inpainter = Slow(widget._inpainter, windows=10_000)
+    slow = Slow(monkeypatch, windows=10_000)
     click(widget.fill_button)
     qtbot.waitUntil(lambda: slow.ran > 3, timeout=TIMEOUT)
     widget.history.compare(before=True)

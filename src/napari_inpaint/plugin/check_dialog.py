@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QLabel, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
 
-from napari_inpaint.inference.check import OURS
 from napari_inpaint.plugin.worker import to_sentence
 
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def _to_label(text: str) -> QLabel:
 
 def _to_table(report: SelfCheck) -> QTableWidget:
     """Return a row for every method, the fill's first."""
+    from napari_inpaint.inference.check import OURS  # loads scipy, which opening the widget does not wait for
+
     table = QTableWidget(len(report.scores), len(COLUMNS))
     table.setHorizontalHeaderLabels(COLUMNS)
     header: Any = table.verticalHeader()

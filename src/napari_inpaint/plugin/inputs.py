@@ -91,8 +91,8 @@ class Inputs(Container):
         return Slices("range", self.along.value, self.first.value, self.last.value, repeat)
 
     def read_settings(self) -> Settings:
-        """Return how holes are filled."""
-        return Settings(self.grow.value, self.seam.value)
+        """Return with what, and how, holes are filled."""
+        return Settings(self._model, self.device.value, self.grow.value, self.seam.value)
 
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""

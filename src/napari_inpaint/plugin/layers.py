@@ -249,9 +249,11 @@ def read_job(
 
 def _to_array(data: Any) -> Any:
     """Return a layer's data as a numpy array, or, when they are anything else, a dask array that reads them."""
+    if isinstance(data, np.ndarray):
+        return data
     import dask.array as da
 
-    return data if isinstance(data, (np.ndarray, da.Array)) else da.from_array(data)
+    return data if isinstance(data, da.Array) else da.from_array(data)
 
 
 def _read_shapes(

@@ -19,9 +19,8 @@ COLUMNS = 100
 
 
 def to_python(
-    job: Job, image: Image, holes: Shapes | Labels | str, slices: Slices, label: int, model: str, device: str,
-    settings: Settings,
-) -> str:  # fmt: skip
+    job: Job, image: Image, holes: Shapes | Labels | str, slices: Slices, label: int, settings: Settings
+) -> str:
     """Return a program for napari's console that does what Fill does: its result has the pixels of the new layer."""
     name = f"viewer.layers[{image.name!r}]"
     data = f"{name}.data[0]" if image.multiscale else f"{name}.data"
@@ -43,10 +42,10 @@ def to_python(
     call = f"result = inpainter.fill(image, {', '.join(options)})"
     if len(call) > COLUMNS:
         call = "result = inpainter.fill(\n    image,\n" + "".join(f"    {each},\n" for each in options) + ")"
-    return "\n".join([*lines, f"inpainter = Inpainter({model!r}, device={device!r})", call, ""])
+    return "\n".join([*lines, f"inpainter = Inpainter({settings.model!r}, device={settings.device!r})", call, ""])
 
 
-def to_command(job: Job, image: Image, model: str, device: str, settings: Settings) -> str:
+def to_command(job: Job, image: Image, settings: Settings) -> str:
     """Return a call of ``inpaint-fill`` that writes the filled file beside the image's.
 
     Raises
@@ -72,7 +71,7 @@ def to_command(job: Job, image: Image, model: str, device: str, settings: Settin
     words = ["inpaint-fill", str(path), "-o", str(path.with_name(f"{path.stem} filled{path.suffix}"))]
     for box in shared.pop():
         words += ["--box", *map(str, box)]
-    words += ["--model", model, "--device", device]
+    words += ["--model", settings.model, "--device", settings.device]
     words += ["--grow", str(settings.grow)] if settings.grow else []
     words += [] if settings.seam else ["--no-seam"]
     return shlex.join(words)

@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, Container, Label, ProgressBar, PushButton
 from napari.layers import Shapes
 from napari.utils.notifications import ErrorNotification, notification_manager, show_warning
@@ -13,8 +14,6 @@ from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QApplication
 from superqt.utils import create_worker
 
-from napari_inpaint.inference.inpainter import Inpainter
-from napari_inpaint.inference.loading import forget_sessions
 from napari_inpaint.plugin.check_dialog import CheckDialog
 from napari_inpaint.plugin.drawing import add_holes, start_drawing
 from napari_inpaint.plugin.history import History, Stroke
@@ -23,7 +22,7 @@ from napari_inpaint.plugin.layers import read_job, why_not_in_place
 from napari_inpaint.plugin.preferences import IN_PLACE
 from napari_inpaint.plugin.results import RECORD, Filled, to_synthetic
 from napari_inpaint.plugin.snippets import to_command, to_python
-from napari_inpaint.plugin.worker import Result, Running, run_check, run_fill, to_sentence, warm_up
+from napari_inpaint.plugin.worker import Result, Running, Settings, make_room, run_check, run_fill, to_sentence, warm_up
 
 if TYPE_CHECKING:
     import napari
@@ -171,7 +170,7 @@ class InpaintWidget(Container):
         job = self._read_job(self.image.value)
         if job is None:
             return
-        running = Running(run_check, job, self._inpainter, self.inputs.read_settings())
+        running = Running(run_check, job, self.inputs.read_settings())
         running.worker.returned.connect(self._show_check)
         self._run(running, "checking: hiding, filling and comparing known pixels")
 
@@ -179,12 +178,9 @@ class InpaintWidget(Container):
         """Put the call that does what Fill does on the clipboard."""
         job = self._read_job(self.image.value)
         if job is not None:
-            self._copy(
-                to_python(
-                    job, self.image.value, self.holes.value, self.inputs.read_slices(), self.inputs.label_id.value,
-                    self.model.value, self.device.value, self.inputs.read_settings(),
-                )
-            )  # fmt: skip
+            inputs = self.inputs
+            chosen = inputs.read_slices(), inputs.label_id.value, inputs.read_settings()
+            self._copy(to_python(job, inputs.image.value, inputs.holes.value, *chosen))
 
     def copy_command(self) -> None:
         """Put the command that does what Fill does on the clipboard."""
@@ -192,9 +188,7 @@ class InpaintWidget(Container):
         if job is None:
             return
         try:
-            self._copy(
-                to_command(job, self.image.value, self.model.value, self.device.value, self.inputs.read_settings())
-            )
+            self._copy(to_command(job, self.image.value, self.inputs.read_settings()))
         except ValueError as error:
             self._say(error, warn=True)
 
@@ -215,7 +209,7 @@ class InpaintWidget(Container):
     def _start(self, job: Job, target: Image | None, stroke: Stroke | None) -> None:
         """Fill a job, into a layer or as a new one."""
         self._uncheck_compare()
-        running = Running(run_fill, job, self._inpainter, self.inputs.read_settings(), target is not None, counts=True)
+        running = Running(run_fill, job, self.inputs.read_settings(), target is not None, counts=True)
         self._target, self._stroke = target, stroke
         running.progressed.connect(self._show_progress)
         running.worker.returned.connect(self._take)
@@ -302,9 +296,10 @@ class InpaintWidget(Container):
             if image is None or index is None or stroke.layer is not self.holes.value:
                 continue
             target = image if self.result.value == IN_PLACE else self._results.get(image)
-            if target is not None and (target not in self.viewer.layers or target.data is None):
-                target = None
-            if reason := why_not_in_place(target if target is not None else image):
+            target = target if target in self.viewer.layers else None
+            reason = why_not_in_place(image if target is None else target)
+            is_copied = target is None and isinstance(image.data, np.ndarray) and not image.multiscale
+            if reason and not is_copied:
                 self._say(f"rectangles cannot be filled as they are drawn: {reason}", warn=True)
                 continue
             job = self._read_job(image if target is None else target, {index})
@@ -315,21 +310,16 @@ class InpaintWidget(Container):
 
     def _prepare(self, _: object = None) -> None:
         """Open the model in the background, so that the first fill does not wait for it, and say what it runs on."""
-        if self.model.value in (None, OTHER_MODEL):
+        if self.model.value == OTHER_MODEL:
             return
-        try:
-            self._inpainter = inpainter = Inpainter(self.model.value, self.device.value)
-        except ValueError as error:
-            self._say(error, warn=True)
-            return
-        self.runs_on.value = "opening the model ..."
-        worker = create_worker(warm_up, inpainter, _ignore_errors=True)
+        self.runs_on.value = "opening the model"
+        worker = create_worker(warm_up, self.inputs.read_settings(), _ignore_errors=True)
         worker.returned.connect(self._show_what_runs)  # no lambda: Qt would keep it, and the widget, alive
         worker.start()
 
-    def _show_what_runs(self, opened: tuple[Inpainter, str]) -> None:
-        inpainter, sentence = opened
-        if inpainter is self._inpainter and not self._closed:
+    def _show_what_runs(self, opened: tuple[Settings, str]) -> None:
+        settings, sentence = opened
+        if not self._closed and (settings.model, settings.device) == (self.model.value, self.device.value):
             self.runs_on.value = sentence
 
     def _show_check(self, report: SelfCheck | str) -> None:
@@ -372,7 +362,7 @@ class InpaintWidget(Container):
         self._unfollow()
         self.viewer.dims.events.order.disconnect(self.inputs.show_what_matters)
         self.viewer.bind_key(UNDO, self._bound, overwrite=True)
-        forget_sessions()
+        make_room()
         with contextlib.suppress(RuntimeError):  # the canvas may be gone too
             self.history.compare(before=False)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_inpaint.inference.inpainter import FillCancelledError
 from napari_inpaint.plugin.overlay import Overlay
 from napari_inpaint.plugin.results import to_data, to_record
 
@@ -33,10 +32,12 @@ REMEDY = {"fill those too with nan_is_hole=True": "choose the image's NaN pixels
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How holes are filled."""
+    """With what, and how, holes are filled; as `Inpainter` and its `fill` take them."""
 
-    grow: int
-    seam: bool
+    model: str
+    device: str
+    grow: int = 0
+    seam: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +54,23 @@ class Result:
     """What to tell the user."""
 
 
+def make_inpainter(settings: Settings) -> Inpainter:
+    """Return what fills; opened models are shared. The engine is imported here, off the GUI's thread."""
+    from napari_inpaint.inference.inpainter import Inpainter
+
+    return Inpainter(settings.model, settings.device)
+
+
+def make_room() -> None:
+    """Let go of opened models that nobody uses."""
+    from napari_inpaint.inference.loading import forget_sessions
+
+    forget_sessions()
+
+
 def run_fill(
-    job: Job, inpainter: Inpainter, settings: Settings, in_place: bool, cancel: Event,
-    on_progress: Callable[[int, int], object] | None = None,
-) -> Result | str:  # fmt: skip
+    job: Job, settings: Settings, in_place: bool, cancel: Event, on_progress: Callable[[int, int], object] | None = None
+) -> Result | str:
     """Fill the holes of a job; return a sentence when the user must change something.
 
     Raises
@@ -64,8 +78,11 @@ def run_fill(
     ImportError, RuntimeError, MemoryError, OSError
         When the runtime, the device or the data fail.
     """
+    from napari_inpaint.inference.inpainter import FillCancelledError
+
     overlay: Any = Overlay(job.image)
     try:
+        inpainter = make_inpainter(settings)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the record has them too
             inpainter.fill(overlay, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
@@ -89,13 +106,17 @@ def run_fill(
     return Result(job, tuple(overlay.changes), record, data, tuple(map(to_sentence, sentences)))
 
 
-def run_check(job: Job, inpainter: Inpainter, settings: Settings, cancel: Event) -> SelfCheck | str:
+def run_check(job: Job, settings: Settings, cancel: Event) -> SelfCheck | str:
     """Hide known pixels beside the holes of a job, fill and compare them; or return a sentence that says why not."""
+    from napari_inpaint.inference.inpainter import FillCancelledError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the report has them too
-            return inpainter.self_check(job.image, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
-                                        channel_axis=job.channel_axis, cancel=cancel)  # fmt: skip
+            return make_inpainter(settings).self_check(
+                job.image, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
+                channel_axis=job.channel_axis, cancel=cancel,
+            )  # fmt: skip
     except FillCancelledError:
         return CANCELLED
     except ValueError as error:
@@ -110,15 +131,16 @@ def to_sentence(error: object) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-def warm_up(inpainter: Inpainter) -> tuple[Inpainter, str]:
-    """Open the model and run it once; return it, and a sentence about what it runs on."""
-    inpainter.warm_up().join()
+def warm_up(settings: Settings) -> tuple[Settings, str]:
+    """Open the model and run it once; return the settings, and a sentence about what it runs on."""
     try:
+        inpainter = make_inpainter(settings)
         session = inpainter.session
+        inpainter.warm_up().join()
     except (ValueError, ImportError, RuntimeError) as error:
-        return inpainter, to_sentence(error)
+        return settings, to_sentence(error)
     problem = f"; no CUDA: {session.cuda_problem}" if session.cuda_problem else ""
-    return inpainter, f"{session.provider}, {session.spec.precision}{problem}"
+    return settings, f"{session.provider}, {session.spec.precision}{problem}"
 
 
 class Running(QObject):
@@ -140,7 +162,6 @@ class Running(QObject):
         options: dict[str, Any] = {"on_progress": self.progressed.emit} if counts else {}
         self.worker: FunctionWorker[Any] = create_worker(
             function, *arguments, cancel=self, **options, _start_thread=False, _ignore_errors=True,
-            _progress={"desc": "Inpaint"},
         )  # fmt: skip
 
     def stop(self) -> None:
