@@ -1,12 +1,13 @@
 # make demo   fill a rectangle in a photo       make test       everything that must pass
 # make lint   style, types, import contracts    make test-all   make test and the slow proofs
+# make test-pyside   the plugin's tests with the other Qt binding
 # make test-bioimageio   a package for the BioImage Model Zoo, judged by the zoo's own tool
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all test-bioimageio lint picture clean
+.PHONY: demo test test-all test-pyside test-bioimageio lint picture clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
@@ -25,6 +26,10 @@ test-all: lint
 	tools/install-system-libraries
 	$(BIN)/python -m pytest
 
+test-pyside: .venv-pyside/ready
+	tools/install-system-libraries
+	QT_API=pyside6 .venv-pyside/bin/python -m pytest -o qt_api=pyside6 tests/plugin
+
 test-bioimageio: .venv/test .venv-bioimageio/ready
 	mkdir -p build
 	$(BIN)/inpaint-export weights/compact build/compact.onnx --bioimageio build/compact.zip --overwrite
@@ -42,6 +47,13 @@ picture: .venv/test
 	$(PIP) -e '.[test]'
 	touch $@ .venv/demo
 
+# An environment of its own: with both bindings installed, libraries choose for themselves.
+.venv-pyside/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-pyside
+	.venv-pyside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[big]' napari PySide6 hypothesis pytest pytest-qt "pytest-xvfb; sys_platform == 'linux'"
+	touch $@
+
 # An environment of its own: bioimageio.core brings another runtime, and does not work with the newest pydantic.
 .venv-bioimageio/ready:
 	$(PYTHON) -m venv .venv-bioimageio
@@ -52,4 +64,4 @@ picture: .venv/test
 	PYTHON="$(PYTHON)" tools/make-venv
 
 clean:
-	rm -rf .venv .venv-bioimageio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-pyside .venv-bioimageio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -137,7 +137,7 @@ def test_a_context_encoder_completes_windows_of_any_size():
 
 def test_report(photos, run, tmp_path, capsys):
     words = ["--photos", str(few(photos, tmp_path)), "--model", "compact", "--model", str(run), "--crops", "2"]
-    words += ["--method", "mean", "--method", "pullpush", "--masks", "strokes", "--sheet", "1"]
+    words += ["--method", "mean", "--method", "pullpush", "--masks", "strokes", "--sheet", "1", "--worst", "2"]
     words += ["--seed", "5", "--crop", "176"]
     files = {}
     for name in ("a", "b"):
@@ -145,7 +145,7 @@ def test_report(photos, run, tmp_path, capsys):
         assert main([*words, "--out", str(out)]) == 0
         assert "| tiny |" in capsys.readouterr().out
         files[name] = {path.name: path for path in out.iterdir()}
-        assert set(files[name]) == {"table.md", "table.csv", "table.json", "contact-sheet.png"}
+        assert set(files[name]) == {"table.md", "table.csv", "table.json", "contact-sheet.png", "worst.png"}
     assert not list((tmp_path / "deep").glob(".*"))
     report = json.loads(files["a"]["table.json"].read_text())
     means = report["means"]
@@ -156,6 +156,7 @@ def test_report(photos, run, tmp_path, capsys):
     assert report["protocol"]["masks"] == "strokes"
     assert sum(part["cases"] for part in report["bins"].values()) == report["protocol"]["cases"] == 2
     assert Image.open(files["a"]["contact-sheet.png"]).size == (160 * 6, 160 + 18)
+    assert Image.open(files["a"]["worst.png"]).size == (160 * 6, 2 * 160 + 18)
     lines = list(csv.DictReader(io.StringIO(files["a"]["table.csv"].read_text())))
     assert len(lines) == 4 * 2
 
@@ -192,8 +193,21 @@ def test_bins_hold_every_case_once_and_kid_needs_enough(photo):
     assert "kid_lite0" not in results.means(bins["5-10 %"])["black"]
     parts = [results.means(numbers)["black"]["l1"] for numbers in bins.values()]
     assert np.mean(parts) == pytest.approx(means["black"]["l1"])
-    assert len(results.sheet) == len(results.pictures["same"]) == 3
+    assert len(results.sheet) == len(results.pictures) == 3
     assert results.sheet == sorted(set(results.sheet))
+
+
+def test_the_worst_cases_are_those_of_the_method_that_is_named(photo):
+    cases = list(cases_of(photo, 6))
+
+    def blacken(image, mask):
+        return np.where(mask[..., None], 0, image)
+
+    results = evaluate({"same": lambda image, mask: image, "black": blacken}, cases, sheet=0, worst=("black", 3))
+    errors = [np.mean(case.image[case.mask].astype(float) ** 2) for case in cases]
+    assert results.worst == sorted(range(6), key=lambda i: -errors[i])[:3]
+    assert sorted(results.pictures) == sorted(results.worst)
+    np.testing.assert_array_equal(results.pictures[results.worst[0]]["same"], cases[results.worst[0]].image)
 
 
 def test_tables():

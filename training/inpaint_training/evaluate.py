@@ -58,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--crops", type=int, default=2, metavar="N", help="crops of every photo (default 2)")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--sheet", type=int, default=8, metavar="N", help="crops on the contact sheet (default 8)")
+    parser.add_argument("--worst", type=int, default=0, metavar="N",
+                        help="another sheet, of the crops that the first model fills worst, by PSNR")  # fmt: skip
     parser.add_argument("--device", default="auto", help="for models and features: auto, cpu, cuda")
     parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder for tables and pictures")
     parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")
@@ -79,15 +81,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the cases, fill them, write and print the tables; the report's files appear together, or not at all."""
-    if arguments.sheet < 0:
-        raise ValueError(f"--sheet must be at least 0, not {arguments.sheet}")
+    for name in ("sheet", "worst"):
+        if getattr(arguments, name) < 0:
+            raise ValueError(f"--{name} must be at least 0, not {getattr(arguments, name)}")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"--out {arguments.out} is a file: name a folder")
     if arguments.out.is_dir() and any(arguments.out.iterdir()) and not (arguments.out / "table.json").is_file():
         raise ValueError(f"--out {arguments.out} holds other files: name a new folder, or that of an earlier report")
     protocol = Protocol(arguments.crop, arguments.crops, arguments.masks, tuple(arguments.holes), arguments.seed)
     fillers = load_methods(arguments.method)
+    methods = len(fillers)
     add_models(fillers, arguments.model, arguments.device)
+    judged = list(fillers)[methods if arguments.model else 0]
     networks = load_features(arguments.crop, arguments.device)
     cases = list(iterate_cases(arguments.photos, protocol))
     if not cases:
@@ -98,14 +103,14 @@ def run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix=f".{arguments.out.name}-", dir=arguments.out.parent) as folder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
-            results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed)
+            results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed, (judged, arguments.worst))
         facts = {"photos": arguments.photos.name, "cases": len(cases), **describe_protocol(protocol)}
         table = write_report(Path(folder), facts, title, results)
         arguments.out.mkdir(exist_ok=True)
         for file in Path(folder).iterdir():
             file.replace(arguments.out / file.name)
-    sys.stdout.write(f"{table}\n{arguments.out}: table.md, table.csv, table.json"
-                     f"{', contact-sheet.png' if results.sheet else ''}\n")  # fmt: skip
+    pictures = ", contact-sheet.png" * bool(results.sheet) + ", worst.png" * bool(results.worst)
+    sys.stdout.write(f"{table}\n{arguments.out}: table.md, table.csv, table.json{pictures}\n")
     return 0
 
 

@@ -35,8 +35,10 @@ class Results:
     """For every feature network and method, and for the original (its name is empty): one vector for every case."""
     sheet: list[int]
     """Numbers of the cases on the contact sheet."""
-    pictures: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    """For every method: what it made of those."""
+    worst: list[int] = field(default_factory=list)
+    """Numbers of the cases whose holes a method fills worst, by PSNR, the worst first."""
+    pictures: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    """What every method made of these cases, by number."""
 
     def means(self, numbers: Sequence[int] | None = None) -> dict[str, dict[str, float]]:
         """Return every method's mean scores, over all cases or those with these numbers."""
@@ -57,7 +59,7 @@ class Results:
 
 
 def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Sequence[FeatureNetwork] = (),
-             sheet: int = 8, seed: int = 0) -> Results:  # fmt: skip
+             sheet: int = 8, seed: int = 0, worst: tuple[str, int] | None = None) -> Results:  # fmt: skip
     """Fill every case with every method.
 
     Parameters
@@ -72,9 +74,11 @@ def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Seq
         How many cases the contact sheet shows.
     seed
         Which ones.
+    worst
+        A method, and how many of the cases that it fills worst, by PSNR, are kept as pictures too.
     """
     shown = sorted(np.random.default_rng(seed).permutation(len(cases))[:sheet].tolist())
-    results = Results(cases, {name: [] for name in fillers}, {}, shown, {name: [] for name in fillers})
+    results = Results(cases, {name: [] for name in fillers}, {}, shown)
     results.embeddings.update({network.name: {name: [] for name in ("", *fillers)} for network in networks})
     for filler in fillers.values():
         filler(cases[0].image, cases[0].mask)  # loading does not count
@@ -84,11 +88,17 @@ def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Seq
             started = time.perf_counter()
             fills[name] = filler(case.image, case.mask)
             seconds[name] = time.perf_counter() - started
-            if number in shown:
-                results.pictures[name].append(fills[name])
+        if number in shown:
+            results.pictures[number] = fills
         distances = _measure_features(case, fills, networks, results)
         for name, filled in fills.items():
             results.scores[name].append(score(case, filled, seconds[name], distances[name]))
+    if worst is not None:
+        values = results.scores[worst[0]]
+        results.worst = sorted(range(len(cases)), key=lambda number: values[number].psnr_hole)[: worst[1]]
+    for number in set(results.worst) - set(shown):
+        case = cases[number]
+        results.pictures[number] = {name: filler(case.image, case.mask) for name, filler in fillers.items()}
     return results
 
 

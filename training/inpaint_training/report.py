@@ -107,16 +107,16 @@ def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ["---"] * len(head), *lines))
 
 
-def contact_sheet(cases: Sequence[Case], pictures: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:
-    """Return a picture with a row for every case: with its hole, the original, every method."""
-    names = ["hole", "original", *pictures]
+def contact_sheet(cases: Sequence[Case], pictures: Sequence[Mapping[str, np.ndarray]]) -> Image.Image:
+    """Return a picture with a row for every case: with its hole, the original, what every method made of it."""
+    names = ["hole", "original", *pictures[0]]
     sheet = Image.new("RGB", (len(names) * SHEET_CELL, len(cases) * SHEET_CELL + 18), "white")
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(names):
         draw.text((column * SHEET_CELL + 4, 3), name, "black")
-    for row, case in enumerate(cases):
+    for row, (case, fills) in enumerate(zip(cases, pictures, strict=True)):
         hidden = np.where(case.mask[..., None], np.uint8(128), case.image)
-        cells = [hidden, case.image, *(pictures[name][row] for name in pictures)]
+        cells = [hidden, case.image, *fills.values()]
         for column, cell in enumerate(cells):
             small = Image.fromarray(cell).resize((SHEET_CELL, SHEET_CELL), Image.Resampling.LANCZOS)
             sheet.paste(small, (column * SHEET_CELL, row * SHEET_CELL + 18))
@@ -124,7 +124,7 @@ def contact_sheet(cases: Sequence[Case], pictures: Mapping[str, Sequence[np.ndar
 
 
 def write_report(folder: Path, protocol: dict[str, Any], title: str, results: Results) -> str:
-    """Write table.md, table.csv, table.json and contact-sheet.png into a folder; return what table.md says."""
+    """Write the tables and the sheets of pictures into a folder; return what table.md says."""
     means = results.means()
     bins = {name: (len(numbers), results.means(numbers)) for name, numbers in results.bins().items()}
     legend = f"{LEGEND}\n{FEATURE_LEGEND}" if results.embeddings else LEGEND
@@ -139,7 +139,8 @@ def write_report(folder: Path, protocol: dict[str, Any], title: str, results: Re
     by_area = {name: {"cases": count, "means": rows} for name, (count, rows) in bins.items()}
     report = {"protocol": protocol, "means": means, "bins": by_area}
     (folder / "table.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
-    if results.sheet:
-        sheet = contact_sheet([results.cases[number] for number in results.sheet], results.pictures)
-        sheet.save(folder / "contact-sheet.png")
+    for name, numbers in (("contact-sheet", results.sheet), ("worst", results.worst)):
+        if numbers:
+            cases, fills = [results.cases[i] for i in numbers], [results.pictures[i] for i in numbers]
+            contact_sheet(cases, fills).save(folder / f"{name}.png")
     return text

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialog, QLabel, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractScrollArea,
+    QDialog,
+    QHeaderView,
+    QLabel,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_inpaint.plugin.worker import to_sentence
 
@@ -40,12 +49,13 @@ class CheckDialog(QDialog):
             layout.addWidget(_to_table(report))
         for note in report.notes:
             layout.addWidget(_to_label(to_sentence(note)))
-        self.resize(420, 320)
+        self.adjustSize()
 
 
 def _to_label(text: str) -> QLabel:
     label = QLabel(text)
     label.setWordWrap(True)
+    label.setMinimumWidth(400)
     return label
 
 
@@ -55,8 +65,12 @@ def _to_table(report: SelfCheck) -> QTableWidget:
 
     table = QTableWidget(len(report.scores), len(COLUMNS))
     table.setHorizontalHeaderLabels(COLUMNS)
-    header: Any = table.verticalHeader()
-    header.hide()
+    rows: Any = table.verticalHeader()
+    rows.hide()
+    columns: Any = table.horizontalHeader()
+    columns.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    columns.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+    table.setSizeAdjustPolicy(QAbstractScrollArea.SizeAdjustPolicy.AdjustToContents)
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     for row, (name, score) in enumerate(report.scores.items()):
         shown = f"fill ({report.model})" if name == OURS else name
@@ -65,5 +79,4 @@ def _to_table(report: SelfCheck) -> QTableWidget:
             if column:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             table.setItem(row, column, item)
-    table.resizeColumnsToContents()
     return table
