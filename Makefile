@@ -47,11 +47,13 @@ picture: .venv/test
 	$(PIP) -e '.[test]'
 	touch $@ .venv/demo
 
-# An environment of its own: with both bindings installed, libraries choose for themselves.
+# An environment of its own: with both bindings installed, libraries choose for themselves. PySide6 6.12 miscounts the
+# references to True, False and None, which ends a Python before 3.12 after a minute or two.
 .venv-pyside/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-pyside
 	.venv-pyside/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
-		-e '.[big]' napari PySide6 hypothesis pytest pytest-qt "pytest-xvfb; sys_platform == 'linux'"
+		-e '.[big]' napari "PySide6; python_version >= '3.12'" "PySide6<6.12; python_version < '3.12'" \
+		hypothesis pytest pytest-qt "pytest-xvfb; sys_platform == 'linux'"
 	touch $@
 
 # An environment of its own: bioimageio.core brings another runtime, and does not work with the newest pydantic.

@@ -1,6 +1,8 @@
 """The widget in a real viewer: real layers, real mouse and key events, real worker threads."""
 
 import gc
+import threading
+import time
 import weakref
 
 import dask.array as da
@@ -323,22 +325,25 @@ def test_a_failure_of_the_runtime_is_shown_with_its_details(qtbot, viewer, widge
 
 
 class Slow:
-    """Stands for an Inpainter whose windows wait until they may go on."""
+    """Stands for an Inpainter whose windows take time, or wait until they may go on."""
 
     def __init__(self, monkeypatch, windows=50):
         self.inpainter, self.windows, self.ran = Inpainter("compact"), windows, 0
         self.session = self.inpainter.session
+        self.may_go_on = None
         monkeypatch.setattr("napari_inpaint.plugin.worker.make_inpainter", lambda _: self)
 
     def fill(self, image, mask, boxes, *, on_progress, cancel, **options):
-        import time
-
         from napari_inpaint.inference.inpainter import FillCancelledError
 
         for done in range(self.windows):
             if cancel.is_set():
                 raise FillCancelledError
-            time.sleep(0.01)
+            if self.may_go_on is None:
+                time.sleep(0.001)
+            else:
+                assert self.may_go_on.wait(TIMEOUT / 1000)
+                self.may_go_on.clear()
             self.ran += 1
             on_progress(done + 1, self.windows)
         return self.inpainter.fill(image, mask, boxes, **options)
@@ -353,14 +358,14 @@ def test_the_event_loop_turns_during_a_fill_and_progress_is_shown(qtbot, viewer,
 
     viewer.add_image(photo, name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    Slow(monkeypatch)
-    turns, seen = [], set()
+    slow, seen = Slow(monkeypatch), set()
+    slow.may_go_on = threading.Event()  # each window waits for a turn of the event loop
     timer = QTimer()
-    timer.timeout.connect(lambda: turns.append(None) or seen.add(widget.status.value))
-    timer.start(5)
+    timer.timeout.connect(lambda: slow.may_go_on.set() or seen.add(widget.status.value))
+    timer.start(0)
     fill_and_wait(qtbot, viewer, widget)
     timer.stop()
-    assert len(turns) > 30  # of 100 in half a second
+    assert slow.ran == 50
     assert any("of 50 windows filled, about" in sentence for sentence in seen)
     assert not widget.progress.visible
 

@@ -260,7 +260,7 @@ class InpaintWidget(Container):
             self.history.add(filled, stroke)
         self._say(" ".join(result.sentences), warn=len(result.sentences) > 1)
 
-    def _finish(self) -> None:
+    def _finish(self, _: object = None) -> None:
         self._running = None
         if self._closed:
             return

@@ -8,8 +8,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker
 
 from napari_inpaint.plugin.overlay import Overlay
 from napari_inpaint.plugin.results import to_data, to_record
@@ -17,7 +17,7 @@ from napari_inpaint.plugin.results import to_data, to_record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari.qt.threading import FunctionWorker
+    from superqt.utils import FunctionWorker
 
     from napari_inpaint.inference.check import SelfCheck
     from napari_inpaint.inference.inpainter import Inpainter
