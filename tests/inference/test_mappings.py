@@ -1,10 +1,14 @@
 """Holes of some planes: mappings from planes to masks and boxes."""
 
+import json
+import threading
 from collections.abc import Mapping
 
 import dask.array as da
 import numpy as np
 import pytest
+
+from napari_inpaint.inference.inpainter import FillCancelledError
 
 BOX = (20, 30, 60, 80)
 
@@ -74,6 +78,29 @@ def test_planes_with_the_same_boxes_share_their_holes_in_the_record(inpainter, s
     inpainter.fill(stack, boxes={(2,): [BOX], (0,): [BOX]})
     (holes,) = inpainter.last_record["holes"]
     assert holes["planes"] == [(0,), (2,)]
+
+
+def test_planes_that_share_a_mask_share_their_holes(inpainter, stack):
+    mask = square()
+    inpainter.fill(stack, {(np.int64(0),): mask, (2,): mask, (1,): square()})
+    json.dumps(inpainter.last_record)
+    assert [holes["planes"] for holes in inpainter.last_record["holes"]] == [[(0,)], [(1,)], [(2,)]]
+    inpainter.fill(stack, {(1,): mask, (2,): mask})
+    assert [holes["planes"] for holes in inpainter.last_record["holes"]] == [[(1,), (2,)]]
+
+
+def test_a_cancel_is_seen_before_every_plane(inpainter, stack):
+    cancel, asked = threading.Event(), []
+
+    class Drawn(dict):
+        def get(self, plane, default=None):
+            asked.append(plane)
+            cancel.set()
+            return super().get(plane)
+
+    with pytest.raises(FillCancelledError):
+        inpainter.fill(stack, Drawn({(0,): square(), (1,): square()}), cancel=cancel)
+    assert asked == [(0,)]
 
 
 def test_the_plan_and_the_check_take_them_too(inpainter, stack):

@@ -282,7 +282,10 @@ def test_labels_of_another_resolution_and_fewer_dimensions():
     [
         (np.array([[np.nan, 1, np.inf]]), False, [[True, False, True]]),
         (np.array([[255, 254, 0]], np.uint8), False, [[True, False, False]]),
-        (np.array([[4095, 4094, 4095]], np.uint16), False, [[True, False, True]]),
+        (np.array([[4095] * 4 + [4094]], np.uint16), False, [[True] * 4 + [False]]),
+        (np.array([[4095, 4094, 4095]], np.uint16), False, [[False, False, False]]),
+        (np.array([[255] * 9], np.uint16), False, [[False] * 9]),
+        (np.array([[65535, 4095]], np.uint16), False, [[True, False]]),
         (np.array([[4094, 3, 5]], np.uint16), False, [[False, False, False]]),
         (np.array([[7, 3, 5]], np.uint8), False, [[False, False, False]]),
         (np.array([[127, -128, 5]], np.int8), False, [[True, False, False]]),

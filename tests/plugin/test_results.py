@@ -11,7 +11,14 @@ from napari.layers import Image, Shapes
 
 from napari_inpaint.inference.levels import average_blocks
 from napari_inpaint.plugin.layers import KEPT_ATTRIBUTES, Slices, read_job
-from napari_inpaint.plugin.results import RECORD, Filled, to_synthetic
+from napari_inpaint.plugin.results import (
+    RECORD,
+    add_record,
+    drop_record,
+    each_record,
+    fill_in_place,
+    to_synthetic,
+)
 from napari_inpaint.plugin.worker import Settings, run_check, run_fill
 
 SETTINGS = Settings("compact", "cpu")
@@ -32,7 +39,9 @@ def fill(image, corners=CORNERS, in_place=False, slices=Slices(), shape_type="re
 
 def to_layer(result):
     attributes = result.job.attributes
-    return Image(result.data, **attributes | {"metadata": attributes["metadata"] | {RECORD: result.record}})
+    metadata = dict(attributes["metadata"])
+    add_record(metadata, result.record)
+    return Image(result.data, **attributes | {"metadata": metadata})
 
 
 def test_the_result_takes_over_everything_that_is_seen(photo):
@@ -46,7 +55,7 @@ def test_the_result_takes_over_everything_that_is_seen(photo):
     assert layer.name == "photo filled"
     assert layer.metadata["mine"] == 1
     assert layer.metadata[RECORD]["model"] == "compact"
-    assert layer.metadata[RECORD]["previous"] is None
+    assert layer.metadata[RECORD]["earlier"] == []
     assert image.metadata == {"mine": 1}
     for name in KEPT_ATTRIBUTES:
         if name not in ("affine", "colormap"):
@@ -104,17 +113,41 @@ def test_in_place_and_back(photo):
     result = fill(image, in_place=True)
     assert result.data is None
     np.testing.assert_array_equal(image.data, photo)  # nothing is written before it is shown
-    filled = Filled(image, result.job.view, image.data, result.changes, result.record)
-    filled.show(after=True)
-    image.metadata[RECORD] = result.record
+    filled = fill_in_place(image, result.job.view, result.changes, result.record)
     np.testing.assert_array_equal(image.data, to_layer(fill(Image(photo))).data)
-    assert result.record["previous"] == {"model": "first"}
-    filled.show(after=False)
+    assert image.metadata[RECORD]["earlier"] == [{"model": "first"}]
+    np.testing.assert_array_equal(filled.before().compute(), photo)
+    assert filled.undo() is None
     np.testing.assert_array_equal(image.data, photo)
-    filled.show(after=True)
-    filled.undo()
-    np.testing.assert_array_equal(image.data, photo)
-    assert image.metadata[RECORD] == {"model": "first"}
+    assert each_record(image.metadata) == [{"model": "first", "earlier": []}]
+
+
+def test_two_fills_of_one_array_are_taken_back_in_any_order(photo):
+    pixels = photo.copy()
+    one, other = Image(pixels), Image(pixels)
+    fills = []
+    for image, corners in ((one, CORNERS), (other, CORNERS + 10)):
+        result = fill(image, corners, in_place=True)
+        fills.append(fill_in_place(image, result.job.view, result.changes, result.record))
+    rest = fills[0].undo()
+    assert 0 < rest.size < fills[0].size
+    assert fills[1].undo() is None
+    assert rest.undo() is None
+    np.testing.assert_array_equal(pixels, photo)
+
+
+def test_a_thousand_records_are_kept_flat_and_taken_back():
+    metadata = {}
+    for number in range(1500):
+        add_record(metadata, {"number": number})
+    json.dumps(metadata)
+    assert [each["number"] for each in each_record(metadata)] == list(range(1500))[::-1]
+    drop_record(metadata)
+    assert [each["number"] for each in each_record(metadata)] == list(range(1499))[::-1]
+    for _ in range(1499):
+        drop_record(metadata)
+    assert metadata == {}
+    assert each_record({RECORD: "someone else's"}) == []
 
 
 def test_synthetic_pixels_are_those_of_all_fills_of_a_layer(photo):

@@ -76,7 +76,7 @@ def test_the_command_makes_the_same_file(photo, tmp_path, settings, plugins):
     (image,) = viewer.open(path, plugin="napari")
     holes = viewer.add_shapes([CORNERS, CORNERS + 80], shape_type="rectangle")
     job = read_job(image, holes, viewer.dims)
-    words = shlex.split(to_command(job, image, settings))
+    words = shlex.split(to_command(job, image, holes, settings))
     assert words[0] == "inpaint-fill"
     subprocess.run([Path(sys.executable).with_name("inpaint-fill"), *words[1:]], check=True, capture_output=True)
     expected = run_fill(job, settings, False, threading.Event()).data
@@ -87,13 +87,13 @@ def test_what_the_command_cannot_do_is_said(photo, tmp_path, plugins):
     viewer = make_viewer(Image(photo, name="photo"))
     image, holes = viewer.layers
     with pytest.raises(ValueError, match="not opened from a file"):
-        to_command(read_job(image, holes, viewer.dims), image, SETTINGS)
+        to_command(read_job(image, holes, viewer.dims), image, holes, SETTINGS)
     Picture.fromarray(photo).save(tmp_path / "photo.png")
     viewer = ViewerModel()
     (image,) = viewer.open(tmp_path / "photo.png", plugin="napari")
     polygon = viewer.add_shapes(CORNERS[:3], shape_type="polygon")
     with pytest.raises(ValueError, match="--mask"):
-        to_command(read_job(image, polygon, viewer.dims), image, SETTINGS)
+        to_command(read_job(image, polygon, viewer.dims), image, polygon, SETTINGS)
 
 
 def test_the_command_fills_all_slices_or_none(photo, tmp_path, plugins):
@@ -104,6 +104,6 @@ def test_the_command_fills_all_slices_or_none(photo, tmp_path, plugins):
     (image,) = viewer.open(tmp_path / "stack.tif", plugin="napari")
     holes = viewer.add_shapes(CORNERS, shape_type="rectangle")
     with pytest.raises(ValueError, match="choose all slices"):
-        to_command(read_job(image, holes, viewer.dims), image, SETTINGS)
+        to_command(read_job(image, holes, viewer.dims), image, holes, SETTINGS)
     job = read_job(image, holes, viewer.dims, Slices("all"))
-    assert "--box 20 30 60 70" in to_command(job, image, SETTINGS)
+    assert "--box 20 30 60 70" in to_command(job, image, holes, SETTINGS)

@@ -17,6 +17,7 @@ from napari_inpaint.plugin import widget as widget_module
 from napari_inpaint.plugin.check_dialog import CheckDialog
 from napari_inpaint.plugin.inputs import OTHER_MODEL
 from napari_inpaint.plugin.layers import INVALID
+from napari_inpaint.plugin.preferences import Preferences
 from napari_inpaint.plugin.results import RECORD
 from napari_inpaint.plugin.widget import InpaintWidget
 from napari_inpaint.samples import THE_CREST
@@ -134,13 +135,14 @@ def test_rectangles_are_filled_as_they_are_drawn_and_ctrl_z_takes_them_back(qtbo
     np.testing.assert_allclose(changed_pixels(filled.data, first), [(100, 150, 0), (141, 201, 3)], atol=3)
     assert len(viewer.layers) == 3
     assert len(shapes.data) == 2
-    assert filled.metadata[RECORD]["previous"]["holes"] != filled.metadata[RECORD]["holes"]
+    (earlier,) = filled.metadata[RECORD]["earlier"]
+    assert earlier["holes"] != filled.metadata[RECORD]["holes"]
     canvas = viewer.window._qt_viewer.canvas.native
     for left, expected in ((1, first), (0, before)):
         QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
         qtbot.waitUntil(lambda left=left: len(shapes.data) == left)
         np.testing.assert_array_equal(filled.data, expected)
-    assert RECORD not in filled.metadata or filled.metadata[RECORD] is None
+    assert RECORD not in filled.metadata
     np.testing.assert_array_equal(image.data, before)
     QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert "Nothing to undo" in widget.status.value
@@ -174,11 +176,18 @@ def test_in_place_undo_and_compare(qtbot, viewer, widget, photo):
     filled = pixels.copy()
     assert changed_pixels(filled, photo[:150, :150]) == ([20, 20, 0], [51, 61, 3])
     click(widget.compare_button)
-    np.testing.assert_array_equal(image.data, photo[:150, :150])
+    below, before, _ = viewer.layers
+    assert (below, before.name) == (image, "photo before")
+    np.testing.assert_array_equal(before.data, photo[:150, :150])
+    np.testing.assert_array_equal(image.data, filled)  # which are never other pixels than the fill's
     click(widget.compare_button)
-    np.testing.assert_array_equal(image.data, filled)
+    assert len(viewer.layers) == 2
+    click(widget.compare_button)
+    viewer.layers.remove("photo before")
+    assert not widget.compare_button.native.isChecked()
     click(widget.compare_button)
     click(widget.undo_button)
+    assert len(viewer.layers) == 2
     np.testing.assert_array_equal(image.data, photo[:150, :150])
     assert RECORD not in image.metadata
     assert not widget.compare_button.native.isChecked()
@@ -336,7 +345,8 @@ class Slow:
     def fill(self, image, mask, boxes, *, on_progress, cancel, **options):
         from napari_inpaint.inference.inpainter import FillCancelledError
 
-        for done in range(self.windows):
+        windows = self.windows
+        for done in range(windows):
             if cancel.is_set():
                 raise FillCancelledError
             if self.may_go_on is None:
@@ -345,7 +355,7 @@ class Slow:
                 assert self.may_go_on.wait(TIMEOUT / 1000)
                 self.may_go_on.clear()
             self.ran += 1
-            on_progress(done + 1, self.windows)
+            on_progress(done + 1, windows)
         return self.inpainter.fill(image, mask, boxes, **options)
 
     @property
@@ -458,12 +468,11 @@ def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_view
     click(widget.fill_button)
     wait_until_idle(qtbot, widget)
     filled = image.data.copy()
-    click(widget.compare_button)
-    click(widget.compare_button)
     slow = Slow(monkeypatch, windows=10_000)
     click(widget.fill_button)
     qtbot.waitUntil(lambda: slow.ran > 3, timeout=TIMEOUT)
-    widget.history.compare(before=True)
+    click(widget.compare_button)
+    assert "running" in widget.status.value
     with qtbot.waitSignal(widget._running.worker.finished, timeout=TIMEOUT):
         viewer.close()
     qtbot.waitUntil(lambda: widget._closed)
@@ -543,3 +552,179 @@ def test_a_layer_of_holes_from_the_menu_lies_over_the_active_image(viewer, widge
     np.testing.assert_array_equal(holes.scale, image.scale)
     np.testing.assert_array_equal(holes.translate, image.translate)
     assert holes.units == image.units
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Lets a fill wait until it is released."""
+    slow = Slow(monkeypatch, windows=1)
+    slow.may_go_on = threading.Event()
+    yield slow
+    slow.may_go_on.set()
+
+
+def test_waiting_rectangles_are_filled_where_they_were_drawn(qtbot, viewer, widget, photo, held):
+    stack = np.stack([photo[:150, :200, 1]] * 4)
+    image = viewer.add_image(stack.copy(), name="stack")
+    other = viewer.add_image(stack.copy(), name="other")
+    widget.image.value = image
+    shapes = viewer.add_shapes(ndim=2)
+    widget.result.value, widget.as_you_draw.value = "in place", True
+    viewer.dims.set_point(0, 1)
+    shapes.add_rectangles([np.array(RECTANGLE), np.array(RECTANGLE) + 60])
+    viewer.dims.set_point(0, 3)
+    widget.image.value = other
+    widget.result.value = "new layer"
+    held.windows = 0
+    held.may_go_on.set()
+    wait_until_idle(qtbot, widget)
+    assert changed_pixels(image.data, stack) == ([1, 20, 20], [2, 111, 121])
+    np.testing.assert_array_equal(other.data, stack)
+    assert len(viewer.layers) == 3
+
+
+def test_the_first_rectangle_makes_the_layer_of_its_own_image(qtbot, viewer, widget, photo, held):
+    viewer.add_image(photo[:150, :200].copy(), name="photo")
+    other = viewer.add_image(photo[100:250, :200].copy(), name="other")
+    widget.image.value = viewer.layers["photo"]
+    shapes = viewer.add_shapes(ndim=2)
+    widget.as_you_draw.value = True
+    shapes.mode = "add_ellipse"
+    shapes.add_rectangles(np.array(RECTANGLE))
+    widget.image.value = other
+    held.windows = 0
+    held.may_go_on.set()
+    wait_until_idle(qtbot, widget)
+    assert shapes.mode == "add_ellipse"
+    first = viewer.layers["photo filled"].data.copy()
+    shapes.add_rectangles(np.array(RECTANGLE) + 60)
+    wait_until_idle(qtbot, widget)
+    np.testing.assert_array_equal(viewer.layers["photo filled"].data, first)
+    assert changed_pixels(viewer.layers["other filled"].data, other.data)[0][:2] == [80, 80]
+
+
+def test_undo_during_a_run_takes_back_what_runs(qtbot, viewer, widget, photo, held):
+    image = viewer.add_image(photo[:150, :200].copy(), name="photo")
+    shapes = viewer.add_shapes(ndim=2)
+    widget.result.value, widget.as_you_draw.value = "in place", True
+    held.windows = 0
+    shapes.add_rectangles(np.array(RECTANGLE))
+    wait_until_idle(qtbot, widget)
+    first = image.data.copy()
+    held.windows = 1
+    shapes.add_rectangles(np.array(RECTANGLE) + 10)
+    qtbot.waitUntil(lambda: not widget.fill_button.enabled)
+    shapes.add_rectangles(np.array(RECTANGLE) + 80)
+    click(widget.undo_button)
+    click(widget.undo_button)
+    assert len(shapes.data) == 1
+    held.may_go_on.set()
+    wait_until_idle(qtbot, widget)
+    np.testing.assert_array_equal(image.data, first)
+    click(widget.undo_button)
+    np.testing.assert_array_equal(image.data, photo[:150, :200])
+    assert RECORD not in image.metadata
+
+
+def test_a_cancel_after_the_last_window_still_counts(qtbot, viewer, widget, photo, monkeypatch):
+    image = viewer.add_image(photo[:150, :150].copy(), name="photo")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.result.value = "in place"
+    take = InpaintWidget._take
+    monkeypatch.setattr(InpaintWidget, "_take", lambda self, result: (self.cancel(), take(self, result)))
+    widget.fill()
+    wait_until_idle(qtbot, widget)
+    assert widget.status.value == "Cancelled; nothing was changed."
+    np.testing.assert_array_equal(image.data, photo[:150, :150])
+
+
+def test_a_real_fill_is_cancelled(qtbot, viewer, widget, photo):
+    stack = np.stack([np.roll(photo[..., 1], shift, 1) for shift in range(60)])
+    viewer.add_image(stack, name="stack")
+    viewer.add_shapes([[(100, 100), (100, 220), (220, 220), (220, 100)]], shape_type="rectangle")
+    widget.inputs.slices.value = "all slices"
+    click(widget.fill_button)
+    qtbot.waitUntil(lambda: "of 60 windows filled" in widget.status.value, timeout=TIMEOUT)
+    click(widget.cancel_button)
+    wait_until_idle(qtbot, widget)
+    assert widget.status.value == "Cancelled; nothing was changed."
+    assert len(viewer.layers) == 2
+
+
+def test_a_hidden_widget_fills_what_was_chosen(qtbot, viewer, photo):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
+    stack = np.stack([photo[:150, :150, 1]] * 3)
+    image = viewer.add_image(stack.copy())
+    shapes = viewer.add_shapes(ndim=2)
+    widget.inputs.slices.value, widget.result.value = "all slices", "in place"
+    widget.as_you_draw.value = True
+    dock.hide()
+    shapes.add_rectangles(np.array(RECTANGLE))
+    wait_until_idle(qtbot, widget)
+    assert changed_pixels(image.data, stack) == ([0, 20, 20], [3, 51, 61])
+
+
+def test_a_range_stays_as_it_was_entered(viewer, widget):
+    image = viewer.add_image(np.zeros((3, 10, 40, 50), np.uint8))
+    viewer.add_shapes(ndim=2)
+    widget.inputs.slices.value = "a range of slices"
+    assert (widget.inputs.along.value, widget.inputs.last.value) == (0, 2)
+    widget.inputs.along.value = 1
+    assert widget.inputs.last.value == 9
+    widget.inputs.last.value = 0
+    viewer.add_shapes(ndim=2)
+    widget.holes.value = viewer.layers[-1]
+    assert (widget.image.value, widget.inputs.last.value) == (image, 0)
+
+
+def test_an_image_without_slices_does_no_harm(viewer, widget):
+    viewer.add_image(np.zeros((0, 40, 50), np.uint8), contrast_limits=(0, 1))
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    click(widget.fill_button)
+    assert "outside layer" in widget.status.value
+
+
+def test_rectangles_are_not_drawn_into_somebody_elses_layer(viewer, widget, photo):
+    viewer.add_image(photo)
+    cells = viewer.add_shapes([RECTANGLE], shape_type="rectangle", name="my cells")
+    click(widget.draw_button)
+    holes = viewer.layers[-1]
+    assert holes is not cells
+    assert widget.holes.value is holes
+    click(widget.draw_button)
+    assert len(viewer.layers) == 3
+    viewer.dims.ndisplay = 3
+    click(widget.draw_button)
+    assert len(viewer.layers) == 3
+    assert "2-D display" in widget.status.value
+
+
+def test_ctrl_z_of_others_comes_back(viewer):
+    pressed = []
+    viewer.bind_key("Control-Z", lambda _: pressed.append("before"), overwrite=True)
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
+    dock.destroyOnClose()
+    canvas = viewer.window._qt_viewer.canvas.native
+    QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    dock, _ = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
+    viewer.bind_key("Control-Z", lambda _: pressed.append("after"), overwrite=True)
+    dock.destroyOnClose()
+    QTest.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert pressed == ["before", "after"]
+
+
+@pytest.mark.parametrize("model", ["nope", "/no/mine.onnx", "", "compact.fp16.onnx", "(a file ...)"])
+def test_preferences_that_cannot_be_met_are_named(viewer, monkeypatch, model):
+    nonsense = Preferences(model, "tpu", "a pony", True, 99999999999)
+    monkeypatch.setattr("napari_inpaint.plugin.inputs.read_preferences", lambda: nonsense)
+    monkeypatch.setattr(widget_module, "warm_up", lambda settings: (settings, ""))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
+    assert widget.model.value == "landscape"
+    assert "is gone: landscape is used" in widget.status.value
+    assert (widget.device.value, widget.result.value) == ("auto", "new layer")
+
+
+def test_a_preferred_model_in_one_precision(viewer, monkeypatch):
+    monkeypatch.setattr("napari_inpaint.plugin.inputs.read_preferences", lambda: Preferences("compact.fp32"))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
+    assert widget.model.value == "compact.fp32"

@@ -10,7 +10,6 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_inpaint import Inpainter
-from napari_inpaint.codecs import FileError
 from napari_inpaint.files import read_image, read_record
 from napari_inpaint.plugin.results import RECORD
 from napari_inpaint.plugin.writer import write_image
@@ -76,10 +75,42 @@ def test_the_record_can_be_replayed_from_the_file(tmp_path, photo):
     inpainter = Inpainter("compact", device="cpu")
     image = photo[:90, :90, 0].copy()
     filled = inpainter.fill(image, boxes=[(20, 20, 50, 50)])
-    save(tmp_path / "a.tif", filled, metadata={RECORD: {**inpainter.last_record, "previous": None}})
+    save(tmp_path / "a.tif", filled, metadata={RECORD: {**inpainter.last_record, "earlier": []}})
     record = read_record(tmp_path / "a.tif")
     assert record["result_sha256"] == inpainter.last_record["result_sha256"]
     assert json.loads(json.dumps(inpainter.last_record))["holes"] == record["holes"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": (-2, 0.5)}, {"scale": (2, 0.5), "units": ("degree", "um")},
+        {"axis_labels": ("x", "y"), "scale": (3, 2)}, {"scale": (2, 0.5), "units": ("s", "um")},
+    ],
+)  # fmt: skip
+def test_places_that_ome_has_no_word_for_are_kept_in_json(tmp_path, photo, options):
+    save(tmp_path / "a.tif", photo[..., 0], **options)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.ome_metadata is None
+        assert tuple(tiff.shaped_metadata[0]["scale"]) == options["scale"]
+        np.testing.assert_array_equal(tiff.asarray(), photo[..., 0])
+
+
+def test_a_scale_in_pixels_is_kept(tmp_path, photo):
+    save(tmp_path / "a.tif", photo[..., 0], scale=(2, 0.5))
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]["Pixels"]
+    assert (pixels["PhysicalSizeY"], pixels["PhysicalSizeX"], pixels["PhysicalSizeXUnit"]) == (2, 0.5, "pixel")
+
+
+def test_what_no_tiff_holds_is_refused_through_napari_too(tmp_path, plugins):
+    with pytest.raises(OSError, match="a TIFF does not hold"):
+        write_image(str(tmp_path / "a.tif"), np.zeros((0, 30), np.uint8), {})
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((20, 30, 3), bool), rgb=True)
+    with pytest.raises(OSError, match="a TIFF does not hold"):
+        viewer.layers.save(str(tmp_path / "a.tif"), plugin="napari-inpaint")
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_several_resolutions_the_largest_is_written(tmp_path, photo):
@@ -88,7 +119,7 @@ def test_of_several_resolutions_the_largest_is_written(tmp_path, photo):
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, photo):
-    with pytest.raises(FileError, match="cannot be written"):
+    with pytest.raises(OSError, match="cannot be written"):
         write_image(str(tmp_path / "no" / "a.tif"), photo, {"rgb": True})
     (tmp_path / "a.tif").write_bytes(b"mine")
 
@@ -98,7 +129,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path, photo):
         def __getitem__(self, index):
             raise OSError(5, "Input/output error")
 
-    with pytest.raises(FileError, match="Input/output error"):
+    with pytest.raises(OSError, match="Input/output error"):
         write_image(str(tmp_path / "a.tif"), Broken(), {})
     assert (tmp_path / "a.tif").read_bytes() == b"mine"
     assert [each.name for each in tmp_path.iterdir()] == ["a.tif"]

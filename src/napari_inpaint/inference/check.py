@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.filling import stop_if
+from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.pullpush import pullpush_fill
 from napari_inpaint.inference.tensors import OUTLIERS, RGB, channel_groups
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.holes import Hole
     from napari_inpaint.inference.job import Job
-    from napari_inpaint.inference.session import Event
 
     Filler = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
     """From (H, W, C) values around [0, 1] and a mask (H, W) to the filled values."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.crop import Crop
 from napari_inpaint.inference.record import WindowRecord
 from napari_inpaint.inference.targets import Patch
@@ -19,19 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.job import Job
     from napari_inpaint.inference.plan import Plan, Window
     from napari_inpaint.inference.record import Record
-    from napari_inpaint.inference.session import Event, Session
+    from napari_inpaint.inference.session import Session
     from napari_inpaint.inference.targets import Target
     from napari_inpaint.inference.tensors import IntensityRange
-
-
-class FillCancelledError(RuntimeError):
-    """The fill was stopped by its ``cancel`` event; nothing was changed."""
-
-    def __init__(self) -> None:
-        super().__init__("the fill was cancelled; nothing was changed")
 
 
 def fill_windows(
@@ -93,12 +88,6 @@ def fill_windows(
     except BaseException:
         target.undo()
         raise
-
-
-def stop_if(cancel: Event | None) -> None:
-    """Raise `FillCancelledError` when the event is set."""
-    if cancel is not None and cancel.is_set():
-        raise FillCancelledError
 
 
 def batches(windows: Iterable[Window], groups: list[slice], session: Session) -> Iterator[list[tuple[Window, slice]]]:

@@ -16,8 +16,9 @@ import numpy as np
 
 import napari_inpaint
 from napari_inpaint.inference.boxes import Box
+from napari_inpaint.inference.cancelling import FillCancelledError, stop_if
 from napari_inpaint.inference.check import SelfCheck, check
-from napari_inpaint.inference.filling import FillCancelledError, fill_windows, stop_if
+from napari_inpaint.inference.filling import fill_windows
 from napari_inpaint.inference.holes import hash_holes
 from napari_inpaint.inference.job import is_lazy, read_job, to_whole
 from napari_inpaint.inference.loading import describe_cpu, find_model, measure, open_session
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.job import Boxes, Job, Masks
-    from napari_inpaint.inference.session import Event, Session
+    from napari_inpaint.inference.session import Session
     from napari_inpaint.inference.tensors import ChannelAxis
 
 MOST_THREADS = 1024
@@ -241,7 +243,7 @@ class Inpainter:
             return fill_lazily(
                 self.fill, image, mask, boxes, channel_axis, grow=grow, seam=bool(seam), nan_is_hole=bool(nan_is_hole)
             )
-        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
+        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole, cancel)
         record = Record(napari_inpaint.__version__, seam=bool(seam), grow=int(grow), nan_is_hole=bool(nan_is_hole),
                         shape=tuple(job.source.array.shape), dtype=str(job.source.dtype), filled_pixels=job.pixels,
                         mask_sha256=hash_holes(job.holes.items()), holes=describe_holes(job.holes),
@@ -314,7 +316,7 @@ class Inpainter:
         """
         probe = copy.copy(self)
         probe._own = threading.local()
-        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole)
+        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole, cancel)
         notes = self._plan(job).notes
 
         def fill(pixels: Any, mask: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.boxes import Box, to_box
+from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.holes import Hole, find_holes
 from napari_inpaint.inference.planes import Planes
 from napari_inpaint.inference.tensors import RGB, check_dtype, resolve_channel_axis
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.tensors import ChannelAxis
 
     Plane = tuple[int, ...]
@@ -47,19 +49,22 @@ class Job:
 
 
 def read_job(
-    image: ArrayLike, mask: Masks | None, boxes: Boxes | None, grow: int, channel_axis: ChannelAxis, nan_is_hole: bool
-) -> Job:
+    image: ArrayLike, mask: Masks | None, boxes: Boxes | None, grow: int, channel_axis: ChannelAxis, nan_is_hole: bool,
+    cancel: Event | None = None,
+) -> Job:  # fmt: skip
     """Check what the caller gave, and find the holes; lazy masks are read plane by plane.
 
     Parameters
     ----------
-    image, mask, boxes, grow, channel_axis, nan_is_hole
+    image, mask, boxes, grow, channel_axis, nan_is_hole, cancel
         As `Inpainter.fill`.
 
     Raises
     ------
     ValueError
         Names the value and the remedy.
+    FillCancelledError
+        When ``cancel`` is set; it is looked at before every plane.
     """
     require_holes(mask, boxes, nan_is_hole)
     source = to_planes(image, mask, channel_axis, boxes)
@@ -80,14 +85,18 @@ def read_job(
     shared = None if mask is None or differ or find_invalid else _read_mask(mask, ())
     found: dict[tuple[Box, ...], tuple[Hole, ...]] = {}
     whole = Box(0, 0, height, width)
+    drawn: Any = None
+    holes: tuple[Hole, ...] = ()
     for index in _named_planes(mask, boxes) if named else np.ndindex(*leading):
-        here = boxes_of(index)
+        stop_if(cancel)
+        here, before = boxes_of(index), drawn
+        drawn = mask.get(index) if isinstance(mask, Mapping) else None
         if not differ and not find_invalid:  # planes with the same boxes have the same holes
             if here not in found:
                 found[here] = find_holes(height, width, shared, here, grow)
             holes = found[here]
-        else:
-            missing = _mask_of(mask, index, (height, width))
+        elif drawn is None or drawn is not before or find_invalid or isinstance(boxes, Mapping):
+            missing = _mask_of(mask, drawn, index, (height, width))
             if find_invalid:
                 colours = source.read(index, whole)[..., : RGB if channels == RGB + 1 else None]
                 invalid = ~np.isfinite(colours).all(-1)
@@ -189,7 +198,7 @@ def read_boxes(
         shared = tuple(check_boxes(boxes, height, width))
         return lambda _: shared
     check_planes(boxes, leading)
-    checked = {plane: tuple(check_boxes(each, height, width)) for plane, each in boxes.items()}
+    checked = {tuple(map(int, plane)): tuple(check_boxes(each, height, width)) for plane, each in boxes.items()}
     return lambda plane: checked.get(plane, ())
 
 
@@ -236,13 +245,12 @@ def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Any:
 
 def _named_planes(*mappings: object) -> list[Plane]:
     """Return the planes that mappings name, in order."""
-    return sorted({plane for each in mappings if isinstance(each, Mapping) for plane in each})
+    return sorted({tuple(map(int, plane)) for each in mappings if isinstance(each, Mapping) for plane in each})
 
 
-def _mask_of(mask: Any, plane: Plane, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return the mask of one plane, as far as there is one."""
+def _mask_of(mask: Any, drawn: Any, plane: Plane, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return the mask of one plane, as far as there is one; of a mapping, the one that was ``drawn``."""
     if isinstance(mask, Mapping):
-        drawn = mask.get(plane)
         return None if drawn is None else _read_mask(check_mask(drawn, shape), ())
     return None if mask is None else _read_mask(mask, plane if mask.ndim > 2 else ())
 

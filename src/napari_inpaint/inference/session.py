@@ -8,7 +8,7 @@ import hashlib
 import math
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
+
 LARGEST_MODEL = 1 << 31
 """Bytes; a protobuf message cannot be larger."""
 BATCH_MEMORY = 2 << 30
@@ -31,14 +33,6 @@ POLL = 0.01
 """Seconds between two looks at whether a running call is to be stopped."""
 MEMORY_ERRORS = ("failed to allocate", "out of memory", "alloc_failed", "bfcarena", "not enough memory")
 """How providers say that a device has too little memory, in lower case."""
-
-
-class Event(Protocol):
-    """What tells to stop: `threading.Event`, or one of multiprocessing."""
-
-    def is_set(self) -> bool:
-        """Return whether to stop."""
-        ...
 
 
 class Session:

@@ -2,89 +2,120 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from napari_inpaint.plugin.layers import full_resolution, to_attributes
 
 if TYPE_CHECKING:
-    from napari.components import LayerList
-    from napari.layers import Shapes
-    from numpy.typing import NDArray
+    import napari
+    from napari.layers import Image
 
+    from napari_inpaint.plugin.drawing import DrawnShape
     from napari_inpaint.plugin.results import Filled
 
 
-@dataclass(slots=True, eq=False)
-class Stroke:
-    """A rectangle that was filled as it was drawn: taking the fill back takes it away too."""
-
-    layer: Shapes
-    vertices: NDArray[np.floating]
-
-    @property
-    def index(self) -> int | None:
-        """Of the shape in its layer; None when it is not there any more as it was drawn."""
-        same = [i for i, vertices in enumerate(self.layer.data) if np.array_equal(vertices, self.vertices)]
-        return same[-1] if same else None
-
-    def remove(self) -> None:
-        """Remove it from its layer, if it is still there."""
-        if self.index is not None:
-            self.layer.selected_data = {self.index}
-            self.layer.remove_selected()
-
-
-@dataclass(slots=True, eq=False)
 class History:
-    """What was filled in a viewer, the last fill last."""
+    """What was filled in a viewer.
 
-    layers: LayerList
-    fills: list[tuple[Filled, Stroke | None]] = field(default_factory=list)
-    shown: Any = None
-    """The last fill: `Filled`, or the new layer."""
-    before: bool = False
-    """Whether what was there before the last fill is shown."""
+    Parameters
+    ----------
+    viewer
+        Whose layers are filled.
 
-    def add(self, filled: Filled, stroke: Stroke | None) -> None:
-        """Take a fill that its layer shows."""
-        self.fills.append((filled, stroke))
-        self.shown, self.before = filled, False
+    Attributes
+    ----------
+    fills
+        In place, the last one last; with the shape that it was drawn with.
+    made
+        The newest layer that was made of an image, and the data that the image had then, by the image.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self.viewer = viewer
+        self.fills: list[tuple[Filled, DrawnShape | None]] = []
+        self.made: dict[Image, tuple[Image, Any]] = {}
+        self._shown: Any = None  # the last fill: `Filled`, or the new layer
+        self._compared: Image | None = None
+
+    def add_layer(self, source: Image, data: Any, layer: Image) -> None:
+        """Take a new layer that was made of an image with these data."""
+        self.made[source] = layer, data
+        self._shown = layer
+
+    def add_fill(self, filled: Filled, drawn: DrawnShape | None) -> None:
+        """Take a fill in place."""
+        self.fills.append((filled, drawn))
+        self._shown = filled
 
     def compare(self, before: bool) -> bool:
-        """Show what was there before the last fill, or the fill; return whether there is something to show."""
-        self._forget_vanished()
-        if self.shown is None:
+        """Show what was there before the last fill, or the fill again; return whether that is shown."""
+        self.forget()
+        layers, shown = self.viewer.layers, self._shown
+        if not before:
+            if self._compared is not None and self._compared in layers:
+                if self._compared is shown:
+                    shown.visible = True
+                else:
+                    layers.remove(self._compared)
+            self._compared = None
             return False
-        if before != self.before:
-            if hasattr(self.shown, "show"):
-                self.shown.show(after=not before)
-            else:
-                self.shown.visible = not before
-        self.before = before
+        if shown is None or self._compared is not None:
+            return self._compared is not None
+        if hasattr(shown, "before"):  # a fill in place: a layer above it shows its pixels without the fill
+            selection = set(layers.selection)
+            attributes = to_attributes(shown.layer) | {"name": f"{shown.layer.name} before", "metadata": {}}
+            self._compared = self.viewer.add_image(shown.before(), **attributes)
+            layers.move(len(layers) - 1, layers.index(shown.layer) + 1)
+            layers.selection = selection
+        else:
+            self._compared = shown
+            shown.visible = False
         return True
 
     def undo(self) -> str:
         """Take the last fill in place back; return a sentence about it."""
         self.compare(before=False)
         if not self.fills:
-            return "Nothing to undo: only fills in place are taken back, a new layer can be deleted."
-        filled, stroke = self.fills.pop()
-        filled.undo()
-        if stroke is not None and stroke.layer in self.layers:
-            stroke.remove()
-        self.shown = None
-        return f"The last fill of {filled.layer.name!r} was taken back."
+            return "nothing to undo: only fills in place are taken back, a new layer can be deleted"
+        filled, drawn = self.fills.pop()
+        left = filled.undo()
+        if drawn is not None and drawn.layer in self.viewer.layers:
+            drawn.remove()
+        self._shown = self.fills[-1][0] if self.fills else None
+        sentence = f"the last fill of {filled.layer.name!r} was taken back"
+        if left is None:
+            return sentence
+        if left.size < filled.size:  # another fill may give them back
+            self.fills.append((left, None))
+        return f"{sentence}, but for {left.size:,} values that are no longer those of the fill"
 
-    def _forget_vanished(self) -> None:
-        """Forget fills of layers that were removed, or have other data now."""
-        self.fills = [each for each in self.fills if each[0].layer in self.layers and each[0].is_there]
-        shown = self.shown
-        if hasattr(shown, "show"):
-            is_there = shown.is_there and shown.layer in self.layers
-            if not is_there and self.before and shown.is_there:  # removed from the viewer; its pixels stay filled
-                shown.show(after=True)
-        else:
-            is_there = shown in self.layers
+    def forget(self) -> None:
+        """Forget what was filled in layers that were removed, or have other data now."""
+        layers = self.viewer.layers
+        self.fills = [each for each in self.fills if each[0].layer in layers and each[0].is_there]
+        self.made = {source: made for source, made in self.made.items() if source in layers and made[0] in layers}
+        shown = self._shown
+        is_there = shown in [each[0] for each in self.fills] if hasattr(shown, "before") else shown in layers
         if not is_there:
-            self.shown, self.before = None, False
+            self._shown = None
+        if self._compared is not None and self._compared not in layers:
+            self._compared = None
+
+    @property
+    def is_comparing(self) -> bool:
+        """Return whether what was there before is shown."""
+        return self._compared is not None
+
+    def result_of(self, image: Image) -> Image | None:
+        """Return the newest layer that was made of an image, if both are there and the image has the same data."""
+        layer, data = self.made.get(image, (None, None))
+        return layer if layer in self.viewer.layers and full_resolution(image) is data else None
+
+    def close(self) -> None:
+        """Show the fills, and let go of everything."""
+        with contextlib.suppress(RuntimeError):  # the canvas may be gone
+            self.compare(before=False)
+        self.fills.clear()
+        self.made.clear()
+        self._shown = self._compared = None

@@ -9,8 +9,8 @@ from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, crea
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
 
-from napari_inpaint.models import bundled_models
-from napari_inpaint.plugin.layers import INVALID, Slices
+from napari_inpaint.models import DEFAULT, bundled_models
+from napari_inpaint.plugin.layers import INVALID, Slices, full_resolution
 from napari_inpaint.plugin.preferences import IN_PLACE, NEW_LAYER, read_preferences
 from napari_inpaint.plugin.worker import Settings
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import napari
     from magicgui.widgets import Widget
 
-NO_HOLES = "none yet: draw rectangles"
-OTHER_MODEL = "a file ..."
+NO_HOLES = "(none yet: draw rectangles)"
+OTHER_MODEL = "(a file ...)"
 SLICES = {"current slice": "current", "all slices": "all", "a range of slices": "range"}
 MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
@@ -30,6 +30,13 @@ def in_row(*widgets: Widget, label: str = "") -> Container:
     row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label)
     row.margins = (0, 0, 0, 0)
     return row
+
+
+def is_model(name: str) -> bool:
+    """Return whether a name is that of a bundled model, with or without its precision, or of a file."""
+    bundled = bundled_models()
+    stem, _, precision = name.rpartition(".")
+    return name in bundled or precision in bundled.get(stem, {}) or (name.endswith(".onnx") and Path(name).is_file())
 
 
 class Inputs(Container):
@@ -50,13 +57,18 @@ class Inputs(Container):
         self.label_id = SpinBox(
             value=0, min=0, max=MOST, label="label", tooltip="the only label that is a hole; 0: all"
         )
-        if chosen.model not in bundled_models() and Path(chosen.model).is_file():
+        if chosen.model not in bundled_models() and is_model(chosen.model):
             self._files.append(chosen.model)
         self.model = ComboBox(choices=self._offer_models, label="model")
-        if chosen.model in self.model.choices:
-            self.model.value = chosen.model
+        self.problem = (
+            "" if is_model(chosen.model) else f"the preferred model {chosen.model!r} is gone: {DEFAULT} is used"
+        )
+        """What the user should know about the preferences."""
+        self.model.value = DEFAULT if self.problem else chosen.model
         self._model = self.model.value
-        self.device = ComboBox(choices=["auto", "cpu", "cuda"], value=chosen.device, label="device")
+        devices = ["auto", "cpu", "cuda"]
+        device = chosen.device if chosen.device in devices else devices[0]
+        self.device = ComboBox(choices=devices, value=device, label="device")
         self.runs_on = Label(value="", label="runs on")
         self.slices = ComboBox(choices=list(SLICES), label="slices")
         self.along = ComboBox(choices=self._offer_axes, label="along")
@@ -65,8 +77,10 @@ class Inputs(Container):
         self.range = in_row(self.along, self.first, self.last, label="range")
         self.repeat = CheckBox(value=False, text="every shape in every slice",
                                tooltip="the shapes that are seen now, also those drawn on one slice")  # fmt: skip
-        self.result = ComboBox(choices=[NEW_LAYER, IN_PLACE], value=chosen.result, label="result")
-        self.grow = SpinBox(value=chosen.grow, min=0, max=MOST, label="grow",
+        self.result = ComboBox(
+            choices=[NEW_LAYER, IN_PLACE], value=IN_PLACE if chosen.result == IN_PLACE else NEW_LAYER, label="result"
+        )
+        self.grow = SpinBox(value=min(max(chosen.grow, 0), MOST), min=0, max=MOST, label="grow",
                             tooltip="extend every hole by so many pixels, over edges of what is to go")  # fmt: skip
         self.seam = CheckBox(value=chosen.seam, text="seamless", tooltip="correct the fill so that it meets its rim")
         super().__init__(
@@ -75,18 +89,30 @@ class Inputs(Container):
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.model.changed.connect(self._choose_model)
-        choices: tuple[Any, ...] = (self.image, self.holes, self.slices)
+        self._ranged: object = None
+        choices: tuple[Any, ...] = (self.image, self.holes, self.slices, self.along)
         for each in choices:
             each.changed.connect(self.show_what_matters)
         self.show_what_matters()
 
+    @property
+    def which(self) -> Any:
+        """Which slices are filled; whether the widget is on the screen does not matter."""
+        is_stack = self.image.value is not None and self.image.value.ndim > 2
+        return SLICES[self.slices.value] if is_stack else "current"
+
+    @property
+    def can_repeat(self) -> bool:
+        """Return whether shapes may count on other slices than those that they were drawn on."""
+        holes = self.holes.value
+        return self.which != "current" and isinstance(holes, Shapes) and holes.ndim > 2
+
     def read_slices(self) -> Slices:
         """Return which slices are filled."""
-        which: Any = SLICES[self.slices.value] if self.slices.visible else "current"
-        if which == "current":
+        if self.which == "current":
             return Slices()
-        repeat = bool(self.repeat.visible and self.repeat.value)
-        if which == "all":
+        repeat = self.can_repeat and self.repeat.value
+        if self.which == "all":
             return Slices("all", repeat=repeat)
         return Slices("range", self.along.value, self.first.value, self.last.value, repeat)
 
@@ -96,21 +122,17 @@ class Inputs(Container):
 
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""
-        image, holes = self.image.value, self.holes.value
-        stack = image is not None and image.ndim > 2
-        several = stack and SLICES[self.slices.value] != "current"
-        self.label_id.visible = isinstance(holes, Labels)
-        self.slices.visible = stack
-        self.range.visible = stack and SLICES[self.slices.value] == "range"
-        self.repeat.visible = several and isinstance(holes, Shapes) and holes.ndim > 2
-        self.along.reset_choices()
+        image = self.image.value
+        self.label_id.visible = isinstance(self.holes.value, Labels)
+        self.slices.visible = image is not None and image.ndim > 2
+        self.range.visible = self.which == "range"
+        self.repeat.visible = self.can_repeat
+        with self.along.changed.blocked():
+            self.along.reset_choices()
         self.along.visible = len(self.along.choices) > 1
-        if stack and self.along.value is not None:
-            shape = (image.data[0] if image.multiscale else image.data).shape
-            last = shape[self.along.value] - 1
-            self.first.max = self.last.max = last
-            if self.last.value == 0:
-                self.last.value = last
+        if image is not None and self.along.value is not None and self._ranged != (image, self.along.value):
+            self._ranged = image, self.along.value
+            self.first.value, self.last.value = 0, max(0, full_resolution(image).shape[self.along.value] - 1)
 
     def _offer_holes(self, _: object) -> list[Any]:
         layers = self.viewer.layers
@@ -127,8 +149,8 @@ class Inputs(Container):
         if image is None:
             return []
         shown = {axis - dims.ndim + image.ndim for axis in dims.displayed}
-        labels = getattr(image, "axis_labels", None) or [f"axis {axis}" for axis in range(image.ndim)]
-        return [(str(labels[axis]), axis) for axis in range(image.ndim) if axis not in shown]
+        labels = getattr(image, "axis_labels", None) or [""] * image.ndim
+        return [(f"{labels[axis]} (axis {axis})", axis) for axis in range(image.ndim) if axis not in shown]
 
     def _choose_model(self, value: str | None) -> None:
         """Ask for a file when that was chosen."""

@@ -6,6 +6,7 @@ Works on layer objects without a viewer and without Qt.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 
     Plane = tuple[int, ...]
 
-INVALID = "NaN or saturated pixels"
+INVALID = "(NaN or saturated pixels)"
 """Instead of a layer of holes: the image's own pixels that are not finite, or saturated."""
-FEWEST_BITS = 8
-"""An integer is saturated when all its bits are set, at least so many, and no pixel of its plane is larger."""
+CAMERA_BITS = (10, 12, 14)
+"""Cameras of so many bits saturate below the largest value of 16 bits."""
+FEWEST_SATURATED = 4
+"""So many pixels of a plane must have such a value, which is no mere coincidence then."""
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""Attributes that say where a layer lies in the world."""
 KEPT_ATTRIBUTES = (
-    "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "rgb", "contrast_limits", "colormap",
-    "gamma", "blending", "interpolation2d", "interpolation3d", "opacity",
+    *PLACE, "rgb", "contrast_limits", "colormap", "gamma", "blending", "interpolation2d", "interpolation3d", "opacity",
 )  # fmt: skip
 """What a result takes over from the layer that it comes from."""
 
@@ -144,8 +148,7 @@ class Frame:
         if self.displayed[0] < self.offset:
             raise ValueError(f"{image.name!r} is flat in this view: show it along its own rows and columns")
         self.view = View((self.displayed[0] - self.offset, self.displayed[1] - self.offset), bool(image.rgb))
-        data = image.data[0] if image.multiscale else image.data
-        shape = tuple(data.shape[: image.ndim])
+        shape = tuple(full_resolution(image).shape[: image.ndim])
         self.leading = [axis for axis in range(image.ndim) if axis not in self.view.axes]
         self.counts = tuple(shape[axis] for axis in self.leading)
         self.height, self.width = (shape[axis] for axis in self.view.axes)
@@ -164,7 +167,11 @@ class Frame:
         """
         if slices.which == "all":
             return list(np.ndindex(*self.counts))
-        if any(not 0 <= index < count for index, count in zip(self.current, self.counts, strict=True)):
+        along = slices.axis if slices.which == "range" else None
+        if any(
+            not 0 <= index < count and axis != along
+            for index, count, axis in zip(self.current, self.counts, self.leading, strict=True)
+        ):
             raise ValueError(f"the current slice lies outside layer {self.image.name!r}: move the sliders into it")
         ranges: list[Sequence[int]] = [(index,) for index in self.current]
         if slices.which == "range":
@@ -224,9 +231,8 @@ def read_job(
         With what the user can do about it.
     """
     frame = Frame(image, dims)
-    data = image.data[0] if image.multiscale else image.data
     planes = frame.choose(slices)
-    array = _to_array(data)
+    array = _to_array(full_resolution(image))
     boxes, masks, notes = None, None, []
     if isinstance(holes, str):
         masks = Masks(planes, lambda plane: find_invalid(np.asarray(frame.view.planes(array)[plane]), frame.view.rgb))
@@ -240,11 +246,16 @@ def read_job(
             if not any(boxes.values()):
                 raise ValueError(f"no pixel of {image.name!r} has its centre inside the shapes of {holes.name!r}")
         else:
-            masks = Masks(list(drawn), lambda plane: _draw(drawn[plane], frame))
+            masks = Masks(list(drawn), _Canvas(drawn, frame))
     else:
         masks = _read_labels(holes, frame, planes, label)
     levels = tuple(map(_to_array, image.data[1:])) if image.multiscale else ()
     return Job(array, levels, frame.view, boxes, masks, to_attributes(image), tuple(notes))
+
+
+def full_resolution(layer: Image | Labels) -> Any:
+    """Return a layer's data, of several resolutions the largest."""
+    return layer.data[0] if layer.multiscale else layer.data
 
 
 def _to_array(data: Any) -> Any:
@@ -253,7 +264,7 @@ def _to_array(data: Any) -> Any:
         return data
     import dask.array as da
 
-    return data if isinstance(data, da.Array) else da.from_array(data)
+    return data if isinstance(data, da.Array) else da.from_array(data, name=False)  # hashing it would take seconds
 
 
 def _read_shapes(
@@ -266,50 +277,71 @@ def _read_shapes(
     ValueError
         When there is none.
     """
-    if not shapes.data:
+    everything = list(zip(shapes.data, shapes.shape_type, shapes.edge_width, strict=True))  # napari makes them anew
+    if not everything:
         raise ValueError(f"layer {shapes.name!r} is empty: draw a rectangle around what is to go")
-    drawn = [_read_shape(shapes, index, frame) for index in range(len(shapes.data)) if only is None or index in only]
+    read = _ShapeReader(shapes, frame)
+    drawn = (read(*each) for index, each in enumerate(everything) if only is None or index in only)
     here = [shape for shape in drawn if shape is not None]
     if slices.which == "current" or slices.repeat:
         seen = [shape for shape in here if shape.seen]
         if not seen:
             raise ValueError(f"layer {shapes.name!r} has no shape on the current slice: draw one here")
         return dict.fromkeys(planes, seen)
-    chosen = {plane: [shape for shape in here if shape.belongs(plane)] for plane in planes}
+    everywhere: list[Drawn] = []
+    own: dict[Plane, list[Drawn]] = defaultdict(list)
+    for shape in here:
+        if all(index is None for index in shape.plane):
+            everywhere.append(shape)
+        elif None in shape.plane:
+            for plane in filter(shape.belongs, planes):
+                own[plane].append(shape)
+        else:
+            own[shape.plane].append(shape)  # type: ignore[index]
+    chosen = {plane: [*everywhere, *own[plane]] if plane in own else everywhere for plane in planes}
     found = {plane: members for plane, members in chosen.items() if members}
     if not found:
         raise ValueError(f"layer {shapes.name!r} has no shape on these slices: draw one, or choose other slices")
     return found
 
 
-def _read_shape(shapes: Shapes, index: int, frame: Frame) -> Drawn | None:
-    """Return a shape in the pixels of the image; None when it was drawn in other axes than those that are shown."""
-    vertices = np.asarray(shapes.data[index], float)
-    offset = len(frame.point) - shapes.ndim
-    if offset > frame.displayed[0]:
-        raise ValueError(f"layer {shapes.name!r} is flat in this view: draw in a new layer of holes")
-    axes = [axis - offset for axis in frame.displayed]
-    others = [axis for axis in range(shapes.ndim) if axis not in axes]
-    if (np.rint(vertices[:, others]) != np.rint(vertices[0, others])).any():
-        return None
-    matrix = geometry.to_world_matrix(shapes, frame.units)
-    now = geometry.apply(np.linalg.inv(matrix), frame.point[offset:])
-    seen = bool((np.rint(vertices[0, others]) == np.rint(now[others])).all())
-    if not seen and any(axis + offset < frame.offset for axis in others):
-        return None  # on another slice of an axis that the image lacks
+class _ShapeReader:
+    """Reads the shapes of a layer in the pixels of an image."""
 
-    def to_image(points: NDArray[Any]) -> NDArray[np.float64]:
-        world = np.tile(frame.point, (len(points), 1))
-        world[:, offset:] = geometry.apply(matrix, points)
-        return geometry.apply(frame.from_world, world[:, frame.offset :])
+    def __init__(self, shapes: Shapes, frame: Frame) -> None:
+        self.frame, self.name = frame, shapes.name
+        self.offset = len(frame.point) - shapes.ndim
+        if self.offset > frame.displayed[0]:
+            raise ValueError(f"layer {shapes.name!r} is flat in this view: draw in a new layer of holes")
+        self.axes = [axis - self.offset for axis in frame.displayed]
+        self.others = [axis for axis in range(shapes.ndim) if axis not in self.axes]
+        self.to_world = geometry.to_world_matrix(shapes, frame.units)
+        now = geometry.apply(np.linalg.inv(self.to_world), frame.point[self.offset :])
+        self.now = np.rint(now[self.others])
 
-    first = to_image(vertices)[0]
-    plane = tuple(
-        int(np.rint(first[axis].round(geometry.DIGITS))) if axis + frame.offset >= offset else None
-        for axis in frame.leading
-    )
-    pieces = geometry.to_outlines(vertices, shapes.shape_type[index], float(shapes.edge_width[index]), axes)
-    return Drawn([to_image(piece)[:, frame.view.axes] for piece in pieces], plane, seen)
+    def __call__(self, vertices: Any, kind: str, edge_width: float) -> Drawn | None:
+        """Return a shape; None when it was drawn in other axes, or on another slice of one that the image lacks."""
+        frame, vertices = self.frame, np.asarray(vertices, float)
+        if not np.isfinite(vertices).all():
+            raise ValueError(f"a shape of {self.name!r} has a corner that is no place: delete it")
+        place = np.rint(vertices[:, self.others])
+        if (place != place[0]).any():
+            return None
+        seen = bool((place[0] == self.now).all())
+        if not seen and any(axis + self.offset < frame.offset for axis in self.others):
+            return None
+        first = self._to_image(vertices[:1])[0]
+        plane = tuple(
+            int(np.rint(first[axis].round(geometry.DIGITS))) if axis + frame.offset >= self.offset else None
+            for axis in frame.leading
+        )
+        pieces = geometry.to_outlines(vertices, kind, float(edge_width), self.axes)
+        return Drawn([self._to_image(piece)[:, frame.view.axes] for piece in pieces], plane, seen)
+
+    def _to_image(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        world = np.tile(self.frame.point, (len(points), 1))
+        world[:, self.offset :] = geometry.apply(self.to_world, points)
+        return geometry.apply(self.frame.from_world, world[:, self.frame.offset :])
 
 
 def _to_boxes(drawn: dict[Plane, list[Drawn]], frame: Frame) -> dict[Plane, list[Box]]:
@@ -325,12 +357,22 @@ def _to_boxes(drawn: dict[Plane, list[Drawn]], frame: Frame) -> dict[Plane, list
     return {plane: boxes[id(shapes)] for plane, shapes in drawn.items()}
 
 
-def _draw(shapes: list[Drawn], frame: Frame) -> NDArray[np.bool_]:
-    mask = np.zeros((frame.height, frame.width), bool)
-    for shape in shapes:
-        for outline in shape.outlines:
-            geometry.rasterise(outline, mask)
-    return mask
+class _Canvas:
+    """Draws the masks of planes; those that share their shapes share one mask."""
+
+    def __init__(self, drawn: Mapping[Plane, list[Drawn]], frame: Frame) -> None:
+        self.drawn, self.frame = drawn, frame
+        self._last: tuple[list[Drawn], NDArray[np.bool_]] | None = None
+
+    def __call__(self, plane: Plane) -> NDArray[np.bool_]:
+        shapes = self.drawn[plane]
+        if self._last is None or self._last[0] is not shapes:
+            mask = np.zeros((self.frame.height, self.frame.width), bool)
+            for shape in shapes:
+                for outline in shape.outlines:
+                    geometry.rasterise(outline, mask)
+            self._last = shapes, mask
+        return self._last[1]
 
 
 def _read_labels(labels: Labels, frame: Frame, planes: list[Plane], label: int) -> Masks:
@@ -338,7 +380,7 @@ def _read_labels(labels: Labels, frame: Frame, planes: list[Plane], label: int) 
     offset = len(frame.point) - labels.ndim
     if offset > frame.displayed[0]:
         raise ValueError(f"layer {labels.name!r} is flat in this view: show it along its own rows and columns")
-    array = labels.data[0] if labels.multiscale else labels.data
+    array = full_resolution(labels)
     matrix = np.linalg.inv(geometry.to_world_matrix(labels, frame.units))
 
     def locate(plane: Plane, row: int, column: int) -> NDArray[np.float64]:
@@ -366,17 +408,18 @@ def find_invalid(pixels: NDArray[Any], rgb: bool) -> NDArray[np.bool_]:
 
     Notes
     -----
-    Cameras of 10, 12 or 14 bits saturate below the largest value of 16 bits: the plane's largest value counts as
-    saturated when all its bits are set.
+    Saturated is the largest value of the dtype; of wider ones also that of 10, 12 or 14 bits, when no pixel of the
+    plane is larger and several have it.
     """
     colours = pixels[..., :3] if rgb else pixels[..., None]
     if colours.dtype.kind == "f":
         return np.asarray(~np.isfinite(colours).all(-1))
     if colours.dtype.kind not in "iu" or not colours.size:
         return np.zeros(colours.shape[:-1], bool)
-    top = int(colours.max())
-    is_full = top >= 2**FEWEST_BITS - 1 or top == np.iinfo(colours.dtype).max
-    return np.asarray((colours == top).all(-1) & (is_full and top & (top + 1) == 0))
+    top, most = int(colours.max()), int(np.iinfo(colours.dtype).max)
+    saturated = np.asarray((colours == top).all(-1))
+    is_camera = top in [2**bits - 1 for bits in CAMERA_BITS] and np.count_nonzero(saturated) >= FEWEST_SATURATED
+    return saturated & (top == most or is_camera)
 
 
 def to_attributes(image: Image) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,10 @@ class Change:
     after: NDArray[Any]
     changed: NDArray[np.bool_]
     """Of the part's shape: other elements are left alone."""
+
+    def reverse(self) -> Change:
+        """Return the change that takes this one back."""
+        return Change(self.part, self.after, self.before, self.changed)
 
 
 class Overlay:
@@ -48,43 +52,61 @@ class Overlay:
         self.shape, self.dtype, self.ndim = tuple(array.shape), np.dtype(array.dtype), len(array.shape)
         self.chunks = self.shape  # tells that it is read part by part
         self.changes: list[Change] = []
+        self._read: tuple[Any, NDArray[Any]] | None = None
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        return np.array(self.array[index])
+        block = np.array(self.array[index])
+        self._read = index, block
+        return block.copy()
 
     def __setitem__(self, index: tuple[int | slice, ...], values: NDArray[Any]) -> None:
         part = tuple(
             slice(*each.indices(length)) if isinstance(each, slice) else slice(each, each + 1)
             for each, length in zip(index, self.shape, strict=True)
         )
-        before = np.array(self.array[part])
-        after = np.asarray(values, self.dtype).reshape(before.shape)
-        changed = before != after
-        if self.dtype.kind == "f":
-            changed &= ~(np.isnan(before) & np.isnan(after))
-        self.changes.append(Change(part, before, after, changed))
+        # what the engine writes it has read right before; a lazy array is not computed again
+        read = self._read[1] if self._read is not None and self._read[0] == index else self.array[part]
+        after = np.asarray(values, self.dtype).reshape([each.stop - each.start for each in part])
+        before = np.array(read).reshape(after.shape)
+        self.changes.append(Change(part, before, after, ~_equal(before, after)))
 
     def to_dask(self) -> Any:
         """Return the array with its changes as a dask array of the same chunks."""
         import dask.array as da
 
-        lazy = self.array if isinstance(self.array, da.Array) else da.from_array(self.array)
+        lazy = self.array if isinstance(self.array, da.Array) else da.from_array(self.array, name=False)
         if not self.changes:
             return lazy
         placed = _by_chunk(self.changes, lazy.chunks)
         return da.map_blocks(_change_block, lazy, placed=placed, dtype=lazy.dtype, meta=lazy._meta)
 
 
-def write(changes: Iterable[Change], array: NDArray[Any]) -> None:
-    """Write changes into an array."""
+def write(changes: Iterable[Change], array: NDArray[Any]) -> tuple[list[Change], list[Change]]:
+    """Write changes into an array, where it still holds what was there before.
+
+    Returns
+    -------
+    written, left
+        What was changed, and what was not because the array holds something else there by now.
+    """
+    written, left = [], []
     for change in changes:
-        np.copyto(array[change.part], change.after, where=change.changed)
+        here = array[change.part]
+        same = _equal(here, change.before) & change.changed
+        np.copyto(here, change.after, where=same)
+        written.append(replace(change, changed=same))
+        other = change.changed & ~same
+        if other.any():
+            left.append(replace(change, changed=other))
+    return written, left
 
 
-def take_back(changes: Sequence[Change], array: NDArray[Any]) -> None:
-    """Write what was there before the changes."""
-    for change in reversed(changes):
-        np.copyto(array[change.part], change.before, where=change.changed)
+def _equal(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which elements are equal; NaN is equal to NaN."""
+    equal = one == other
+    if one.dtype.kind == "f":
+        equal |= np.isnan(one) & np.isnan(other)
+    return np.asarray(equal)
 
 
 def _by_chunk(

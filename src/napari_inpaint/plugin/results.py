@@ -2,61 +2,87 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.levels import rebuild_level
 from napari_inpaint.inference.replay import each_hole
-from napari_inpaint.plugin.layers import View
-from napari_inpaint.plugin.overlay import Change, Overlay, take_back, write
+from napari_inpaint.plugin.layers import PLACE, View, full_resolution
+from napari_inpaint.plugin.overlay import Change, Overlay, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from napari.layers import Image
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.plugin.layers import Job
 
 RECORD = "napari_inpaint"
-"""Under this key a layer's metadata hold the record of its last fill, which holds the one before as ``previous``."""
+"""Under this key a layer's metadata hold the record of its last fill, and in that, as ``earlier``, those before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filled:
-    """A fill that a layer shows, and that can be taken back."""
+    """A fill in place, that can be taken back."""
 
     layer: Image
     view: View
     array: NDArray[Any]
     """The layer's data when it was filled."""
     changes: tuple[Change, ...]
-    record: dict[str, Any]
+    """Those that were written: what was changed by somebody else meanwhile is left alone."""
+    is_rest: bool = False
+    """Whether it is what was left when it was taken back."""
+
+    @property
+    def size(self) -> int:
+        """How many values it changed."""
+        return sum(int(np.count_nonzero(change.changed)) for change in self.changes)
 
     @property
     def is_there(self) -> bool:
         """Return whether the layer still has these data."""
         return self.layer.data is self.array
 
-    def show(self, after: bool) -> None:
-        """Show the pixels after the fill, or before it."""
-        (write if after else take_back)(self.changes, self.view.planes(self.array))
+    def undo(self) -> Filled | None:
+        """Take the fill back, and its record; return what is left of it, where the pixels are no longer its own."""
+        reverse = [change.reverse() for change in reversed(self.changes)]
+        _, left = write(reverse, self.view.planes(self.array))
+        if not self.is_rest:
+            drop_record(self.layer.metadata)
         self.layer.refresh()
+        if not left:
+            return None
+        return replace(self, changes=tuple(change.reverse() for change in reversed(left)), is_rest=True)
 
-    def undo(self) -> None:
-        """Take the fill back, and its record."""
-        self.show(after=False)
-        previous = self.record["previous"]
-        if previous is None:
-            self.layer.metadata.pop(RECORD, None)
-        else:
-            self.layer.metadata[RECORD] = previous
+    def before(self) -> Any:
+        """Return a lazy array that shows the layer without the fill."""
+        overlay = Overlay(self.view.planes(self.array))
+        overlay.changes = [change.reverse() for change in reversed(self.changes)]
+        return self.view.back(overlay.to_dask())
 
 
-def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any]) -> Any:
-    """Return the data of a new layer: a filled copy, lazy where the image is, with all of its levels."""
+def fill_in_place(layer: Image, view: View, changes: Sequence[Change], record: dict[str, Any]) -> Filled:
+    """Write a fill into the data of a layer, and its record into the metadata."""
+    written, _ = write(changes, view.planes(layer.data))
+    add_record(layer.metadata, record)
+    layer.refresh()
+    return Filled(layer, view, layer.data, tuple(written))
+
+
+def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any], cancel: Event) -> Any:
+    """Return the data of a new layer: a filled copy, lazy where the image is, with all of its levels.
+
+    Raises
+    ------
+    FillCancelledError
+        When ``cancel`` is set; it is looked at before every level.
+    """
     if isinstance(job.data, np.ndarray):
         copy = job.data.copy()
         write(overlay.changes, job.view.planes(copy))
@@ -64,6 +90,7 @@ def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any]) -> Any:
     else:
         filled = [overlay.to_dask()]
     for level in map(job.view.planes, job.levels):
+        stop_if(cancel)
         changed = Overlay(level)
         rebuild_level(filled[-1], changed, overlay.shape, record["windows"])
         if isinstance(level, np.ndarray):
@@ -76,26 +103,30 @@ def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any]) -> Any:
     return levels if job.attributes["multiscale"] else levels[0]
 
 
-def to_record(job: Job, record: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record that a layer keeps.
-
-    Parameters
-    ----------
-    record
-        Of the engine. Planes of other axes than the last ones are named in ``axes``.
-    metadata
-        Of the layer; its record is kept as ``previous``.
-    """
-    axes = {} if job.view.is_plain(job.data.ndim) else {"axes": list(job.view.axes)}
-    return {**record, **axes, "previous": metadata.get(RECORD)}
+def to_record(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the engine's record of a job as a layer keeps it: planes of other axes than the last are named."""
+    return {**record} if job.view.is_plain(job.data.ndim) else {**record, "axes": list(job.view.axes)}
 
 
-def each_record(metadata: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a layer's records, the last one first."""
+def each_record(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a layer's records, the last one first."""
     record = metadata.get(RECORD)
-    while record is not None:
-        yield record
-        record = record.get("previous")
+    return [record, *reversed(record.get("earlier", []))] if isinstance(record, dict) else []
+
+
+def add_record(metadata: dict[str, Any], record: Mapping[str, Any]) -> None:
+    """Make a record the last one of a layer."""
+    earlier = [{name: value for name, value in each.items() if name != "earlier"} for each in each_record(metadata)]
+    metadata[RECORD] = {**record, "earlier": earlier[::-1]}
+
+
+def drop_record(metadata: dict[str, Any]) -> None:
+    """Forget the last record of a layer."""
+    earlier = each_record(metadata)[1:]
+    if earlier:
+        metadata[RECORD] = {**earlier[0], "earlier": earlier[:0:-1]}
+    else:
+        metadata.pop(RECORD, None)
 
 
 def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
@@ -106,10 +137,10 @@ def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
     ValueError
         When it has no record, or one of another image.
     """
-    records = list(each_record(image.metadata))
+    records = each_record(image.metadata)
     if not records:
         raise ValueError(f"{image.name!r} has no record of a fill")
-    data = image.data[0] if image.multiscale else image.data
+    data = full_resolution(image)
     shape, channels = tuple(data.shape[: image.ndim]), tuple(data.shape[image.ndim :])
     if isinstance(data, np.ndarray):
         zeros: Any = np.zeros(shape, np.uint8)
@@ -134,10 +165,9 @@ def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
         steps = (max(1, round(a / b)) for a, b in zip(shape, level.shape, strict=False))
         cut = tuple(slice(0, length * step, step) for length, step in zip(level.shape, steps, strict=False))
         levels.append(zeros[cut])
-    kept = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
     attributes = image.as_layer_data_tuple()[1]
     return (levels if image.multiscale else zeros), {
-        **{name: attributes[name] for name in kept if name in attributes},
+        **{name: attributes[name] for name in PLACE if name in attributes},
         "name": f"{image.name}: synthetic pixels",
         "multiscale": image.multiscale,
     }

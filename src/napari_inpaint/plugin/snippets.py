@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_inpaint.plugin.layers import INVALID
+from napari_inpaint.plugin.results import RECORD
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes
@@ -27,7 +31,8 @@ def to_python(
     lines = ["from napari_inpaint import Inpainter"]
     plain = job.view.is_plain(job.data.ndim)
     if job.boxes is not None and plain:
-        where = f"boxes={_to_literal(job)}"
+        boxes = to_shared_boxes(job) or {plane: list(map(tuple, each)) for plane, each in job.boxes.items()}
+        where = f"boxes={boxes}"
         lines += ["", f"image = {data}"]
     else:
         holes_name = repr(holes) if isinstance(holes, str) else f"viewer.layers[{holes.name!r}]"
@@ -37,15 +42,18 @@ def to_python(
         lines += [f"from napari_inpaint.plugin.layers import {imported}", "",
                   f"job = read_job({name}, {holes_name}, {', '.join(arguments)})", "image = job.image"]  # fmt: skip
         where = "boxes=job.boxes" if job.boxes is not None else "mask=job.masks"
-    options = [where, *(f"grow={settings.grow}" for _ in [0] if settings.grow),
-               *("seam=False" for _ in [0] if not settings.seam), f"channel_axis={job.channel_axis}"]  # fmt: skip
+    options = [where]
+    options += [f"grow={settings.grow}"] if settings.grow else []
+    options += [] if settings.seam else ["seam=False"]
+    options += [f"channel_axis={job.channel_axis}"]
     call = f"result = inpainter.fill(image, {', '.join(options)})"
     if len(call) > COLUMNS:
         call = "result = inpainter.fill(\n    image,\n" + "".join(f"    {each},\n" for each in options) + ")"
-    return "\n".join([*lines, f"inpainter = Inpainter({settings.model!r}, device={settings.device!r})", call, ""])
+    lines += [f"inpainter = Inpainter({settings.model!r}, device={settings.device!r})", call]
+    return "\n".join([*lines, *([] if plain else ["result = job.view.back(result)"]), ""])
 
 
-def to_command(job: Job, image: Image, settings: Settings) -> str:
+def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: Settings) -> str:
     """Return a call of ``inpaint-fill`` that writes the filled file beside the image's.
 
     Raises
@@ -53,35 +61,45 @@ def to_command(job: Job, image: Image, settings: Settings) -> str:
     ValueError
         When the command cannot do the same, and why.
     """
+    from napari_inpaint.batch import open_image  # loads the engine, which opening the widget does not wait for
+
     source = image.source.path
     if source is None:
         raise ValueError(f"{image.name!r} was not opened from a file: save it first, and open it from there")
-    if job.boxes is None:
+    if RECORD in image.metadata:
+        raise ValueError(f"{image.name!r} was filled in place since it was opened: its file does not show that")
+    path = Path(str(source))
+    if tuple(open_image(path).pixels.shape) != tuple(job.data.shape):
+        raise ValueError(f"{image.name!r} is not the image in {path.name} alone: the command fills files one by one")
+    boxes = to_shared_boxes(job)
+    is_nan = holes == INVALID and np.dtype(job.data.dtype).kind == "f"
+    every = math.prod(_leading(job)) == len(job.masks or ())
+    if not job.view.is_plain(job.data.ndim) or (boxes is None and job.boxes is not None) or (is_nan and not every):
+        raise ValueError(
+            "the command fills all slices of a file alike: choose all slices, and repeat the shapes in them"
+        )
+    if boxes is None and not is_nan:
         raise ValueError(
             "the command takes rectangles along rows and columns, or a mask from a file: fill, add the synthetic "
             "pixels, save them, and give that file with --mask"
         )
-    shared = {tuple(boxes) for boxes in job.boxes.values()}
-    planes = int(np.prod(job.image.shape[: job.image.ndim - 2 - job.view.rgb], dtype=int))
-    if len(shared) != 1 or len(job.boxes) != planes or not job.view.is_plain(job.data.ndim):
-        raise ValueError(
-            "the command fills all slices of a file alike: choose all slices, and repeat the shapes in them"
-        )
-    path = Path(str(source))
     words = ["inpaint-fill", str(path), "-o", str(path.with_name(f"{path.stem} filled{path.suffix}"))]
-    for box in shared.pop():
+    for box in boxes or ():
         words += ["--box", *map(str, box)]
+    words += ["--nan"] if is_nan else []
     words += ["--model", settings.model, "--device", settings.device]
     words += ["--grow", str(settings.grow)] if settings.grow else []
     words += [] if settings.seam else ["--no-seam"]
     return shlex.join(words)
 
 
-def _to_literal(job: Job) -> str:
-    """Return boxes as Python: one list when the image is one plane, or all planes have the same."""
-    boxes: Any = {plane: [tuple(box) for box in each] for plane, each in (job.boxes or {}).items()}
-    leading = job.image.shape[: job.image.ndim - 2 - job.view.rgb]
-    same = {tuple(each) for each in boxes.values()}
-    if len(same) == 1 and len(boxes) == int(np.prod(leading, dtype=int)):
-        return repr(list(same.pop()))
-    return repr(boxes)
+def to_shared_boxes(job: Job) -> list[tuple[int, ...]] | None:
+    """Return the boxes of a job, when all planes of the image have the same."""
+    shared = {tuple(map(tuple, each)) for each in (job.boxes or {}).values()}
+    if len(shared) != 1 or len(job.boxes or ()) != math.prod(_leading(job)):
+        return None
+    return list(shared.pop())
+
+
+def _leading(job: Job) -> tuple[int, ...]:
+    return tuple(job.image.shape[: job.image.ndim - 2 - job.view.rgb])

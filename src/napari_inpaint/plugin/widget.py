@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +15,24 @@ from qtpy.QtWidgets import QApplication
 from superqt.utils import create_worker
 
 from napari_inpaint.plugin.check_dialog import CheckDialog
-from napari_inpaint.plugin.drawing import add_holes, start_drawing
-from napari_inpaint.plugin.history import History, Stroke
+from napari_inpaint.plugin.drawing import DrawnShape, Follower, add_holes, can_draw_in, start_drawing
+from napari_inpaint.plugin.history import History
 from napari_inpaint.plugin.inputs import NO_HOLES, OTHER_MODEL, Inputs, in_row
-from napari_inpaint.plugin.layers import read_job, why_not_in_place
+from napari_inpaint.plugin.layers import full_resolution, read_job, why_not_in_place
 from napari_inpaint.plugin.preferences import IN_PLACE
-from napari_inpaint.plugin.results import RECORD, Filled, to_synthetic
+from napari_inpaint.plugin.results import Filled, add_record, each_record, fill_in_place, to_synthetic
 from napari_inpaint.plugin.snippets import to_command, to_python
-from napari_inpaint.plugin.worker import Result, Running, Settings, make_room, run_check, run_fill, to_sentence, warm_up
+from napari_inpaint.plugin.worker import (
+    CANCELLED,
+    Result,
+    Running,
+    Settings,
+    make_room,
+    run_check,
+    run_fill,
+    to_sentence,
+    warm_up,
+)
 
 if TYPE_CHECKING:
     import napari
@@ -32,6 +42,19 @@ if TYPE_CHECKING:
     from napari_inpaint.plugin.layers import Job
 
 UNDO = "Control-Z"
+BUSY = "a fill is running: wait, or cancel it"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A fill that was asked for, with what was chosen then."""
+
+    job: Job
+    source: Image
+    in_place: bool
+    settings: Settings
+    drawn: DrawnShape | None = None
+    """The shape that is filled as it was drawn."""
 
 
 class InpaintWidget(Container):
@@ -45,7 +68,7 @@ class InpaintWidget(Container):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
-        self.history = History(napari_viewer.layers)
+        self.history = History(napari_viewer)
         self.inputs = Inputs(napari_viewer)
         self.image, self.holes, self.result = self.inputs.image, self.inputs.holes, self.inputs.result
         self.model, self.device, self.runs_on = self.inputs.model, self.inputs.device, self.inputs.runs_on
@@ -73,14 +96,15 @@ class InpaintWidget(Container):
         self.runs_on.native.setWordWrap(True)
         self.compare_button.native.setCheckable(True)
         self._running: Running | None = None
-        self._target: Image | None = None  # of the fill that runs, in place
-        self._stroke: Stroke | None = None
-        self._drawn: list[Stroke] = []
-        self._results: dict[Image, Image] = {}
-        self._followed: Shapes | None = None
+        self._request: Request | None = None  # the fill that runs
+        self._target: Image | None = None  # which it changes; None: it makes a new layer
+        self._waiting: list[Request] = []
+        self._follower = Follower(self._take_drawn)
         self._closed = False
         self._connect()
         self._prepare()
+        if self.inputs.problem:
+            self._say(self.inputs.problem, warn=True)
 
     def _connect(self) -> None:
         for button, act in (
@@ -95,21 +119,27 @@ class InpaintWidget(Container):
         self.holes.changed.connect(self._follow)
         self.as_you_draw.changed.connect(self._follow)
         self.viewer.dims.events.order.connect(self.inputs.show_what_matters)
-        self._bound = self.viewer.bind_key(UNDO, lambda _: self.undo(), overwrite=True)
+        self.viewer.layers.events.removed.connect(self._forget)
+        self._undo_key = lambda _: self.undo()
+        self._bound = self.viewer.bind_key(UNDO, self._undo_key, overwrite=True)
         self._closing = _Closing(self)
         self.native.destroyed.connect(self.close_down)
 
     # What the buttons do
 
     def draw(self) -> None:
-        """Start to draw rectangles, in a new layer when none is chosen."""
-        if self.image.value is None:
+        """Start to draw rectangles, in a new layer when none of ours is chosen."""
+        image = self.image.value
+        if image is None:
             self._say("open an image first", warn=True)
             return
-        if isinstance(self.holes.value, Shapes):
+        if self.viewer.dims.ndisplay != 2:
+            self._say("holes are drawn in planes: switch the viewer to 2-D display", warn=True)
+            return
+        if can_draw_in(self.holes.value, self.viewer, image):
             start_drawing(self.viewer, self.holes.value)
         else:
-            layer = add_holes(self.viewer, self.image.value)
+            layer = add_holes(self.viewer, image)
             self.holes.reset_choices()
             self.holes.value = layer
         self._say("drag over what is to go, then press Fill")
@@ -117,44 +147,48 @@ class InpaintWidget(Container):
     def fill(self) -> None:
         """Start to fill; the result arrives as a new layer, or in place."""
         if self._running is not None:
-            self._say("a fill is running: wait, or cancel it", warn=True)
+            self._say(BUSY, warn=True)
             return
-        image = self.image.value
-        in_place = self.result.value == IN_PLACE
-        if image is not None and in_place and (reason := why_not_in_place(image)):
-            self._say(reason, warn=True)
-            return
-        job = self._read_job(image)
-        if job is not None:
-            self._start(job, image if in_place else None, None)
+        request = self._read_request()
+        if request is not None:
+            self._start(request)
 
     def cancel(self) -> None:
         """Stop what runs; nothing is changed."""
-        self._drawn.clear()
+        self._waiting.clear()
         if self._running is not None:
             self._running.stop()
             self._say("cancelling")
 
     def undo(self) -> None:
-        """Take the last fill in place back."""
-        self._uncheck_compare()
-        self._say(self.history.undo())
+        """Take back the last fill in place; one that still runs or waits is not done."""
+        if self._running is None:
+            self._say(self.history.undo())
+            self._show_compare()
+            return
+        request = self._waiting.pop() if self._waiting else self._request
+        if request is self._request:
+            self._running.stop()
+        if request is not None and request.drawn is not None and request.drawn.layer in self.viewer.layers:
+            request.drawn.remove()
+        self._say("the fill that was under way is taken back")
 
     def compare(self, before: bool) -> None:
         """Show what was there before the last fill, or the fill again."""
-        if not self.history.compare(before) and before:
-            self._uncheck_compare()
+        if before and self._running is not None:
+            self._say(BUSY, warn=True)
+        elif not self.history.compare(before) and before:
             self._say("nothing was filled yet", warn=True)
+        self._show_compare()
 
     def add_synthetic(self) -> None:
         """Add a Labels layer of the pixels that were made up."""
-        shown = self.history.shown
-        image = getattr(shown, "layer", shown)
-        if image is None or image not in self.viewer.layers:
-            image = self.image.value
+        image = self.image.value
         if image is None:
             self._say("open an image first", warn=True)
             return
+        if not each_record(image.metadata):
+            image = self.history.result_of(image) or image
         try:
             data, attributes = to_synthetic(image)
         except ValueError as error:
@@ -165,7 +199,7 @@ class InpaintWidget(Container):
     def check(self) -> None:
         """Say what the fill is worth on this very image, in a table."""
         if self._running is not None:
-            self._say("a fill is running: wait, or cancel it", warn=True)
+            self._say(BUSY, warn=True)
             return
         job = self._read_job(self.image.value)
         if job is None:
@@ -188,8 +222,8 @@ class InpaintWidget(Container):
         if job is None:
             return
         try:
-            self._copy(to_command(job, self.image.value, self.inputs.read_settings()))
-        except ValueError as error:
+            self._copy(to_command(job, self.image.value, self.holes.value, self.inputs.read_settings()))
+        except (ValueError, OSError) as error:
             self._say(error, warn=True)
 
     # Fills, from the start to the end
@@ -206,11 +240,35 @@ class InpaintWidget(Container):
             self._say(error, warn=True)
             return None
 
-    def _start(self, job: Job, target: Image | None, stroke: Stroke | None) -> None:
-        """Fill a job, into a layer or as a new one."""
-        self._uncheck_compare()
-        running = Running(run_fill, job, self.inputs.read_settings(), target is not None, counts=True)
-        self._target, self._stroke = target, stroke
+    def _read_request(self, drawn: DrawnShape | None = None) -> Request | None:
+        """Read what is to be filled, and how, as it is chosen now; when that cannot be done, say why."""
+        image, in_place = self.image.value, self.result.value == IN_PLACE
+        reason = why_not_in_place(image) if image is not None and (in_place or drawn is not None) else ""
+        # rectangles after the first are filled in the layer that the first one made, which is a copy
+        if reason and (in_place or image.multiscale or not isinstance(image.data, np.ndarray)):
+            self._say(reason, warn=True)
+            return None
+        only = None
+        if drawn is not None:
+            index = drawn.index
+            if index is None:
+                return None
+            only = {index}
+        job = self._read_job(image, only)
+        return None if job is None else Request(job, image, in_place, self.inputs.read_settings(), drawn)
+
+    def _start(self, request: Request) -> None:
+        """Fill what was asked for: in the image, as a new layer, or in the one that the first rectangle made."""
+        source, job = request.source, request.job
+        self._target = source if request.in_place else None
+        if request.drawn is not None and not request.in_place:
+            self._target = self.history.result_of(source)
+            if self._target is not None:
+                job = replace(job, data=self._target.data)
+        self.history.compare(before=False)
+        self._show_compare()
+        self._request = replace(request, job=job)
+        running = Running(run_fill, job, request.settings, self._target is not None, counts=True)
         running.progressed.connect(self._show_progress)
         running.worker.returned.connect(self._take)
         self._run(running, "filling")
@@ -235,76 +293,69 @@ class InpaintWidget(Container):
         self._say(f"{done} of {windows} windows filled, about {left:.0f} s left")
 
     def _take(self, result: Result | str) -> None:
-        target, stroke, self._target, self._stroke = self._target, self._stroke, None, None
-        if self._closed:
+        request, target, running = self._request, self._target, self._running
+        if self._closed or request is None or running is None:
             return
-        if isinstance(result, str):
-            self._say(result, warn=self._running is None or not self._running.is_set())
+        if running.is_set() or isinstance(result, str):
+            is_refusal = isinstance(result, str) and not running.is_set()
+            self._say(result if isinstance(result, str) else CANCELLED, warn=is_refusal)
             return
-        attributes = result.job.attributes
         if target is None:
-            metadata = attributes["metadata"] | {RECORD: result.record}
-            layer = self.viewer.add_image(result.data, **attributes | {"metadata": metadata})
-            self.history.shown, self.history.before = layer, False
-            if stroke is not None:  # the next rectangles are filled in this layer
-                self._results[self.image.value] = layer
-                start_drawing(self.viewer, stroke.layer)
-                self.history.add(Filled(layer, result.job.view, layer.data, result.changes, result.record), stroke)
-        elif target not in self.viewer.layers or target.data is not result.job.data:
+            self._add_layer(request, result)
+        elif target not in self.viewer.layers or target.data is not request.job.data:
             self._say(f"layer {target.name!r} was removed or has other data now: nothing was filled", warn=True)
             return
         else:
-            filled = Filled(target, result.job.view, target.data, result.changes, result.record)
-            filled.show(after=True)
-            target.metadata[RECORD] = result.record
-            self.history.add(filled, stroke)
+            filled = fill_in_place(target, request.job.view, result.changes, result.record)
+            self.history.add_fill(filled, request.drawn)
         self._say(" ".join(result.sentences), warn=len(result.sentences) > 1)
 
+    def _add_layer(self, request: Request, result: Result) -> None:
+        attributes, drawn = request.job.attributes, request.drawn
+        metadata = dict(attributes["metadata"])
+        add_record(metadata, result.record)
+        selection = set(self.viewer.layers.selection)
+        mode = None if drawn is None else drawn.layer.mode
+        layer = self.viewer.add_image(result.data, **attributes | {"metadata": metadata})
+        self.history.add_layer(request.source, request.job.data, layer)
+        if drawn is None:
+            return
+        self.history.add_fill(Filled(layer, request.job.view, layer.data, result.changes), drawn)
+        if drawn.layer in self.viewer.layers:  # the user goes on drawing
+            self.viewer.layers.selection = {each for each in selection if each in self.viewer.layers}
+            drawn.layer.mode = mode
+
     def _finish(self, _: object = None) -> None:
-        self._running = None
+        self._running = self._request = self._target = None
         if self._closed:
+            make_room()
             return
         self.progress.visible = self.cancel_button.enabled = False
         self.fill_button.enabled = self.check_button.enabled = True
-        self._fill_drawn()
+        self._start_waiting()
 
     # Fill as you draw
 
     def _follow(self, _: object = None) -> None:
         """Listen to the chosen Shapes layer while rectangles are filled as they are drawn."""
-        self._unfollow()
-        if self.as_you_draw.value and isinstance(self.holes.value, Shapes):
-            self._followed = self.holes.value
-            self._followed.events.data.connect(self._take_drawn)
+        holes = self.holes.value
+        self._follower.follow(holes if self.as_you_draw.value and isinstance(holes, Shapes) else None)
 
-    def _unfollow(self) -> None:
-        if self._followed is not None:
-            self._followed.events.data.disconnect(self._take_drawn)
-            self._followed = None
+    def _take_drawn(self, drawn: DrawnShape) -> None:
+        """Ask for the fill of a shape, with what is chosen now."""
+        request = self._read_request(drawn)
+        if request is not None:
+            self._waiting.append(request)
+            self._start_waiting()
 
-    def _take_drawn(self, event: Any) -> None:
-        if event.action == "added" and self._followed is not None and self._followed.data:
-            self._drawn.append(Stroke(self._followed, self._followed.data[-1].copy()))
-            self._fill_drawn()
-
-    def _fill_drawn(self) -> None:
-        """Fill the next rectangle that was drawn, when nothing else runs."""
-        while self._drawn and self._running is None:
-            stroke = self._drawn.pop(0)
-            image = self.image.value
-            index = stroke.index
-            if image is None or index is None or stroke.layer is not self.holes.value:
-                continue
-            target = image if self.result.value == IN_PLACE else self._results.get(image)
-            target = target if target in self.viewer.layers else None
-            reason = why_not_in_place(image if target is None else target)
-            is_copied = target is None and isinstance(image.data, np.ndarray) and not image.multiscale
-            if reason and not is_copied:
-                self._say(f"rectangles cannot be filled as they are drawn: {reason}", warn=True)
-                continue
-            job = self._read_job(image if target is None else target, {index})
-            if job is not None:
-                self._start(job, target, stroke)
+    def _start_waiting(self) -> None:
+        """Start the fill that waits longest, when nothing else runs."""
+        while self._waiting and self._running is None:
+            request = self._waiting.pop(0)
+            if request.source in self.viewer.layers and full_resolution(request.source) is request.job.data:
+                self._start(request)
+            else:
+                self._say(f"layer {request.source.name!r} was removed or has other data now: nothing was filled")
 
     # The model, messages and the end
 
@@ -319,7 +370,9 @@ class InpaintWidget(Container):
 
     def _show_what_runs(self, opened: tuple[Settings, str]) -> None:
         settings, sentence = opened
-        if not self._closed and (settings.model, settings.device) == (self.model.value, self.device.value):
+        if self._closed:
+            make_room()
+        elif (settings.model, settings.device) == (self.model.value, self.device.value):
             self.runs_on.value = sentence
 
     def _show_check(self, report: SelfCheck | str) -> None:
@@ -337,9 +390,14 @@ class InpaintWidget(Container):
             self._say(error)
         notification_manager.dispatch(ErrorNotification(error))
 
-    def _uncheck_compare(self) -> None:
-        self.history.compare(before=False)
-        self.compare_button.native.setChecked(False)
+    def _forget(self, _: object = None) -> None:
+        """Forget fills of layers that were removed."""
+        if not self._closed:
+            self.history.forget()
+            self._show_compare()
+
+    def _show_compare(self) -> None:
+        self.compare_button.native.setChecked(self.history.is_comparing)
 
     def _copy(self, text: str) -> None:
         clipboard: Any = QApplication.clipboard()
@@ -356,15 +414,18 @@ class InpaintWidget(Container):
         if self._closed:
             return
         self._closed = True
-        self._drawn.clear()
+        self._waiting.clear()
         if self._running is not None:
             self._running.stop()
-        self._unfollow()
+        self._follower.follow(None)
         self.viewer.dims.events.order.disconnect(self.inputs.show_what_matters)
-        self.viewer.bind_key(UNDO, self._bound, overwrite=True)
+        self.viewer.layers.events.removed.disconnect(self._forget)
+        bound = self.viewer.bind_key(UNDO, None, overwrite=True)
+        kept = self._bound if bound is self._undo_key else bound  # somebody else's stays
+        if kept is not None:
+            self.viewer.bind_key(UNDO, kept, overwrite=True)
+        self.history.close()
         make_room()
-        with contextlib.suppress(RuntimeError):  # the canvas may be gone too
-            self.history.compare(before=False)
 
 
 class _Closing(QObject):

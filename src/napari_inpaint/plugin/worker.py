@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from superqt.utils import FunctionWorker
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.check import SelfCheck
     from napari_inpaint.inference.inpainter import Inpainter
-    from napari_inpaint.inference.session import Event
     from napari_inpaint.plugin.layers import Job
     from napari_inpaint.plugin.overlay import Change
 
@@ -92,8 +92,8 @@ def run_fill(
         assert made is not None
         if not made["filled_pixels"]:
             return "No pixel of the image is a hole: nothing was filled."
-        record = to_record(job, made, job.attributes["metadata"])
-        data = None if in_place else to_data(job, overlay, record)
+        record = to_record(job, made)
+        data = None if in_place else to_data(job, overlay, record, cancel)
         problem = inpainter.session.cuda_problem
     except FillCancelledError:
         return CANCELLED

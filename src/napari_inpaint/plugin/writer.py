@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_inpaint.codecs import RECORD_TAG, FileError
+from napari_inpaint.codecs import RECORD_TAG
 from napari_inpaint.files import claim, hidden
 from napari_inpaint.plugin.results import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 OME_DTYPES = {"bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
 OME_AXES = "TCZYX"
+OME_UNITS: dict[str, dict[str, str]] = {
+    "XYZ": {"pixel": "pixel", "kilometer": "km", "meter": "m", "centimeter": "cm", "millimeter": "mm",
+            "micrometer": "µm", "nanometer": "nm", "picometer": "pm", "angstrom": "Å", "inch": "in"},
+    "T": {"second": "s", "millisecond": "ms", "microsecond": "µs", "nanosecond": "ns", "minute": "min", "hour": "h",
+          "day": "d"},
+    "": {},
+}  # fmt: skip
+"""What OME calls napari's units of axes in space and in time."""
 LARGEST_TIFF = 2**32 - 2**25
 """Bytes of pixels that a classic TIFF holds, beside its tables."""
 
@@ -39,11 +47,17 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
     Raises
     ------
-    FileError
-        When the pixels are of a kind that TIFF does not hold, or the file cannot be written.
+    OSError
+        When TIFF has no word for these pixels, or the file cannot be written; napari takes a ValueError for a writer
+        that is not one.
     """
     array = data[0] if attributes.get("multiscale") else data
     rgb = bool(attributes.get("rgb"))
+    if 0 in array.shape or array.dtype.kind not in "buif" or (rgb and array.dtype.kind == "b"):
+        colours = "colours of " if rgb else ""
+        raise OSError(
+            f"{path}: a TIFF does not hold {colours}{array.dtype} pixels of shape {array.shape}: convert them"
+        )
     spatial = array.ndim - rgb
     options: dict[str, Any] = {
         "photometric": "rgb" if rgb else "minisblack",
@@ -53,15 +67,16 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     if rgb and array.shape[-1] == 4:
         options["extrasamples"] = ["unassalpha"]
     record = attributes.get("metadata", {}).get(RECORD)
-    if record is not None:
-        options["extratags"] = [(RECORD_TAG, 2, 0, json.dumps(record), True)]  # 2: text
-    axes = _name_axes(attributes.get("axis_labels", ()), spatial)
+    if isinstance(record, dict):
+        options["extratags"] = [(RECORD_TAG, 2, 0, json.dumps(record, default=lambda value: value.item()), True)]
+    labels = [str(label) for label in attributes.get("axis_labels") or ()]
     scale = [float(each) for each in np.broadcast_to(attributes.get("scale", 1.0), spatial)]
-    units = [f"{unit:~}" if hasattr(unit, "dimensionality") else str(unit) for unit in attributes.get("units") or ()]
-    if axes and str(array.dtype) in OME_DTYPES:
-        options |= {"ome": True, "metadata": _describe(axes + "S" * rgb, scale, units)}
+    units = [str(unit) for unit in attributes.get("units") or ["pixel"] * spatial]
+    described = _describe(_name_axes(labels, spatial), scale, units)
+    if described is not None and str(array.dtype) in OME_DTYPES:
+        options |= {"ome": True, "metadata": {**described, "axes": described["axes"] + "S" * rgb}}
     else:
-        options["metadata"] = {"axes": [*attributes.get("axis_labels", ())], "scale": scale, "units": units}
+        options["metadata"] = {"axes": labels, "scale": scale, "units": units}
     target = Path(path).resolve()
     partial = hidden(target, "partial")
     try:
@@ -70,9 +85,7 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
             tifffile.imwrite(partial, pixels, shape=array.shape, dtype=array.dtype, **options)
             partial.replace(target)
     except OSError as error:
-        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{path}: a TIFF does not hold {array.dtype} pixels of shape {array.shape}: {error}") from error
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
     return [path]
 
 
@@ -83,20 +96,26 @@ def _planes(array: Any, spatial: int) -> Iterator[np.ndarray]:
 
 
 def _name_axes(labels: Sequence[str], ndim: int) -> str:
-    """Return OME's letters of the axes; an empty string when there are none."""
+    """Return OME's letters of the axes; an empty string when it has none for them, or not in this order."""
     if ndim > len(OME_AXES):
         return ""
+    if all(label.startswith("axis ") or label.lstrip("-").isdigit() for label in labels):  # what napari calls them
+        return {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}[ndim]
     named = "".join(label.upper() for label in labels)
     is_ome = len(named) == ndim == len(set(named)) and set(named) <= set(OME_AXES) and named.endswith("YX")
-    defaults = {2: "YX", 3: "ZYX", 4: "TZYX", 5: "TCZYX"}
-    return named if is_ome else defaults[ndim]
+    return named if is_ome else ""
 
 
-def _describe(axes: str, scale: Sequence[float], units: Sequence[str]) -> Mapping[str, Any]:
-    """Return OME's metadata."""
+def _describe(axes: str, scale: Sequence[float], units: Sequence[str]) -> dict[str, Any] | None:
+    """Return OME's metadata; None when it has no words for them."""
+    if not axes or min(scale) <= 0:
+        return None
     said: dict[str, Any] = {"axes": axes}
-    for axis, step, unit in zip(axes, scale, units or [""] * len(scale), strict=False):
-        name = {"T": "TimeIncrement"}.get(axis, f"PhysicalSize{axis}" if axis in "XYZ" else "")
-        if name and unit not in ("", "px", "pixel") and step > 0:
-            said |= {name: step, f"{name}Unit": unit}
+    for axis, step, unit in zip(axes, scale, units, strict=True):
+        words = OME_UNITS["T" if axis == "T" else "XYZ" if axis in "XYZ" else ""]
+        if unit not in words and (unit != "pixel" or step != 1):
+            return None
+        if unit in words and not (unit == "pixel" and step == 1):
+            name = "TimeIncrement" if axis == "T" else f"PhysicalSize{axis}"
+            said |= {name: step, f"{name}Unit": words[unit]}
     return said
