@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Shapes
 
-from napari_inpaint.plugin.layers import INVALID, Slices, find_invalid, read_job, why_not_in_place
+from napari_inpaint.plugin.frame import Slices
+from napari_inpaint.plugin.holes import INVALID, find_invalid
+from napari_inpaint.plugin.layers import read_job, why_not_in_place
 
 TRANSFORMS = {
     "plain": {},

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_inpaint import Inpainter
-from napari_inpaint.plugin.overlay import Overlay, write
+from napari_inpaint.plugin.overlay import Overlay, reverse, write
 
 SHAPE = (3, 20, 30)
 parts = st.tuples(*[
@@ -37,7 +37,7 @@ def test_a_copy_and_a_lazy_array_show_the_same_changes(places, chunks, seed):
     lazy.changes = overlay.changes
     assert lazy.to_dask().chunks == da.from_array(array, chunks).chunks
     np.testing.assert_array_equal(lazy.to_dask().compute(), expected)
-    _, left = write([change.reverse() for change in reversed(overlay.changes)], copy)
+    _, left = write(reverse(overlay.changes), copy)
     np.testing.assert_array_equal(copy, before)
     assert not left
 
@@ -52,7 +52,7 @@ def test_pixels_that_were_changed_meanwhile_are_left_alone():
     np.testing.assert_array_equal(array[:2, :2], [[7, 5], [0, 9]])
     assert (written[0].changed.sum(), left[0].changed.sum()) == (1, 1)
     array[0, 1] = 6  # after it was filled: not taken back
-    _, left = write([change.reverse() for change in written], array)
+    _, left = write(reverse(written), array)
     np.testing.assert_array_equal(array[:2, :2], [[7, 6], [0, 9]])
     assert left[0].changed.sum() == 1
 

@@ -12,7 +12,9 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from PIL import Image as Picture
 
-from napari_inpaint.plugin.layers import INVALID, Slices, read_job
+from napari_inpaint.plugin.frame import Slices
+from napari_inpaint.plugin.holes import INVALID
+from napari_inpaint.plugin.layers import read_job
 from napari_inpaint.plugin.snippets import to_command, to_python
 from napari_inpaint.plugin.worker import Settings, run_fill
 

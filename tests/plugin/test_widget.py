@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QApplication
 from napari_inpaint import Inpainter
 from napari_inpaint.plugin import widget as widget_module
 from napari_inpaint.plugin.check_dialog import CheckDialog
+from napari_inpaint.plugin.holes import INVALID
 from napari_inpaint.plugin.inputs import OTHER_MODEL
-from napari_inpaint.plugin.layers import INVALID
 from napari_inpaint.plugin.preferences import Preferences
 from napari_inpaint.plugin.results import RECORD
 from napari_inpaint.plugin.widget import InpaintWidget

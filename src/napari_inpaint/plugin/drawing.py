@@ -9,7 +9,8 @@ import napari
 import numpy as np
 from napari.layers import Image, Shapes
 
-from napari_inpaint.plugin.layers import PLACE, full_resolution
+from napari_inpaint.plugin.frame import full_resolution
+from napari_inpaint.plugin.layers import PLACE, attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,8 +90,7 @@ def add_holes(viewer: napari.Viewer, image: Image | None) -> Shapes:
     """
     options: dict[str, Any] = {"ndim": max(2, viewer.dims.ndim), "edge_width": 1}
     if image is not None:
-        attributes = image.as_layer_data_tuple()[1]
-        options = {"ndim": image.ndim} | {name: attributes[name] for name in PLACE if name in attributes}
+        options = {"ndim": image.ndim} | attributes_of(image, PLACE)
         shown = [axis - viewer.dims.ndim + image.ndim for axis in viewer.dims.displayed]
         sides = [full_resolution(image).shape[axis] for axis in shown if axis >= 0]
         options["edge_width"] = max(1.0, min(sides, default=0) / EDGES)

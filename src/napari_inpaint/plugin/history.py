@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from napari_inpaint.plugin.layers import full_resolution, to_attributes
+from napari_inpaint.plugin.frame import full_resolution
+from napari_inpaint.plugin.layers import to_attributes
+from napari_inpaint.plugin.results import Filled
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
     from napari_inpaint.plugin.drawing import DrawnShape
-    from napari_inpaint.plugin.results import Filled
 
 
 class History:
@@ -55,14 +56,14 @@ class History:
         if not before:
             if self._compared is not None and self._compared in layers:
                 if self._compared is shown:
-                    shown.visible = True
+                    self._compared.visible = True
                 else:
                     layers.remove(self._compared)
             self._compared = None
             return False
         if shown is None or self._compared is not None:
             return self._compared is not None
-        if hasattr(shown, "before"):  # a fill in place: a layer above it shows its pixels without the fill
+        if isinstance(shown, Filled):  # a fill in place: a layer above it shows its pixels without the fill
             selection = set(layers.selection)
             attributes = to_attributes(shown.layer) | {"name": f"{shown.layer.name} before", "metadata": {}}
             self._compared = self.viewer.add_image(shown.before(), **attributes)
@@ -96,7 +97,7 @@ class History:
         self.fills = [each for each in self.fills if each[0].layer in layers and each[0].is_there]
         self.made = {source: made for source, made in self.made.items() if source in layers and made[0] in layers}
         shown = self._shown
-        is_there = shown in [each[0] for each in self.fills] if hasattr(shown, "before") else shown in layers
+        is_there = shown in [each[0] for each in self.fills] if isinstance(shown, Filled) else shown in layers
         if not is_there:
             self._shown = None
         if self._compared is not None and self._compared not in layers:

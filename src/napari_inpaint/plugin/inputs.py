@@ -9,8 +9,10 @@ from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, crea
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
 
+from napari_inpaint.inference.loading import find_model
 from napari_inpaint.models import DEFAULT, bundled_models
-from napari_inpaint.plugin.layers import INVALID, Slices, full_resolution
+from napari_inpaint.plugin.frame import Slices, full_resolution
+from napari_inpaint.plugin.holes import INVALID
 from napari_inpaint.plugin.preferences import IN_PLACE, NEW_LAYER, read_preferences
 from napari_inpaint.plugin.worker import Settings
 
@@ -33,10 +35,11 @@ def in_row(*widgets: Widget, label: str = "") -> Container:
 
 
 def is_model(name: str) -> bool:
-    """Return whether a name is that of a bundled model, with or without its precision, or of a file."""
-    bundled = bundled_models()
-    stem, _, precision = name.rpartition(".")
-    return name in bundled or precision in bundled.get(stem, {}) or (name.endswith(".onnx") and Path(name).is_file())
+    """Return whether a name is that of a bundled model, with or without its precision, or of an ONNX file."""
+    try:
+        return all(path.suffix == ".onnx" for path in find_model(name).values())
+    except ValueError:
+        return False
 
 
 class Inputs(Container):

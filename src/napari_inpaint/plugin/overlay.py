@@ -25,10 +25,6 @@ class Change:
     changed: NDArray[np.bool_]
     """Of the part's shape: other elements are left alone."""
 
-    def reverse(self) -> Change:
-        """Return the change that takes this one back."""
-        return Change(self.part, self.after, self.before, self.changed)
-
 
 class Overlay:
     """Takes what is written to an array, and leaves the array as it is.
@@ -65,10 +61,18 @@ class Overlay:
             for each, length in zip(index, self.shape, strict=True)
         )
         # what the engine writes it has read right before; a lazy array is not computed again
-        read = self._read[1] if self._read is not None and self._read[0] == index else self.array[part]
+        read = self._read[1] if self._read is not None and self._read[0] == index else np.array(self.array[part])
         after = np.asarray(values, self.dtype).reshape([each.stop - each.start for each in part])
-        before = np.array(read).reshape(after.shape)
+        before = read.reshape(after.shape)
         self.changes.append(Change(part, before, after, ~_equal(before, after)))
+
+    def to_changed(self) -> Any:
+        """Return the array with its changes: a copy of a numpy array, in its order of axes; else as `to_dask`."""
+        if not isinstance(self.array, np.ndarray):
+            return self.to_dask()
+        copy = self.array.copy(order="K")
+        write(self.changes, copy)
+        return copy
 
     def to_dask(self) -> Any:
         """Return the array with its changes as a dask array of the same chunks."""
@@ -99,6 +103,11 @@ def write(changes: Iterable[Change], array: NDArray[Any]) -> tuple[list[Change],
         if other.any():
             left.append(replace(change, changed=other))
     return written, left
+
+
+def reverse(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes that take these back."""
+    return [replace(change, before=change.after, after=change.before) for change in reversed(changes)]
 
 
 def _equal(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:

@@ -10,8 +10,9 @@ import numpy as np
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.levels import rebuild_level
 from napari_inpaint.inference.replay import each_hole
-from napari_inpaint.plugin.layers import PLACE, View, full_resolution
-from napari_inpaint.plugin.overlay import Change, Overlay, write
+from napari_inpaint.plugin.frame import View, full_resolution
+from napari_inpaint.plugin.layers import PLACE, attributes_of
+from napari_inpaint.plugin.overlay import Change, Overlay, reverse, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,19 +52,18 @@ class Filled:
 
     def undo(self) -> Filled | None:
         """Take the fill back, and its record; return what is left of it, where the pixels are no longer its own."""
-        reverse = [change.reverse() for change in reversed(self.changes)]
-        _, left = write(reverse, self.view.planes(self.array))
+        _, left = write(reverse(self.changes), self.view.planes(self.array))
         if not self.is_rest:
             drop_record(self.layer.metadata)
         self.layer.refresh()
         if not left:
             return None
-        return replace(self, changes=tuple(change.reverse() for change in reversed(left)), is_rest=True)
+        return replace(self, changes=tuple(reverse(left)), is_rest=True)
 
     def before(self) -> Any:
         """Return a lazy array that shows the layer without the fill."""
         overlay = Overlay(self.view.planes(self.array))
-        overlay.changes = [change.reverse() for change in reversed(self.changes)]
+        overlay.changes = reverse(self.changes)
         return self.view.back(overlay.to_dask())
 
 
@@ -83,22 +83,12 @@ def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any], cancel: Event
     FillCancelledError
         When ``cancel`` is set; it is looked at before every level.
     """
-    if isinstance(job.data, np.ndarray):
-        copy = job.data.copy()
-        write(overlay.changes, job.view.planes(copy))
-        filled = [job.view.planes(copy)]
-    else:
-        filled = [overlay.to_dask()]
+    filled = [overlay.to_changed()]
     for level in map(job.view.planes, job.levels):
         stop_if(cancel)
         changed = Overlay(level)
         rebuild_level(filled[-1], changed, overlay.shape, record["windows"])
-        if isinstance(level, np.ndarray):
-            copy = level.copy()
-            write(changed.changes, copy)
-            filled.append(copy)
-        else:
-            filled.append(changed.to_dask())
+        filled.append(changed.to_changed())
     levels = [job.view.back(level) for level in filled]
     return levels if job.attributes["multiscale"] else levels[0]
 
@@ -165,9 +155,8 @@ def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
         steps = (max(1, round(a / b)) for a, b in zip(shape, level.shape, strict=False))
         cut = tuple(slice(0, length * step, step) for length, step in zip(level.shape, steps, strict=False))
         levels.append(zeros[cut])
-    attributes = image.as_layer_data_tuple()[1]
     return (levels if image.multiscale else zeros), {
-        **{name: attributes[name] for name in PLACE if name in attributes},
+        **attributes_of(image, PLACE),
         "name": f"{image.name}: synthetic pixels",
         "multiscale": image.multiscale,
     }

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_inpaint.plugin.layers import INVALID
+from napari_inpaint.plugin.frame import CURRENT
+from napari_inpaint.plugin.holes import INVALID
 from napari_inpaint.plugin.results import RECORD
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes
 
-    from napari_inpaint.plugin.layers import Job, Slices
+    from napari_inpaint.plugin.frame import Slices
+    from napari_inpaint.plugin.layers import Job
     from napari_inpaint.plugin.worker import Settings
 
 COLUMNS = 100
@@ -36,10 +38,10 @@ def to_python(
         lines += ["", f"image = {data}"]
     else:
         holes_name = repr(holes) if isinstance(holes, str) else f"viewer.layers[{holes.name!r}]"
-        arguments = ["viewer.dims", *([repr(slices)] if slices != type(slices)() else []),
+        arguments = ["viewer.dims", *([repr(slices)] if slices != CURRENT else []),
                      *([f"label={label}"] if label else [])]  # fmt: skip
-        imported = "Slices, read_job" if slices != type(slices)() else "read_job"
-        lines += [f"from napari_inpaint.plugin.layers import {imported}", "",
+        lines += ["from napari_inpaint.plugin.frame import Slices"] if slices != CURRENT else []
+        lines += ["from napari_inpaint.plugin.layers import read_job", "",
                   f"job = read_job({name}, {holes_name}, {', '.join(arguments)})", "image = job.image"]  # fmt: skip
         where = "boxes=job.boxes" if job.boxes is not None else "mask=job.masks"
     options = [where]
@@ -73,7 +75,7 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
         raise ValueError(f"{image.name!r} is not the image in {path.name} alone: the command fills files one by one")
     boxes = to_shared_boxes(job)
     is_nan = holes == INVALID and np.dtype(job.data.dtype).kind == "f"
-    every = math.prod(_leading(job)) == len(job.masks or ())
+    every = math.prod(job.leading) == len(job.masks or ())
     if not job.view.is_plain(job.data.ndim) or (boxes is None and job.boxes is not None) or (is_nan and not every):
         raise ValueError(
             "the command fills all slices of a file alike: choose all slices, and repeat the shapes in them"
@@ -96,10 +98,6 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
 def to_shared_boxes(job: Job) -> list[tuple[int, ...]] | None:
     """Return the boxes of a job, when all planes of the image have the same."""
     shared = {tuple(map(tuple, each)) for each in (job.boxes or {}).values()}
-    if len(shared) != 1 or len(job.boxes or ()) != math.prod(_leading(job)):
+    if len(shared) != 1 or len(job.boxes or ()) != math.prod(job.leading):
         return None
     return list(shared.pop())
-
-
-def _leading(job: Job) -> tuple[int, ...]:
-    return tuple(job.image.shape[: job.image.ndim - 2 - job.view.rgb])

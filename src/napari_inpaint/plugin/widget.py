@@ -16,9 +16,10 @@ from superqt.utils import create_worker
 
 from napari_inpaint.plugin.check_dialog import CheckDialog
 from napari_inpaint.plugin.drawing import DrawnShape, Follower, add_holes, can_draw_in, start_drawing
+from napari_inpaint.plugin.frame import full_resolution
 from napari_inpaint.plugin.history import History
 from napari_inpaint.plugin.inputs import NO_HOLES, OTHER_MODEL, Inputs, in_row
-from napari_inpaint.plugin.layers import full_resolution, read_job, why_not_in_place
+from napari_inpaint.plugin.layers import read_job, why_not_in_place
 from napari_inpaint.plugin.preferences import IN_PLACE
 from napari_inpaint.plugin.results import Filled, add_record, each_record, fill_in_place, to_synthetic
 from napari_inpaint.plugin.snippets import to_command, to_python
@@ -51,9 +52,10 @@ class Request:
 
     job: Job
     source: Image
-    in_place: bool
+    target: Image | None
+    """The layer that is changed; None: a new one is made."""
     settings: Settings
-    drawn: DrawnShape | None = None
+    drawn: DrawnShape | None
     """The shape that is filled as it was drawn."""
 
 
@@ -97,7 +99,6 @@ class InpaintWidget(Container):
         self.compare_button.native.setCheckable(True)
         self._running: Running | None = None
         self._request: Request | None = None  # the fill that runs
-        self._target: Image | None = None  # which it changes; None: it makes a new layer
         self._waiting: list[Request] = []
         self._follower = Follower(self._take_drawn)
         self._closed = False
@@ -248,27 +249,24 @@ class InpaintWidget(Container):
         if reason and (in_place or image.multiscale or not isinstance(image.data, np.ndarray)):
             self._say(reason, warn=True)
             return None
-        only = None
-        if drawn is not None:
-            index = drawn.index
-            if index is None:
-                return None
-            only = {index}
-        job = self._read_job(image, only)
-        return None if job is None else Request(job, image, in_place, self.inputs.read_settings(), drawn)
+        index = None if drawn is None else drawn.index
+        if drawn is not None and index is None:
+            return None
+        job = self._read_job(image, None if index is None else {index})
+        if job is None:
+            return None
+        return Request(job, image, image if in_place else None, self.inputs.read_settings(), drawn)
 
     def _start(self, request: Request) -> None:
         """Fill what was asked for: in the image, as a new layer, or in the one that the first rectangle made."""
-        source, job = request.source, request.job
-        self._target = source if request.in_place else None
-        if request.drawn is not None and not request.in_place:
-            self._target = self.history.result_of(source)
-            if self._target is not None:
-                job = replace(job, data=self._target.data)
+        if request.drawn is not None and request.target is None:
+            made = self.history.result_of(request.source)
+            if made is not None:
+                request = replace(request, target=made, job=replace(request.job, data=made.data))
         self.history.compare(before=False)
         self._show_compare()
-        self._request = replace(request, job=job)
-        running = Running(run_fill, job, request.settings, self._target is not None, counts=True)
+        self._request = request
+        running = Running(run_fill, request.job, request.settings, request.target is not None, counts=True)
         running.progressed.connect(self._show_progress)
         running.worker.returned.connect(self._take)
         self._run(running, "filling")
@@ -293,13 +291,14 @@ class InpaintWidget(Container):
         self._say(f"{done} of {windows} windows filled, about {left:.0f} s left")
 
     def _take(self, result: Result | str) -> None:
-        request, target, running = self._request, self._target, self._running
+        request, running = self._request, self._running
         if self._closed or request is None or running is None:
             return
         if running.is_set() or isinstance(result, str):
             is_refusal = isinstance(result, str) and not running.is_set()
             self._say(result if isinstance(result, str) else CANCELLED, warn=is_refusal)
             return
+        target = request.target
         if target is None:
             self._add_layer(request, result)
         elif target not in self.viewer.layers or target.data is not request.job.data:
@@ -326,7 +325,7 @@ class InpaintWidget(Container):
             drawn.layer.mode = mode
 
     def _finish(self, _: object = None) -> None:
-        self._running = self._request = self._target = None
+        self._running = self._request = None
         if self._closed:
             make_room()
             return
