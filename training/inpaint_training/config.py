@@ -19,14 +19,22 @@ from inpaint_training.networks import CompletionNetwork, NetworkConfig
 from inpaint_training.optimizers import Update
 from inpaint_training.pggan import PgganConfig, PgganNetwork
 from inpaint_training.pieces import Piece, check_known, check_not_negative, check_positive
+from inpaint_training.refine import DeepFillConfig, TwoStageConfig, TwoStageNetwork
 
-Network = Annotated[NetworkConfig | ContextEncoderConfig | PgganConfig, Field(discriminator="kind")]
-ExportableNetwork = CompletionNetwork | PgganNetwork
+Network = Annotated[
+    NetworkConfig | ContextEncoderConfig | PgganConfig | TwoStageConfig | DeepFillConfig, Field(discriminator="kind")
+]
+ExportableNetwork = CompletionNetwork | PgganNetwork | TwoStageNetwork
 """Those that take images of any size."""
 BuiltNetwork = ExportableNetwork | ContextEncoder
 
 MOST_STEPS, MOST_BATCH, MOST_CROP = 10**9, 2**16, 2**14
 """More is a slip of the keyboard."""
+
+
+def stages_of(network: BuiltNetwork) -> tuple[str, ...]:
+    """Return the names of a network's stages, as far as it has several."""
+    return network.stages if isinstance(network, TwoStageNetwork) else ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Phase(Piece):
     """Where pixels are hidden."""
     objective: Literal["reconstruction", "critic", "adversarial"] = "reconstruction"
     """What is trained: the completion network alone, the critics alone, or one against the other."""
+    trains: Literal["all", "coarse", "refine"] = "all"
+    """Which stage of a network of two changes."""
     update: Update = field(default_factory=Update)
     """Of the completion network."""
     critic_update: Update = field(default_factory=Update)
@@ -194,6 +204,7 @@ class Recipe(Piece):
         network: BuiltNetwork = self.network.smallest().build()
         for phase in self.active_phases:
             network.check_size(phase.crop, phase.crop)
+            check_known(phase.trains, ("all", *stages_of(network)), "stage")
 
     def _check_critics(self) -> None:
         for critic in self.critics:

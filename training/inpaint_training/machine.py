@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision as FabricMixedPrecision
+from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -41,6 +42,12 @@ class Machine:
     precision: str | None = None
     """One of `PRECISIONS`; bf16-mixed where the hardware computes it, else 32-true, when it is None."""
 
+    @property
+    def processes(self) -> int:
+        """How many there are, on all computers."""
+        devices = self.devices if isinstance(self.devices, int) else max(1, torch.cuda.device_count())
+        return devices * self.nodes
+
     def check(self) -> None:
         """Raise `ValueError` for what this computer cannot do."""
         most = torch.cuda.device_count() or os.cpu_count() or 1
@@ -51,15 +58,23 @@ class Machine:
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(f"no precision {self.precision!r}: choose one of {', '.join(PRECISIONS)}")
 
-    def launch(self) -> Fabric:
-        """Start the processes."""
+    def launch(self, partly: bool = False) -> Fabric:
+        """Start the processes.
+
+        Parameters
+        ----------
+        partly
+            Not all weights get gradients in every step; several processes must be told.
+        """
         self.check()
         precision: Any = self.precision or fast_precision()
         torch.backends.cudnn.benchmark = True  # a phase has one size of crops
         try:
-            chosen = (
+            chosen: dict[str, Any] = (
                 {"plugins": [MixedPrecision(precision)]} if precision.endswith("-mixed") else {"precision": precision}
             )
+            if partly and self.processes > 1:
+                chosen["strategy"] = DDPStrategy(find_unused_parameters=True)
             fabric = Fabric(devices=self.devices, num_nodes=self.nodes, **chosen)
         except (ValueError, TypeError, RuntimeError, MisconfigurationException) as error:
             raise ValueError(f"devices {self.devices}, nodes {self.nodes}, precision {precision}: {error}") from error

@@ -165,6 +165,8 @@ class Models:
     def enter(self, phase: Phase, step: int, start: int, end: int) -> dict[str, float]:
         """Set optimisers and learning rates for a step of a phase from ``start`` to ``end``; return the rates."""
         rates = {}
+        for name, parameter in self.completer.bare.named_parameters():
+            parameter.requires_grad_(phase.trains == "all" or name.startswith(f"{phase.trains}."))
         if phase.objective != "critic":
             rates["lr"] = phase.update.rate(step - start, end - start)
             self.completer.use(phase.update.optimizer)

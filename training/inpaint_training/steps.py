@@ -40,12 +40,12 @@ def train_step(models: Models, batch: Batch, phase: Phase, step: int) -> dict[st
     network_turn = objective == "reconstruction" or (objective == "adversarial" and turns[1])
     parts: dict[str, Tensor] = {}
     with torch.set_grad_enabled(network_turn):
-        completion = models.completer.network(batch.image, batch.mask)  # N, 3, H, W, used by both updates
+        completions = models.completer.network(batch.image, batch.mask)  # S N, 3, H, W, used by both updates
     if critics_turn:
-        parts |= update_critics(models, batch, completion.detach(), phase)
+        parts |= update_critics(models, batch, completions[-len(batch.image) :].detach(), phase)
     if network_turn:
         adversaries = models.adversaries if objective == "adversarial" else []
-        parts |= update_network(models, batch, completion, adversaries, phase)
+        parts |= update_network(models, batch, completions, adversaries, phase)
         models.update_average(phase.batch)
     return parts
 
@@ -66,7 +66,7 @@ def update_critics(models: Models, batch: Batch, completion: Tensor, phase: Phas
 
 
 def update_network(
-    models: Models, batch: Batch, completion: Tensor, adversaries: Sequence[Adversary], phase: Phase
+    models: Models, batch: Batch, completions: Tensor, adversaries: Sequence[Adversary], phase: Phase
 ) -> dict[str, Tensor]:
     """Make a step of the completion network towards the original images, and towards what its critics take for real.
 
@@ -75,14 +75,17 @@ def update_network(
 
     Parameters
     ----------
-    completion : Tensor of shape (N, 3, H, W)
-        With its graph.
+    completions : Tensor of shape (S N, 3, H, W)
+        Those of all the stages that learn, with their graph. The critics see the last.
     adversaries
         Empty when only the reconstruction counts.
     """
-    output = completion.detach().float().requires_grad_()  # N, 3, H, W
-    loss, parts = reconstruction_loss(output, batch.image, batch.mask, models.recipe.loss)
-    (gradient,) = torch.autograd.grad(loss, output)  # N, 3, H, W
+    earlier: list[Tensor] = []
+    for output in completions.detach().float().split(len(batch.image)):  # N, 3, H, W
+        output.requires_grad_()
+        loss, parts = reconstruction_loss(output, batch.image, batch.mask, models.recipe.loss)
+        earlier += torch.autograd.grad(loss, output)  # N, 3, H, W
+    gradient = earlier.pop()
     parts["loss"] = loss.detach()
     deceits: list[Tensor] = []
     gradients: list[Tensor] = []
@@ -103,7 +106,7 @@ def update_network(
             f"critic_{index}/gradient_ratio": weight * norm / reconstruction.clamp(min=1e-12),
         }
     models.completer.optimizer.zero_grad()
-    models.fabric.backward(completion, gradient.to(completion.dtype))
+    models.fabric.backward(completions, torch.cat([*earlier, gradient]).to(completions.dtype))
     parts["gradient_norm"] = models.completer.step(phase.update)
     return parts
 

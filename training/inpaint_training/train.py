@@ -28,6 +28,7 @@ from inpaint_training.recipes import to_plain
 from inpaint_training.run import Run
 from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
+from napari_inpaint.inference.contract import COARSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +112,7 @@ def fit(
     if newest and newest[0].progress.photos not in (0, len(trained)):
         raise ValueError(f"{run} was trained on {newest[0].progress.photos} photos, {data} has {len(trained)} for "
                          f"training: resume with the same data set, or start a new run with --from {run}")  # fmt: skip
-    fabric = machine.launch()
+    fabric = machine.launch(partly=any(phase.trains != "all" for phase in recipe.active_phases))
     refuse_uneven_batches(recipe, fabric.world_size)
     crops = Crops(dataset, trained, fabric.device)
     if max_minutes is not None and fix_steps and not newest:
@@ -195,7 +196,7 @@ def lock(run: Path, wanted: bool) -> Iterator[None]:
 
 
 def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
-    """Start from a checkpoint's weights.
+    """Start from a checkpoint's weights; a network of two stages can also start from those of its first.
 
     Raises
     ------
@@ -203,14 +204,18 @@ def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
         When it holds another network.
     """
     checkpoint = read_checkpoint(path)
-    if checkpoint.recipe.network != recipe.network:
+    weights = checkpoint.network.state_dict()
+    if checkpoint.recipe.network == getattr(recipe.network, "coarse", None):
+        own = models.completer.bare.state_dict()
+        weights = own | {f"{COARSE}.{name}": weight for name, weight in weights.items()}
+    elif checkpoint.recipe.network != recipe.network:
         raise ValueError(f"{path} holds another network ({checkpoint.recipe.network}) than the recipe asks for "
                          f"({recipe.network})")  # fmt: skip
     critics = checkpoint.critics if checkpoint.recipe.critics == recipe.critics else None
     if recipe.critics and not critics and models.fabric.is_global_zero:
         sys.stderr.write(f"{path} has no critics like the recipe's: they start anew\n")
     try:
-        models.load_weights(checkpoint.network.state_dict(), critics)
+        models.load_weights(weights, critics)
     except RuntimeError as error:
         raise ValueError(f"{checkpoint.folder} is damaged: {first_line(error)}") from error
 

@@ -23,6 +23,11 @@ COMPLETION: Final = "completion"
 COMPOSITE: Final = "composite"
 FILLED: Final = "filled"
 
+COARSE: Final = "coarse"
+REFINE: Final = "refine"
+"""Stages of a network of two, and the optional input of its model file: true when holes are filled already, so that only
+the second stage runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
