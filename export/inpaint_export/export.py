@@ -16,6 +16,7 @@ from inpaint_export.convert import choose_opset, to_file, to_onnx
 from inpaint_export.half import to_half
 from inpaint_export.layout import to_bytes
 from inpaint_export.quantize import to_int8
+from inpaint_export.stages import make_optional
 from inpaint_export.targets import write_files
 from inpaint_export.verify import (
     LARGEST_LOSS,
@@ -86,6 +87,7 @@ def export(arguments: argparse.Namespace) -> None:
         quantize(model, *cases, spec)
     if arguments.layout == BYTE_LAYOUT:
         to_bytes(model)
+    make_optional(model)
     spec = spec.with_layout(arguments.layout)
     data = to_file(model, spec).SerializeToString()
     sessions = open_sessions(data)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
+
+from napari_inpaint.inference.contract import COARSE, REFINE
 
 if TYPE_CHECKING:
     import onnx_ir as ir
 
-STAGES = ("input", "prepare", "start", "finish", "output")
+PARTS = ("input", "prepare", "start", "attend", "finish", "output")
 """First words of the names of all nodes that are no layers of the network, from the image to the composite."""
 
-LAYERS = "network.layers."
+LAYERS = re.compile(r"network\.(\w+\.)?layers\.")
+"""Of the network, or of one of its stages."""
+ATTENTION = "network.refine.attention"
 SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def in_layers(node: ir.Node) -> bool:
     """Return whether a node with a readable name belongs to the network's layers."""
-    return (node.name or "").partition(".")[0] not in STAGES
+    return (node.name or "").partition(".")[0] not in PARTS
 
 
 def name_nodes(graph: ir.Graph) -> None:
@@ -31,12 +36,13 @@ def name_nodes(graph: ir.Graph) -> None:
     for node in graph:
         scopes = ast.literal_eval(node.metadata_props.get(SCOPES, "[]"))
         module = scopes[-2] if len(scopes) > 1 else ""
-        if module.startswith(LAYERS):
+        if LAYERS.match(module):
             layers_began = True
             name = _layer_name(module, node.op_type.lower())
         else:
-            stage = "finish" if layers_began else "start" if module == "network" else "prepare"
-            name = f"{stage}.{node.op_type.lower()}"
+            part = "finish" if layers_began else "start" if module in ("network", f"network.{COARSE}") else "prepare"
+            part = "attend" if module in (ATTENTION, f"network.{REFINE}") else part
+            name = f"{part}.{node.op_type.lower()}"
         taken[name] += 1
         node.name = name if taken[name] == 1 else f"{name}_{taken[name]}"
         for index, output in enumerate(node.outputs):
@@ -44,17 +50,19 @@ def name_nodes(graph: ir.Graph) -> None:
                 output.name = f"{node.name}.{index}" if index else node.name
     for number, (name, value) in enumerate(list(graph.initializers.items())):
         module, _, kind = name.rpartition(".")
-        weight = module.startswith(LAYERS)
+        weight = LAYERS.match(module)
         value.name = f"{_layer_name(module, 'conv')}.{kind}" if weight else f"constant_{number}"
 
 
 def _layer_name(module: str, operator: str) -> str:
-    """Return ``dilated_4.conv`` for ``network.layers.dilated_4.conv``.
+    """Return ``dilated_4.conv`` for ``network.layers.dilated_4.conv``, with a stage's name in front where there is one.
 
     A module with operators of its own lends them its name; numbers, which mean places in a sequence, become
     ``layer_3`` at the front and the operator's name at the end.
     """
-    first, *others = module.removeprefix(LAYERS).split(".")
+    begin = LAYERS.match(module)
+    assert begin is not None
+    first, *others = module[begin.end() :].split(".")
     words = [f"layer_{first}" if first.isdigit() else first, *(word for word in others if not word.isdigit())]
     leaf = bool(others) and not others[-1].isdigit()
-    return ".".join(words if leaf else [*words, operator])
+    return (begin[1] or "") + ".".join(words if leaf else [*words, operator])

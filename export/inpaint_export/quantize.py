@@ -11,7 +11,14 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from inpaint_export.calibrate import Samples, sample
 from inpaint_export.editing import change_weight, constant, leaky_slope, weight
-from inpaint_export.equalize import ACTIVATIONS, MOVEMENTS, convolutions, equalize, split_signs
+from inpaint_export.equalize import (
+    ACTIVATIONS,
+    MOVEMENTS,
+    convolutions,
+    equalize,
+    final_convolutions,
+    split_signs,
+)
 from inpaint_export.upsampling import to_subpixel
 
 if TYPE_CHECKING:
@@ -52,7 +59,7 @@ class Scale:
 def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interleave") -> None:
     """Quantise the layers, in place: uint8 values with a scale each, int8 weights with a scale for every channel.
 
-    The smooth start and the last convolution stay in float. Between two convolutions padding, slicing and DepthToSpace
+    The smooth start, attention and the last convolution of a stage stay in float. Between two convolutions padding, slicing and DepthToSpace
     move bytes; a ReLU is part of the rounding, a LeakyReLU has an integer kernel. What has none (ELU, sums, resizing)
     is computed in float.
 
@@ -71,7 +78,8 @@ def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interle
         to_subpixel(model, form)
     convs = [node for node in convolutions(model) if node.op_type == "Conv"]
     sources = {conv: _source(conv.inputs[0]) for conv in convs}
-    goals = {conv: _goal(conv.outputs[0], set(sources.values())) for conv in convs[:-1]}
+    final = final_convolutions(model)
+    goals = {conv: _goal(conv.outputs[0], set(sources.values())) for conv in convs if conv not in final}
     values = list(dict.fromkeys([*sources.values(), *goals.values()]))
     watched = [_before_activation(value) for value in values]
     seen = dict(zip(values, sample(model, watched, cases), strict=True))

@@ -14,6 +14,14 @@ def test_metadata_round_trip():
     assert ModelSpec.from_metadata(SPEC.to_metadata() | {"other": "key"}) == SPEC
 
 
+def test_a_file_of_schema_1_has_one_stage():
+    metadata = SPEC.to_metadata() | {METADATA_PREFIX + "schema": "1"}
+    del metadata[METADATA_PREFIX + "stages"]
+    spec = ModelSpec.from_metadata(metadata)
+    assert (spec.stages, spec.refines) == ("completion", False)
+    assert dataclasses.replace(spec, stages="coarse,refine").refines
+
+
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ModelSpec)])
 def test_a_missing_key_is_named(field):
     metadata = SPEC.to_metadata()

@@ -13,8 +13,9 @@ from inpaint_training.recipes import load_recipe
 from inpaint_training.steps import train_step
 
 data, out, processes, *words = sys.argv[1:]
-fabric = Machine(devices=int(processes), precision="32-true").launch()
 recipe = load_recipe("compact", words)
+partly = any(phase.trains != "all" for phase in recipe.phases)
+fabric = Machine(devices=int(processes), precision="32-true").launch(partly)
 models = Models(recipe, fabric)
 dataset = PhotoDataset(Path(data))
 crops = Crops(dataset, range(len(dataset)), fabric.device)

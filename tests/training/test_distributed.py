@@ -19,8 +19,13 @@ def run(words):
     return result
 
 
-def test_two_processes_have_the_gradients_of_one(dataset, tmp_path, adversarial):
+TWO_STAGES = ["--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", "refine"]
+
+
+@pytest.mark.parametrize("words", [(), TWO_STAGES], ids=["one stage", "two stages, the first held for a phase"])
+def test_two_processes_have_the_gradients_of_one(dataset, tmp_path, adversarial, words):
     """On the same crops: reconstruction, critics with their penalty, and both with the adaptive balance."""
+    adversarial = [*adversarial, *words]
     script = Path(__file__).with_name("gradients_of_a_step.py")
     tiny = ["--phases.0.update.lr", "1e-9", "--phases.2.update.lr", "1e-9", "--phases.1.critic_update.lr", "1e-9",
             "--phases.2.critic_update.lr", "1e-9"]  # fmt: skip  # so that no rounding grows from step to step

@@ -55,7 +55,7 @@ class CheckpointSession:
         """Return how many windows go into one call: one."""
         return 1
 
-    def complete(self, image: np.ndarray, mask: np.ndarray, stop: None = None) -> np.ndarray:
+    def complete(self, image: np.ndarray, mask: np.ndarray, stop: None = None, refine: bool = False) -> np.ndarray:
         """Run the network.
 
         Parameters
@@ -66,6 +66,8 @@ class CheckpointSession:
             1 inside holes.
         stop
             Nothing.
+        refine
+            Holes are filled already, and only the second of two stages runs.
 
         Returns
         -------
@@ -79,7 +81,7 @@ class CheckpointSession:
         """
         tensors = (torch.from_numpy(x).to(self.device) for x in (image, mask))
         with torch.inference_mode():
-            completion = complete_window(self.network, *tensors).clamp(0, 1).cpu().numpy()
+            completion = complete_window(self.network, *tensors, torch.tensor(True, device=self.device) if refine else None).clamp(0, 1).cpu().numpy()
         if not torch.from_numpy(completion).isfinite().all():
             raise RuntimeError(f"checkpoint of {self.spec.name!r} is damaged: its completion is not finite")
         return completion

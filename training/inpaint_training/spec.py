@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inpaint_training.config import stages_of
 from inpaint_training.networks import count_parameters
 from napari_inpaint.inference.contract import ModelSpec
 
@@ -25,4 +26,5 @@ def describe(checkpoint: Checkpoint) -> ModelSpec:
         parameters=count_parameters(network),
         data=f"{progress.images} random crops of {progress.photos} photos",
         licence=recipe.licence,
+        stages=",".join(stages_of(network)) or "completion",
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def complete_window(network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
+def complete_window(network: nn.Module, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> Tensor:
     """Complete windows of any size.
 
     Parameters
@@ -25,6 +25,8 @@ def complete_window(network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
         RGB in [0, 1]; any H, W >= 1. What is under the hole does not matter.
     mask : Tensor of shape (N, 1, H, W)
         At least 0.5 inside holes.
+    refine : bool Tensor of shape (), optional
+        See `inpaint_training.refine.TwoStageNetwork`; for such networks only.
 
     Returns
     -------
@@ -37,7 +39,8 @@ def complete_window(network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
         completion = network(small, small_mask)  # N, 3, side, side
         return F.interpolate(completion, (height, width), mode="bilinear", antialias=True)  # N, 3, H, W
     padded = [pad_window(x, network.size_multiple, network.minimum_side) for x in (image, mask)]  # type: ignore[arg-type]
-    return network(*padded)[..., :height, :width]  # N, 3, H, W
+    more = () if refine is None else (refine,)
+    return network(*padded, *more)[..., :height, :width]  # N, 3, H, W
 
 
 def pad_window(x: Tensor, size_multiple: int, minimum_side: int) -> Tensor:

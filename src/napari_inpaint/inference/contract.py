@@ -88,7 +88,9 @@ MOST: Final = {
 """Largest numbers that a model file may claim: it decides how much memory a window takes."""
 LONGEST_TEXT: Final = 10_000
 METADATA_PREFIX: Final = "napari_inpaint."
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+SINCE: Final = {"stages": 2}
+"""Fields that files of an older schema lack; their defaults hold for those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,9 @@ class ModelSpec:
     """Of images, in and out."""
     mask_meaning: str = LAYOUTS[FLOAT_LAYOUT].mask_meaning
     """Polarity of the mask."""
+    stages: str = "completion"
+    """Names of the networks that run one after the other, with commas between. One that ends with `REFINE` has an
+    optional input of this name."""
     schema: int = SCHEMA
     """Version of this table."""
 
@@ -140,13 +145,18 @@ class ModelSpec:
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
-        for name in ("name", "recipe", "data", "licence"):
+        for name in ("name", "recipe", "data", "licence", "stages"):
             if not getattr(self, name).isprintable() or len(getattr(self, name)) > LONGEST_TEXT:
                 raise ValueError(f"{name} must be a printable text of up to {LONGEST_TEXT} characters")
         if not self.hole_min <= self.hole_max <= self.window:
             raise ValueError(
                 f"hole_min <= hole_max <= window must hold, not {self.hole_min}, {self.hole_max}, {self.window}"
             )
+
+    @property
+    def refines(self) -> bool:
+        """Whether the file has a second stage, which can run alone."""
+        return self.stages.split(",")[-1] == REFINE
 
     def with_layout(self, layout: str) -> ModelSpec:
         """Return the same with another key of `LAYOUTS`, and what follows from it."""
@@ -175,15 +185,18 @@ class ModelSpec:
         newer = metadata.get(f"{METADATA_PREFIX}schema", "")
         if newer.isdecimal() and (len(newer) > 9 or int(newer) > SCHEMA):
             raise ValueError(f"the file has schema {newer[:20]}, this version reads up to {SCHEMA}: upgrade it")
-        missing = [field.name for field in fields(cls) if METADATA_PREFIX + field.name not in metadata]
+        older = {name for name, since in SINCE.items() if newer.isdecimal() and int(newer) < since}
+        known = [field.name for field in fields(cls) if field.name not in older]
+        missing = [name for name in known if METADATA_PREFIX + name not in metadata]
         if missing:
             keys = ", ".join(METADATA_PREFIX + name for name in missing)
             raise ValueError(f"the metadata lack {keys}")
         values: dict[str, str | int] = {}
-        for name, kind in get_type_hints(cls).items():
+        kinds = get_type_hints(cls)
+        for name in known:
             text = metadata[METADATA_PREFIX + name]
             try:
-                values[name] = kind(text)
+                values[name] = kinds[name](text)
             except ValueError:
                 raise ValueError(f"{METADATA_PREFIX}{name} should be a whole number, not {text[:50]!r}") from None
         return cls(**values)  # type: ignore[arg-type]

@@ -67,10 +67,10 @@ class Crop:
         flat = np.flatnonzero((known == known[0]).all(0))
         self.flat = {int(channel): known[0, channel] for channel in flat}
 
-    def to_network(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the image, float32 (3, h, w), and the mask, float32 (1, h, w), that the network completes."""
+    def to_network(self, factor: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return image and mask, scaled down, for the network: float32 (3, h, w) and (1, h, w)."""
         seen = np.clip(self.tensor, 0, 1, dtype=np.float32, casting="same_kind")
-        small, unknown = shrink(seen, self.unknown, self.window.factor)
+        small, unknown = shrink(seen, self.unknown, factor)
         return to_rgb(small), unknown[None].astype(np.float32)
 
     def level(self) -> NDArray[np.float32]:
@@ -86,7 +86,7 @@ class Crop:
         Parameters
         ----------
         completion : float32 array of shape (3, h, w)
-            The network's.
+            The network's: of the window's size, or scaled down by its factor.
         corrected
             Whether it is made to meet the known pixels.
         check
@@ -100,7 +100,7 @@ class Crop:
             In the image's dtype. Outside holes they mean nothing.
         """
         painted: NDArray[Any] = from_rgb(completion, len(self.tensor))
-        if self.window.factor > 1:
+        if painted.shape[1:] != self.unknown.shape:
             painted = resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
         boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
         if corrected or self.window.interpolated:

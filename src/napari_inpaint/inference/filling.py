@@ -12,6 +12,7 @@ import numpy as np
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.crop import Crop
 from napari_inpaint.inference.record import WindowRecord
+from napari_inpaint.inference.refining import refine
 from napari_inpaint.inference.targets import Patch
 from napari_inpaint.inference.tensors import channel_groups
 
@@ -99,10 +100,17 @@ def batches(windows: Iterable[Window], groups: list[slice], session: Session) ->
             yield batch
 
 
-def _complete(crops: list[Crop], session: Session, stop: Any) -> tuple[NDArray[np.float32], str]:
-    """Return the completions, (N, 3, h, w), and the provider that made them; none makes what is interpolated."""
+def _complete(crops: list[Crop], session: Session, stop: Any) -> tuple[list[NDArray[np.float32]], str]:
+    """Return the completions, (3, h, w) each, and the provider that made them; none makes what is interpolated."""
     if crops[0].window.interpolated:
-        return np.stack([crop.level() for crop in crops]), ""
-    tensors = zip(*(crop.to_network() for crop in crops), strict=True)
+        return [crop.level() for crop in crops], ""
+    tensors = zip(*(crop.to_network(crop.window.factor) for crop in crops), strict=True)
     images, masks = (np.stack(each) for each in tensors)
-    return session.complete(images, masks, stop), session.provider
+    completions = list(session.complete(images, masks, stop))
+    if session.spec.refines:
+        completions = [
+            refine(completion, crop.window.factor, crop.to_network,
+                   lambda image, mask: session.complete(image, mask, stop, refine=True), session.spec.window)
+            for crop, completion in zip(crops, completions, strict=True)
+        ]  # fmt: skip
+    return completions, session.provider

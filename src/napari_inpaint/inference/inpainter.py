@@ -26,6 +26,7 @@ from napari_inpaint.inference.plan import Plan, plan_windows
 from napari_inpaint.inference.planes import check_out
 from napari_inpaint.inference.providers import refuse_fork
 from napari_inpaint.inference.record import Record
+from napari_inpaint.inference.refining import count_pixels
 from napari_inpaint.inference.replay import describe_holes
 from napari_inpaint.inference.stack import fill_lazily
 from napari_inpaint.inference.targets import InPlace, Kept
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.job import Boxes, Job, Masks
+    from napari_inpaint.inference.plan import Window
     from napari_inpaint.inference.session import Session
     from napari_inpaint.inference.tensors import ChannelAxis
 
@@ -345,15 +347,22 @@ class Inpainter:
         ]
         windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
         pixels = groups * sum(window.network_pixels for window in windows)
+        if spec.refines:
+            pixels += groups * sum(_refined_pixels(window, spec.window) for window in windows if window.factor > 1)
         seconds = pixels * self._measure() if estimate and pixels else 0.0
         notes: tuple[str, ...] = ()
         if any(window.factor > 1 for window in windows):
             largest = max(hole.size for holes in different.values() for hole in holes)
             notes = (
                 f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-                f"{spec.hole_max}: it is filled at a lower resolution",
+                f"{spec.hole_max}: it is filled at a lower resolution" + (" and refined" if spec.refines else ""),
             )
         return Plan(tuple(windows), groups, seconds, notes)
+
+
+def _refined_pixels(window: Window, side: int) -> int:
+    box = functools.reduce(Box.union, (hole.box for hole in window.holes)).shift(-window.crop.y0, -window.crop.x0)
+    return count_pixels(box, window.crop.height, window.crop.width, window.factor, side)
 
 
 @functools.lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, ModelSpec
+from napari_inpaint.inference.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, REFINE, ModelSpec
 from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, import_onnxruntime
 
 if TYPE_CHECKING:
@@ -108,10 +108,12 @@ class Session:
                     for name, axes in (*layout.inputs.items(), *layout.outputs.items())]  # fmt: skip
         if tensors != expected:
             raise ValueError(f"{path} has tensors {tensors}, not {expected} (name, type, axes)")
+        if spec.refines and REFINE not in (x.name for x in self.runtime.get_overridable_initializers()):
+            raise ValueError(f"{path} says that it has a second stage, but has no optional input {REFINE!r}")
         return spec
 
     def complete(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None = None
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None = None, refine: bool = False
     ) -> NDArray[np.float32]:
         """Run the network.
 
@@ -126,6 +128,8 @@ class Session:
             1 inside holes.
         stop
             From `stopping`: ends the call early.
+        refine
+            Holes are filled already, and only the second stage runs; for networks of two stages.
 
         Returns
         -------
@@ -144,16 +148,16 @@ class Session:
         """
         provider = self.provider
         try:
-            completion = self._run(image, mask, stop)
+            completion = self._run(image, mask, stop, {REFINE: np.array(True)} if refine else {})
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             if provider != CPU and any(words in str(error).lower() for words in MEMORY_ERRORS):
                 if len(image) > 1:
                     self._memory //= 2  # for later batches too
                     half = len(image) // 2
-                    parts = (self.complete(image[part], mask[part], stop) for part in (np.s_[:half], np.s_[half:]))
+                    parts = (self.complete(image[part], mask[part], stop, refine) for part in (np.s_[:half], np.s_[half:]))
                     return np.concatenate(list(parts))
                 self._move_to_cpu(provider, error)
-                return self.complete(image, mask, stop)
+                return self.complete(image, mask, stop, refine)
             raise RuntimeError(
                 f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
                 f"enough memory?): {_first_line(error)}"
@@ -165,12 +169,15 @@ class Session:
             )
         return completion
 
-    def _run(self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None) -> NDArray[np.float32]:
+    def _run(
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None, more: dict[str, NDArray[Any]]
+    ) -> NDArray[np.float32]:
+        feeds = {IMAGE: image, MASK: mask, **more}
         if self.provider != CUDA:
-            return np.asarray(self.runtime.run([COMPLETION], {IMAGE: image, MASK: mask}, stop)[0])
+            return np.asarray(self.runtime.run([COMPLETION], feeds, stop)[0])
         binding = self.runtime.io_binding()
-        binding.bind_cpu_input(IMAGE, image)
-        binding.bind_cpu_input(MASK, mask)
+        for name, array in feeds.items():
+            binding.bind_cpu_input(name, array)
         binding.bind_output(COMPLETION)
         self.runtime.run_with_iobinding(binding, stop)
         return np.asarray(binding.copy_outputs_to_cpu()[0])

@@ -1,0 +1,133 @@
+import json
+
+import pytest
+import torch
+
+from inpaint_training.checkpoint import read_checkpoint
+from inpaint_training.cli import main
+from inpaint_training.recipes import load_recipe
+from inpaint_training.refine import DeepFillConfig, TwoStageConfig
+
+NETWORKS = [TwoStageConfig(width=0.125), TwoStageConfig(width=0.125, padding="zero", act="elu"), DeepFillConfig(0.125)]
+
+
+def build(config):
+    """A network whose stages both do something."""
+    torch.manual_seed(0)
+    network = config.build()
+    for stage in (network.coarse, network.refine):
+        torch.nn.init.normal_(stage.layers.output_17.conv.weight, std=0.1)
+    return network
+
+
+def scene(side=72, batch=2):
+    image, mask = torch.rand(batch, 3, side, side + 8), torch.zeros(batch, 1, side, side + 8)
+    mask[..., 20:50, 10:40] = 1
+    return image, mask
+
+
+@pytest.mark.parametrize("config", NETWORKS)
+def test_every_configuration_completes_and_is_blind_to_what_is_under_the_hole(config):
+    network, (image, mask) = build(config).eval(), scene()
+    with torch.no_grad():
+        completion = network(image, mask)
+        erased = network(torch.where(mask > 0, torch.nan, image), mask)
+        told = network(torch.where(mask > 0, torch.nan, image), mask, torch.tensor(False))
+    assert completion.shape == image.shape
+    assert completion.min() >= 0
+    assert completion.max() <= 1
+    torch.testing.assert_close(completion, erased, rtol=0, atol=0)
+    torch.testing.assert_close(completion, told, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("config", NETWORKS)
+def test_the_second_stage_alone_goes_on_from_what_the_holes_show(config):
+    network, (image, mask) = build(config).eval(), scene()
+    with torch.no_grad():
+        first = network.coarse(image, mask)
+        started = torch.where(mask > 0, first, image)
+        torch.testing.assert_close(network(started, mask, torch.tensor(True)), network(image, mask))
+        assert not torch.allclose(network(image, mask, torch.tensor(True)), network(image, mask))
+
+
+@pytest.mark.parametrize("config", NETWORKS)
+def test_the_claimed_sizes_are_the_true_ones(config):
+    network = config.smallest().build().eval()
+    side, multiple = network.minimum_side, network.size_multiple
+    assert multiple == 8
+    assert side == (16 if config == NETWORKS[1] else 72)
+    assert network(torch.rand(1, 3, side, side + multiple), torch.zeros(1, 1, side, side + multiple)).shape[2] == side
+    for wrong in (side - multiple, side + 4):
+        with pytest.raises(ValueError, match=rf"{wrong} x .*multiples of 8 and at least {side}"):
+            network(torch.rand(1, 3, wrong, side), torch.zeros(1, 1, wrong, side))
+
+
+def test_a_new_second_stage_changes_nothing():
+    network, (image, mask) = TwoStageConfig(width=0.125).build().eval(), scene()
+    torch.nn.init.normal_(network.coarse.layers.output_17.conv.weight, std=0.1)
+    torch.testing.assert_close(network(image, mask), network.coarse(image, mask))
+
+
+@pytest.mark.parametrize("config", NETWORKS[:2])
+def test_known_pixels_come_back_in_training_too(config):
+    network, (image, mask) = build(config).train(), scene()
+    completions = network(image, mask)
+    assert completions.shape == (4, 3, 72, 80)
+    known = (mask == 0).expand_as(image)
+    assert torch.equal(completions[2:][known], image[known])
+
+
+def test_in_training_every_second_first_stage_sees_half_the_resolution():
+    network = build(TwoStageConfig(width=0.125)).train()
+    image, mask = scene(144, batch=3)
+    first = network(image, mask)[:3]
+    whole = network.coarse(image, mask)
+    torch.testing.assert_close(first[::2], whole[::2])
+    assert (first[1] - whole[1]).abs()[:, 24:46, 14:36].mean() > 1e-3
+    torch.nn.init.zeros_(network.coarse.layers.output_17.conv.weight)
+    smooth = torch.full_like(image, 0.4)  # what is smooth loses nothing
+    torch.testing.assert_close(network(smooth, mask)[:3], smooth)
+    network.halved = False
+    torch.testing.assert_close(network(image, mask)[:3], network.coarse(image, mask))
+
+
+@pytest.mark.parametrize(("trains", "moved"), [("refine", {"refine"}), ("coarse", {"coarse"}), ("all", {"coarse", "refine"})])
+def test_a_phase_trains_the_stages_that_it_names(dataset, run, tmp_path, reconstruction, trains, moved):
+    """From a checkpoint of the first stage alone: what the phase does not train stays as it was, bit for bit."""
+    words = [*reconstruction, "--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", trains,
+             "--phases.1.trains", trains, "--train.ema_half_life", "0"]  # fmt: skip
+    assert main(["fit", "--recipe", "compact", "--data", str(dataset), "--out", str(tmp_path / "two"), "--from",
+                 str(run), *words]) == 0  # fmt: skip
+    before, after = read_checkpoint(run).network.state_dict(), read_checkpoint(tmp_path / "two").network
+    fresh = load_recipe("compact", words).network.build()  # the same seed draws the same second stage
+    changed = {"coarse"} if any(not torch.equal(x, before[k]) for k, x in after.coarse.state_dict().items()) else set()
+    output = after.refine.layers["output_17"].conv.weight
+    changed |= {"refine"} if not torch.equal(output, fresh.refine.layers["output_17"].conv.weight) else set()
+    assert changed == moved
+
+
+def test_a_run_of_two_stages_resumes_bit_for_bit(dataset, tmp_path, adversarial):
+    words = [*adversarial, "--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", "refine",
+             "--train.checkpoint_seconds", "0.001"]  # fmt: skip
+    command = ["fit", "--recipe", "compact", "--data", str(dataset)]
+    assert main([*command, "--out", str(tmp_path / "whole"), *words]) == 0
+    assert main([*command, "--out", str(tmp_path / "parts"), *words, "--train.keep", "9"]) == 0
+    newest = json.loads((tmp_path / "parts" / "checkpoints.json").read_text())["newest"]
+    folders = sorted(path for path in (tmp_path / "parts").glob("step-*"))
+    for folder in folders[1:]:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    assert main([*command, "--out", str(tmp_path / "parts"), *words, "--train.keep", "9", "--resume"]) == 0
+    whole, parts = (read_checkpoint(tmp_path / run / newest).network.state_dict() for run in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_stage_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no stage 'refine'"):
+        load_recipe("compact", ["--phases.0.trains", "refine"])
+    with pytest.raises(ValueError, match="known pixels come back"):
+        load_recipe("two-stage", ["--loss.l1_known", "1"])
+    for width in ("0", "9"):
+        with pytest.raises(ValueError, match="width must be"):
+            load_recipe("two-stage", ["--network.refine_width", width])
