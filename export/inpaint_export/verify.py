@@ -15,7 +15,7 @@ from inpaint_export.calibrate import to_feeds
 from inpaint_export.graph import CompletionGraph
 from inpaint_training.cases import Case, random_strokes
 from inpaint_training.scores import psnr
-from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK
+from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK, REFINE
 from napari_inpaint.inference.providers import CPU, CUDA, choose_providers
 from napari_inpaint.samples import THE_CREST
 
@@ -31,6 +31,8 @@ SIZES = ((1, 1), (7, 300), (68, 68), (256, 256), (257, 511), (1024, 768), (2048,
 """Heights and widths of the pictures that are compared."""
 HOLES = ("none", "all", "box", "strokes", "edges")
 """Holes: nothing, everything, a rectangle, brush strokes, the outermost pixels of every side."""
+REFINED = "box, refined"
+"""A rectangle that is filled already, for files with a second stage."""
 BATCHES = (("none", "all", "box"), ("box", "strokes", "edges"))
 """Holes of the pictures that are completed three at a time."""
 LARGEST_BATCH = 1 << 20
@@ -117,6 +119,8 @@ def open_sessions(model: bytes) -> dict[str, Any]:
 def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec) -> Iterator[Parity]:
     """Run every picture in PyTorch and in ONNX Runtime: each hole alone, and three holes at a time.
 
+    The second of two stages also runs alone; it starts from what the pictures show under a box.
+
     Parameters
     ----------
     network
@@ -129,15 +133,17 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
     graph = CompletionGraph(network).eval()
     for height, width in SIZES:
         cases = {hole: make_case(height, width, hole) for hole in HOLES}
+        if spec.refines:
+            cases[REFINED] = make_case(height, width, "box")
         expected = {}
         for hole, case in cases.items():
-            feeds = to_feeds(case)
+            feeds = [torch.from_numpy(x) for x in to_feeds(case).values()]
+            if spec.refines:
+                feeds.append(torch.tensor(hole == REFINED))
             with torch.inference_mode():
-                expected[hole] = [
-                    x.numpy() for x in graph(torch.from_numpy(feeds[IMAGE]), torch.from_numpy(feeds[MASK]))
-                ]
+                expected[hole] = [x.numpy() for x in graph(*feeds)]
         batches = BATCHES if spec.layout != BYTE_LAYOUT and height * width <= LARGEST_BATCH else ()
-        for group in (*((hole,) for hole in HOLES), *batches):
+        for group in (*((hole,) for hole in cases), *batches):
             wanted = [np.concatenate(arrays) for arrays in zip(*(expected[hole] for hole in group), strict=True)]
             for provider, session in sessions.items():
                 yield _compare(session, provider, [cases[hole] for hole in group], "+".join(group), wanted, spec)
@@ -146,7 +152,7 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
 def _compare(
     session: Any, provider: str, cases: Sequence[Case], holes: str, wanted: list[NDArray[np.float32]], spec: ModelSpec
 ) -> Parity:
-    got = run(session, cases, spec)
+    got = run(session, cases, spec, refine=holes == REFINED)
     if spec.layout == BYTE_LAYOUT:
         got, wanted = got[1:], wanted[1:]
     inside = np.stack([case.mask for case in cases])[:, None]  # N, 1, H, W
@@ -168,8 +174,13 @@ def tolerance(spec: ModelSpec, provider: str) -> Tolerance:
     return Tolerance(known.max + BYTE, known.mean + BYTE) if spec.layout == BYTE_LAYOUT else known
 
 
-def run(session: Any, cases: Sequence[Case], spec: ModelSpec) -> list[NDArray[np.float32]]:
+def run(session: Any, cases: Sequence[Case], spec: ModelSpec, refine: bool = False) -> list[NDArray[np.float32]]:
     """Run a file of any layout.
+
+    Parameters
+    ----------
+    refine
+        Run the second stage alone.
 
     Returns
     -------
@@ -177,14 +188,15 @@ def run(session: Any, cases: Sequence[Case], spec: ModelSpec) -> list[NDArray[np
         Completions and composites, float arrays of shape (N, 3, H, W) in [0, 1]. A file of layout ``nhwc-uint8`` takes
         one picture and has no completion: it is the composite.
     """
+    more = {REFINE: np.array(True)} if refine else {}
     if spec.layout == BYTE_LAYOUT:
         (case,) = cases
-        filled = session.run([FILLED], {IMAGE: case.image, MASK: case.mask.astype(np.uint8)})[0]
+        filled = session.run([FILLED], {IMAGE: case.image, MASK: case.mask.astype(np.uint8), **more})[0]
         return [to_feeds(Case(case.name, filled, case.mask))[IMAGE]] * 2
     feeds = [to_feeds(case) for case in cases]
     names = LAYOUTS[spec.layout].inputs
     outputs: list[NDArray[np.float32]] = session.run(
-        [COMPLETION, COMPOSITE], {name: np.concatenate([feed[name] for feed in feeds]) for name in names}
+        [COMPLETION, COMPOSITE], {name: np.concatenate([feed[name] for feed in feeds]) for name in names} | more
     )
     return outputs
 
