@@ -8,10 +8,8 @@ from inpaint_training.attention import CELL, MOST_KEYS, ContextualAttention, cop
 
 def see(image, mask, sharpness=60.0):
     """Attend to an image by its own pixels, as if they were features at a quarter of the resolution."""
-    attention = ContextualAttention()
-    torch.nn.init.constant_(attention.log_sharpness, torch.tensor(sharpness).log())
     with torch.no_grad():
-        return attention(torch.nn.functional.pixel_unshuffle(image, 4), mask)
+        return ContextualAttention(sharpness)(torch.nn.functional.pixel_unshuffle(image, 4), mask)
 
 
 @given(st.integers(2, 6), st.integers(2, 6), st.sampled_from([2, 4, 8]))

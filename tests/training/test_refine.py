@@ -62,10 +62,18 @@ def test_the_claimed_sizes_are_the_true_ones(config):
             network(torch.rand(1, 3, wrong, side), torch.zeros(1, 1, wrong, side))
 
 
-def test_a_new_second_stage_changes_nothing():
+def test_a_new_second_stage_adds_detail_of_the_known_region_and_nothing_else():
     network, (image, mask) = TwoStageConfig(width=0.125).build().eval(), scene()
-    torch.nn.init.normal_(network.coarse.layers.output_17.conv.weight, std=0.1)
-    torch.testing.assert_close(network(image, mask), network.coarse(image, mask))
+    torch.nn.init.normal_(network.coarse.layers.output_17.conv.weight, std=0.01)
+    with torch.no_grad():
+        first = network.coarse(image, mask)
+        added = (network(image, mask) - first)[..., 28:42, 18:32]  # of noise, all detail of which is known
+        assert added.std() > 0.7 * image.std()
+        assert abs(float(added.mean())) < 0.1 * added.std()
+        flat = torch.full_like(image, 0.5)
+        torch.testing.assert_close(network(flat, mask), network.coarse(flat, mask), atol=1e-3, rtol=0)
+        network.refine.layers["output_17"].conv.bias[3] = 0
+        torch.testing.assert_close(network(image, mask), first)
 
 
 @pytest.mark.parametrize("config", NETWORKS[:2])
@@ -131,3 +139,25 @@ def test_a_stage_that_is_not_there_is_refused():
     for width in ("0", "9"):
         with pytest.raises(ValueError, match="width must be"):
             load_recipe("two-stage", ["--network.refine_width", width])
+
+
+def test_a_second_stage_is_joined_to_another_first_one(run, dataset, tmp_path, reconstruction, capsys):
+    words = [*reconstruction, "--network", "{kind: two-stage, width: 0.0625, refine_width: 1.0}", "--network.width", "0.0625",
+             "--train.steps", "2"]  # fmt: skip
+    assert main(["fit", "--recipe", "compact", "--data", str(dataset), "--out", str(tmp_path / "two"), *words]) == 0
+    capsys.readouterr()
+    assert main(["join", str(run), str(tmp_path / "two"), str(tmp_path / "joined")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'joined'}\n"
+    joined, first, second = (read_checkpoint(path) for path in (tmp_path / "joined", run, tmp_path / "two"))
+    assert (joined.recipe.network.width, joined.recipe.network.refine_width) == (0.125, 0.5)
+    assert joined.recipe.name == "compact-refined"
+    for own, parent in ((joined.network.coarse, first.network), (joined.network.refine, second.network.refine)):
+        assert all(torch.equal(own.state_dict()[name], x) for name, x in parent.state_dict().items())
+    for words, sentence in (
+        ([str(run), str(tmp_path / "two"), str(tmp_path / "joined")], "exists already"),
+        ([str(run), str(run), str(tmp_path / "x")], "no network of two stages"),
+        ([str(tmp_path / "two"), str(tmp_path / "two"), str(tmp_path / "x")], "cannot be stage one"),
+    ):
+        assert main(["join", *words]) == 1
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()

@@ -16,9 +16,7 @@ CELL = 8
 MOST_KEYS = 64
 """Cells per row and column that can be copied; of more, every second (third, ...) one. It bounds the cost: a window of
 512 px has as many, and what is larger costs no more for every pixel."""
-SHARPNESS = 10.0
-"""Factor of the similarities before the softmax (Yu et al. 2018's code), as long as nothing better is learnt."""
-UNKNOWN = 1e4
+UNKNOWN = 1e6
 """What a similarity loses per unknown share of its cells: whoever has a known cell to copy copies no other."""
 SMALLEST = 2 * CELL
 """Side of the smallest image that can be attended to, in pixels."""
@@ -30,15 +28,15 @@ class ContextualAttention(nn.Module):
     Cells are compared with their eight neighbours by the cosine of their features, less the image's mean feature,
     which says what all cells have in common. In plain operators, in float32 in every model file.
 
-    Attributes
+    Parameters
     ----------
-    log_sharpness : Parameter
-        Logarithm of the factor of the similarities.
+    sharpness
+        Factor of the similarities before the softmax: the higher, the fewer cells go into one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sharpness: float) -> None:
         super().__init__()
-        self.log_sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
+        self.sharpness = sharpness
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return how much of every known cell goes into every cell.
@@ -59,7 +57,7 @@ class ContextualAttention(nn.Module):
         patches = patches / (patches.square().sum(1, keepdim=True) + 1e-6).sqrt()
         unknown = neighbourhoods(F.avg_pool2d(mask, CELL)).mean(1, keepdim=True)  # N, 1, h, w
         similarity = patches.flatten(2).transpose(1, 2) @ keys(patches).flatten(2)  # N, Q, K
-        return (self.log_sharpness.exp() * similarity - UNKNOWN * keys(unknown).flatten(2)).softmax(-1)
+        return (self.sharpness * similarity - UNKNOWN * keys(unknown).flatten(2)).softmax(-1)
 
 
 def neighbourhoods(x: Tensor) -> Tensor:

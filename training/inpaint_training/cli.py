@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   inpaint-train fit --recipe compact --data data/landscapes --out runs/compact --resume
   inpaint-train blend runs/compact/step-0004800 runs/compact --share 0.4
   inpaint-train widen weights/compact runs/start --width 1
+  inpaint-train join weights/landscape runs/compact-two-stage runs/refined
 """
 
 
@@ -62,6 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
     widen.add_argument("checkpoint", type=Path, help="of a narrower network, or a run")
     widen.add_argument("out", type=Path, help="folder to write, for fit --from")
     widen.add_argument("--width", type=float, required=True, help="of the new network; 1 is that of the paper")
+
+    join = commands.add_parser("join", help="put one network's second stage behind another network", allow_abbrev=False)
+    join.add_argument("first", type=Path, help="checkpoint of a completion network, or a run")
+    join.add_argument("second", type=Path, help="checkpoint of a network of two stages, or a run")
+    join.add_argument("out", type=Path, help="folder to write")
 
     commands.add_parser("recipes", help="list the bundled recipes", allow_abbrev=False)
     return parser
@@ -154,6 +160,14 @@ def run_widen(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     return 0
 
 
+def run_join(arguments: argparse.Namespace, _: Sequence[str]) -> int:
+    """Put two stages together and name the new checkpoint."""
+    from inpaint_training.join import join
+
+    sys.stdout.write(f"{join(arguments.first, arguments.second, arguments.out)}\n")
+    return 0
+
+
 def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     """List the bundled recipes."""
     from inpaint_training.recipes import bundled_recipes, load_recipe
@@ -163,7 +177,7 @@ def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS = {"pack": run_pack, "fit": run_fit, "blend": run_blend, "widen": run_widen, "recipes": run_recipes}
+COMMANDS = {"pack": run_pack, "fit": run_fit, "blend": run_blend, "widen": run_widen, "join": run_join, "recipes": run_recipes}
 
 if __name__ == "__main__":
     sys.exit(main())

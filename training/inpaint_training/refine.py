@@ -22,6 +22,9 @@ from napari_inpaint.inference.contract import COARSE, HOLE_THRESHOLD, REFINE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SHARP, SOFT = 200.0, 10.0
+"""Sharpness of attention. With 10, as Yu et al. 2018, a cell is the mean of about 30 others, in which their detail cancels;
+with 200 it is one or a few of them."""
 ENCODER, TRUNK, DECODER = TABLE_1[:6], TABLE_1[6:10], TABLE_1[10:]
 """Down to a quarter of the resolution; dilated; back up."""
 
@@ -101,8 +104,9 @@ class RefineNetwork(nn.Module):
     dilated layers' in the first layer of the decoder. With the same weights detail of the image is copied, which goes
     past the decoder: its last channel says how much of it counts.
 
-    Against Yu et al. 2018: attention is not propagated between neighbours, its features are less their mean, its
-    sharpness is learnt, and two convolutions behind it are left out; transposed convolutions take the place of resizing.
+    Against Yu et al. 2018: attention is not propagated between neighbours, its features are less their mean, and two
+    convolutions behind it are left out; transposed convolutions take the place of resizing; where detail is copied,
+    attention is sharper.
 
     Parameters
     ----------
@@ -123,9 +127,12 @@ class RefineNetwork(nn.Module):
         if encoders == 2:
             self._append(ENCODER, 4, "look_")
         self._append(DECODER, features + trunk)
-        self.attention = ContextualAttention()
-        # A change of zero: training starts where stage one ends.
-        nn.init.zeros_(self.layers["output_17"].conv.weight)  # type: ignore[union-attr,arg-type]
+        self.attention = ContextualAttention(SHARP if detail else SOFT)
+        # Training starts where stage one ends, and with all detail that can be copied: nothing else teaches to copy.
+        output = self.layers["output_17"].conv
+        nn.init.zeros_(output.weight)  # type: ignore[union-attr,arg-type]
+        if detail:
+            nn.init.ones_(output.bias[3:])  # type: ignore[union-attr,index]
 
     def _append(self, rows: Sequence[LayerRow], channels: int, prefix: str = "") -> int:
         """Append layers for that many channels; return how many come out."""

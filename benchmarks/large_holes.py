@@ -1,0 +1,135 @@
+"""What large holes cost, and how good their fills are: our models against classical methods.
+
+    python benchmarks/large_holes.py PHOTOS [--model NAME|FILE|CHECKPOINT]... [--holes 256 512 1024] [--json FILE]
+
+Every photo is scaled to a square of 2.5 holes, with one square hole at a place drawn by a seed. Photos that are smaller
+are enlarged, which the table says: there is no fine detail then that a fill could miss. Each method runs in a process of
+its own, on all cores; its memory is the peak above what the process takes once everything is loaded. A method that is
+not ready in --limit seconds a photo is stopped. Prints a Markdown table of means over the photos (texture: median).
+"""
+
+import argparse
+import json
+import multiprocessing
+import queue
+import sys
+import time
+import warnings
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from inpaint_training.cases import Case
+from inpaint_training.features import FeatureNetwork, compare_features
+from inpaint_training.holes import random_box
+from inpaint_training.methods import load_method
+from inpaint_training.photos import decode_photo, iterate_photos
+from inpaint_training.scores import average, score
+
+CONTEXT = 2.5
+"""Side of the image, in holes."""
+COLUMNS = {"seconds": "{:.2f}", "MiB": "{:.0f}", "l1": "{:.2f}", "psnr_hole": "{:.2f}", "ssim": "{:.4f}",
+           "texture": "{:.2f}", "lite2": "{:.4f}"}  # fmt: skip
+
+
+def make_cases(photos: Path, hole: int, count: int) -> list[Case]:
+    side, cases = round(CONTEXT * hole), []
+    for index, (name, data) in enumerate(islice(iterate_photos([photos]), count)):
+        photo = decode_photo(data, 10**5)
+        short = min(photo.size)
+        left, top = (photo.width - short) // 2, (photo.height - short) // 2
+        square = photo.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.BICUBIC)
+        rng = np.random.default_rng([0, index])
+        y0, x0, y1, x1 = random_box(side, side, hole, hole, hole // 4, rng, square=True)
+        mask = np.zeros((side, side), bool)
+        mask[y0:y1, x0:x1] = True
+        enlarged = " (enlarged)" if short < side else ""
+        cases.append(Case(f"{name}{enlarged}", np.asarray(square), mask))
+    return cases
+
+
+def work(name: str, is_model: bool, cases: list[Case], results: multiprocessing.Queue) -> None:
+    """Fill every case; tell the fill, its seconds and the process's peak memory in MiB."""
+    filler = load_model(name) if is_model else load_method(name)
+    small = np.s_[:200, :200]
+    tiny = np.zeros((200, 200), bool)
+    tiny[80:100, 80:100] = True
+    filler(cases[0].image[small], tiny)  # loading does not count
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
+    before = peak_mib()
+    for case in cases:
+        started = time.perf_counter()
+        filled = filler(case.image, case.mask)
+        seconds = time.perf_counter() - started
+        results.put((filled, seconds, peak_mib() - before))
+
+
+def peak_mib() -> float:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def load_model(name: str):
+    from inpaint_training.completer import CheckpointInpainter
+    from napari_inpaint import Inpainter
+
+    warnings.simplefilter("ignore")  # that holes are large is why we are here
+    inpainter = CheckpointInpainter(Path(name), "cpu") if Path(name).is_dir() else Inpainter(name, device="cpu")
+    return lambda image, mask: inpainter.fill(image, mask=mask)
+
+
+def measure(name: str, is_model: bool, cases: list[Case], limit: float, judge: FeatureNetwork) -> dict[str, float] | None:
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=work, args=(name, is_model, cases, results))
+    process.start()
+    scores, memory = [], 0.0
+    for number, case in enumerate(cases):
+        try:
+            filled, seconds, mib = results.get(timeout=limit + (60 if number == 0 else 0))
+        except queue.Empty:
+            process.kill()
+            return None
+        memory = max(memory, mib)
+        images = torch.from_numpy(np.stack([case.image, filled])).permute(0, 3, 1, 2).float() / 255
+        with torch.inference_mode():
+            levels = judge(images)
+            distance = float(compare_features([x[:1] for x in levels], [x[1:] for x in levels]))
+        scores.append(score(case, filled, seconds, {"lite2": distance}))
+    process.join()
+    return average(scores) | {"MiB": memory}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photos", type=Path, help="folder or tar")
+    parser.add_argument("--model", action="append", default=[])
+    parser.add_argument("--method", nargs="*", default=["pullpush", "biharmonic", "shiftmap"])
+    parser.add_argument("--holes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--count", type=int, default=8, help="photos")
+    parser.add_argument("--limit", type=float, default=120, help="seconds a photo")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    judge, rows = FeatureNetwork("lite2"), []
+    sys.stdout.write(f"| hole | method | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 2)}\n")
+    for hole in arguments.holes:
+        cases = make_cases(arguments.photos, hole, arguments.count)
+        enlarged = sum(case.name.endswith("(enlarged)") for case in cases)
+        where = f"{hole} px in {round(CONTEXT * hole)}" + (f", {enlarged} of {len(cases)} enlarged" if enlarged else "")
+        for name in (*arguments.model, *arguments.method):
+            row = measure(name, name in arguments.model, cases, arguments.limit, judge)
+            rows.append({"hole": hole, "method": name, "enlarged": enlarged, **(row or {})})
+            told = [form.format(row[column]) for column, form in COLUMNS.items()] if row else (
+                [f"> {arguments.limit:.0f}"] + ["-"] * (len(COLUMNS) - 1)
+            )  # fmt: skip
+            sys.stdout.write(f"| {where} | {Path(name).name} | {' | '.join(told)} |\n")
+            sys.stdout.flush()
+            if arguments.json:
+                arguments.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""One network of two stages from two checkpoints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from inpaint_training.checkpoint import read_checkpoint, write_checkpoint
+from inpaint_training.refine import TwoStageConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def join(first: Path, second: Path, out: Path) -> Path:
+    """Write a checkpoint with one checkpoint's network as stage one, and another's stage two.
+
+    Stage two sees nothing of stage one but its completions: what has learnt to refine those of a small network refines
+    those of a large one too, and learns much faster there. ``fit --from`` can go on from it.
+
+    Parameters
+    ----------
+    first
+        Of a completion network; a run stands for its best checkpoint.
+    second
+        Of a network of two stages.
+    out
+        A folder to write.
+
+    Returns
+    -------
+    Path
+        The new checkpoint: the second's recipe, without critics and without state to resume from.
+
+    Raises
+    ------
+    ValueError
+        When the networks are of other kinds or do not fit together, or the folder exists.
+    """
+    one, two = read_checkpoint(first), read_checkpoint(second)
+    old = two.recipe.network
+    if not isinstance(old, TwoStageConfig):
+        raise ValueError(f"{second} holds no network of two stages ({old})")
+    width = getattr(one.recipe.network, "width", 1.0)
+    config = replace(old, width=width, refine_width=old.width * old.refine_width / width)
+    if one.recipe.network != config.coarse:
+        raise ValueError(f"{first} holds {one.recipe.network}, which cannot be stage one of {config}")
+    if out.exists() or out.is_symlink():
+        raise ValueError(f"{out} exists already: name another folder")
+    network = config.build()
+    network.coarse.load_state_dict(one.network.state_dict())
+    network.refine.load_state_dict(two.network.refine.state_dict())  # type: ignore[union-attr]
+    licences = dict.fromkeys((one.recipe.licence, two.recipe.licence))
+    recipe = replace(two.recipe, name=f"{one.recipe.name}-refined", network=config, critics=(),
+                     licence="; ".join(licences))  # fmt: skip
+    parents = f"stage one of {one.folder}, stage two of {two.folder}"
+    progress = replace(two.progress, blend=parents, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
+    return write_checkpoint(out, recipe, progress, network.state_dict())
