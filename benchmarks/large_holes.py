@@ -3,9 +3,9 @@
     python benchmarks/large_holes.py PHOTOS [--model NAME|FILE|CHECKPOINT]... [--holes 256 512 1024] [--json FILE]
 
 Every photo is scaled to a square of 2.5 holes, with one square hole at a place drawn by a seed. Photos that are smaller
-are enlarged, which the table says: there is no fine detail then that a fill could miss. Each method runs in a process of
-its own, on all cores; its memory is the peak above what the process takes once everything is loaded. A method that is
-not ready in --limit seconds a photo is stopped. Prints a Markdown table of means over the photos (texture: median).
+are enlarged, which the table says: there is no fine detail then that a fill could miss. Each method runs in a process
+of its own, on all cores; its memory is the peak above what the process takes once everything is loaded. A method that
+is not ready in --limit seconds a photo is stopped. Prints a Markdown table of means over the photos (texture: median).
 """
 
 import argparse
@@ -81,12 +81,14 @@ def load_model(name: str):
     return lambda image, mask: inpainter.fill(image, mask=mask)
 
 
-def measure(name: str, is_model: bool, cases: list[Case], limit: float, judge: FeatureNetwork) -> dict[str, float] | None:
+def measure(
+    name: str, is_model: bool, cases: list[Case], limit: float, judge: FeatureNetwork
+) -> tuple[dict[str, float], list[np.ndarray]] | None:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     process = context.Process(target=work, args=(name, is_model, cases, results))
     process.start()
-    scores, memory = [], 0.0
+    scores, fills, memory = [], [], 0.0
     for number, case in enumerate(cases):
         try:
             filled, seconds, mib = results.get(timeout=limit + (60 if number == 0 else 0))
@@ -94,13 +96,24 @@ def measure(name: str, is_model: bool, cases: list[Case], limit: float, judge: F
             process.kill()
             return None
         memory = max(memory, mib)
+        fills.append(filled)
         images = torch.from_numpy(np.stack([case.image, filled])).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
             levels = judge(images)
             distance = float(compare_features([x[:1] for x in levels], [x[1:] for x in levels]))
         scores.append(score(case, filled, seconds, {"lite2": distance}))
     process.join()
-    return average(scores) | {"MiB": memory}
+    return average(scores) | {"MiB": memory}, fills
+
+
+def draw_sheet(path: Path, cases: list[Case], columns: list[list[np.ndarray]], shown: int = 4, side: int = 320) -> None:
+    """Write a picture: the hole, every method's fill, and the original, for the first photos."""
+    holes = [np.where(case.mask[..., None], np.uint8(255), case.image) for case in cases]
+    rows = zip(holes, *columns, (case.image for case in cases), strict=False)
+    cells = [
+        [np.asarray(Image.fromarray(x).resize((side, side), Image.Resampling.LANCZOS)) for x in row] for row in rows
+    ]
+    Image.fromarray(np.vstack([np.hstack(row) for row in cells[:shown]])).save(path, quality=88)
 
 
 def main() -> None:
@@ -112,6 +125,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=8, help="photos")
     parser.add_argument("--limit", type=float, default=120, help="seconds a photo")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--sheet", type=Path, help="write a picture of the fills of the first hole size")
     arguments = parser.parse_args()
     judge, rows = FeatureNetwork("lite2"), []
     sys.stdout.write(f"| hole | method | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 2)}\n")
@@ -119,9 +133,12 @@ def main() -> None:
         cases = make_cases(arguments.photos, hole, arguments.count)
         enlarged = sum(case.name.endswith("(enlarged)") for case in cases)
         where = f"{hole} px in {round(CONTEXT * hole)}" + (f", {enlarged} of {len(cases)} enlarged" if enlarged else "")
+        columns = []
         for name in (*arguments.model, *arguments.method):
-            row = measure(name, name in arguments.model, cases, arguments.limit, judge)
-            rows.append({"hole": hole, "method": name, "enlarged": enlarged, **(row or {})})
+            measured = measure(name, name in arguments.model, cases, arguments.limit, judge)
+            row, fills = measured or ({}, [])
+            columns += [fills] if fills else []
+            rows.append({"hole": hole, "method": name, "enlarged": enlarged, **row})
             told = [form.format(row[column]) for column, form in COLUMNS.items()] if row else (
                 [f"> {arguments.limit:.0f}"] + ["-"] * (len(COLUMNS) - 1)
             )  # fmt: skip
@@ -129,6 +146,8 @@ def main() -> None:
             sys.stdout.flush()
             if arguments.json:
                 arguments.json.write_text(json.dumps(rows, indent=1))
+        if arguments.sheet and hole == arguments.holes[0]:
+            draw_sheet(arguments.sheet, cases, columns)
 
 
 if __name__ == "__main__":

@@ -51,8 +51,11 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model
     layout = LAYOUTS[FLOAT_LAYOUT]
     side = network.minimum_side + network.size_multiple
     example = [torch.rand(2, 3, side, side + 8), torch.zeros(2, 1, side, side + 8)]
-    dynamic: dict[str, Any] = {name: {axis: torch.export.Dim.DYNAMIC for axis, size in enumerate(axes) if isinstance(size, str)}
-               for name, axes in layout.inputs.items()}  # fmt: skip
+    free = torch.export.Dim.DYNAMIC
+    dynamic: dict[str, Any] = {
+        name: {axis: free for axis, size in enumerate(axes) if isinstance(size, str)}
+        for name, axes in layout.inputs.items()
+    }
     if REFINE in stages_of(network):
         example.append(torch.tensor(False))
         dynamic[REFINE] = {}

@@ -59,9 +59,9 @@ class Scale:
 def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interleave") -> None:
     """Quantise the layers, in place: uint8 values with a scale each, int8 weights with a scale for every channel.
 
-    The smooth start, attention and the last convolution of a stage stay in float. Between two convolutions padding, slicing and DepthToSpace
-    move bytes; a ReLU is part of the rounding, a LeakyReLU has an integer kernel. What has none (ELU, sums, resizing)
-    is computed in float.
+    The smooth start, attention and the last convolution of a stage stay in float. Between two convolutions padding,
+    slicing and DepthToSpace move bytes; a ReLU is part of the rounding, a LeakyReLU has an integer kernel. What has
+    none (ELU, sums, resizing) is computed in float.
 
     Parameters
     ----------

@@ -174,6 +174,12 @@ def test_a_widened_network_completes_alike(run, tmp_path):
     assert not unused
 
 
+def test_what_was_trained_with_critics_can_be_widened_too(gan, tmp_path):
+    wide = read_checkpoint(widen(gan, 0.25, tmp_path / "wide"))
+    assert wide.recipe.network.width == 0.25
+    assert wide.critics is None
+
+
 def test_widen_from_the_command_line(run, gan, tmp_path, capsys):
     out = tmp_path / "wide"
     assert main(["widen", str(run), str(out), "--width", "0.25"]) == 0

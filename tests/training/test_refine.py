@@ -99,7 +99,9 @@ def test_in_training_every_second_first_stage_sees_half_the_resolution():
     torch.testing.assert_close(network(image, mask)[:3], network.coarse(image, mask))
 
 
-@pytest.mark.parametrize(("trains", "moved"), [("refine", {"refine"}), ("coarse", {"coarse"}), ("all", {"coarse", "refine"})])
+@pytest.mark.parametrize(
+    ("trains", "moved"), [("refine", {"refine"}), ("coarse", {"coarse"}), ("all", {"coarse", "refine"})]
+)
 def test_a_phase_trains_the_stages_that_it_names(dataset, run, tmp_path, reconstruction, trains, moved):
     """From a checkpoint of the first stage alone: what the phase does not train stays as it was, bit for bit."""
     words = [*reconstruction, "--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", trains,
@@ -142,8 +144,8 @@ def test_a_stage_that_is_not_there_is_refused():
 
 
 def test_a_second_stage_is_joined_to_another_first_one(run, dataset, tmp_path, reconstruction, capsys):
-    words = [*reconstruction, "--network", "{kind: two-stage, width: 0.0625, refine_width: 1.0}", "--network.width", "0.0625",
-             "--train.steps", "2"]  # fmt: skip
+    network = ["--network", "{kind: two-stage, width: 0.0625, refine_width: 1.0}", "--network.width", "0.0625"]
+    words = [*reconstruction, *network, "--train.steps", "2"]
     assert main(["fit", "--recipe", "compact", "--data", str(dataset), "--out", str(tmp_path / "two"), *words]) == 0
     capsys.readouterr()
     assert main(["join", str(run), str(tmp_path / "two"), str(tmp_path / "joined")]) == 0

@@ -177,7 +177,14 @@ def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     return 0
 
 
-COMMANDS = {"pack": run_pack, "fit": run_fit, "blend": run_blend, "widen": run_widen, "join": run_join, "recipes": run_recipes}
+COMMANDS = {
+    "pack": run_pack,
+    "fit": run_fit,
+    "blend": run_blend,
+    "widen": run_widen,
+    "join": run_join,
+    "recipes": run_recipes,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

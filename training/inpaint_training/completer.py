@@ -79,9 +79,10 @@ class CheckpointSession:
         RuntimeError
             When the completion is not finite.
         """
-        tensors = (torch.from_numpy(x).to(self.device) for x in (image, mask))
+        x, m = (torch.from_numpy(array).to(self.device) for array in (image, mask))
+        flag = torch.tensor(True, device=self.device) if refine else None
         with torch.inference_mode():
-            completion = complete_window(self.network, *tensors, torch.tensor(True, device=self.device) if refine else None).clamp(0, 1).cpu().numpy()
+            completion = complete_window(self.network, x, m, flag).clamp(0, 1).cpu().numpy()
         if not torch.from_numpy(completion).isfinite().all():
             raise RuntimeError(f"checkpoint of {self.spec.name!r} is damaged: its completion is not finite")
         return completion

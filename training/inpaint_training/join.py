@@ -52,7 +52,7 @@ def join(first: Path, second: Path, out: Path) -> Path:
     network.coarse.load_state_dict(one.network.state_dict())
     network.refine.load_state_dict(two.network.refine.state_dict())  # type: ignore[union-attr]
     licences = dict.fromkeys((one.recipe.licence, two.recipe.licence))
-    recipe = replace(two.recipe, name=f"{one.recipe.name}-refined", network=config, critics=(),
+    recipe = replace(two.recipe, name=f"{one.recipe.name}-refined", network=config,
                      licence="; ".join(licences))  # fmt: skip
     parents = f"stage one of {one.folder}, stage two of {two.folder}"
     progress = replace(two.progress, blend=parents, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHARP, SOFT = 200.0, 10.0
-"""Sharpness of attention. With 10, as Yu et al. 2018, a cell is the mean of about 30 others, in which their detail cancels;
-with 200 it is one or a few of them."""
+"""Sharpness of attention. With 10, as Yu et al. 2018, a cell is the mean of about 30 others, in which their detail
+cancels; with 200 it is one or a few of them."""
 ENCODER, TRUNK, DECODER = TABLE_1[:6], TABLE_1[6:10], TABLE_1[10:]
 """Down to a quarter of the resolution; dilated; back up."""
 
@@ -164,7 +164,8 @@ class RefineNetwork(nn.Module):
         """
         x = torch.cat([start * 2 - 1, mask], 1)  # N, 4, H, W
         features = self._run(ENCODER, x)  # N, C, H / 4, W / 4
-        weights, looked = self.attend(x, features, mask)
+        looked = self._run(ENCODER, x, "look_") if self.encoders == 2 else features  # N, C, H / 4, W / 4
+        weights = self.attention(looked, mask)  # N, Q, K
         copied = copy_cells(weights, looked, CELL // 4)  # N, C, H / 4, W / 4
         x = torch.cat([self._run(TRUNK, features), copied], 1)  # N, 2 C, H / 4, W / 4
         change = self._run(DECODER, x)  # N, 3 (+ 1), H, W
@@ -172,10 +173,11 @@ class RefineNetwork(nn.Module):
             return change  # N, 3, H, W
         return change[:, :3] + change[:, 3:] * copy_cells(weights, find_detail(start), CELL)  # N, 3, H, W
 
-    def attend(self, x: Tensor, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weights of attention, (N, Q, K), and the features that it copies, (N, C, H / 4, W / 4)."""
-        looked = self._run(ENCODER, x, "look_") if self.encoders == 2 else features
-        return self.attention(looked, mask), looked
+    def attend(self, start: Tensor, mask: Tensor) -> Tensor:
+        """Return the weights of attention alone, (N, Q, K), for pictures of what is copied."""
+        x = torch.cat([start * 2 - 1, mask], 1)  # N, 4, H, W
+        weights: Tensor = self.attention(self._run(ENCODER, x, "look_" if self.encoders == 2 else ""), mask)
+        return weights
 
 
 class TwoStageNetwork(nn.Module):

@@ -57,7 +57,7 @@ def widen(checkpoint: Path, width: float, out: Path) -> Path:
             embed(narrow_layer.conv, wide_layer.conv)  # type: ignore[arg-type]
     parent = f"{old.folder}, widened from {old.network.config.width:g} to {width:g}"
     progress = replace(old.progress, blend=parent, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
-    return write_checkpoint(out, replace(old.recipe, network=config, critics=()), progress, wide.state_dict())
+    return write_checkpoint(out, replace(old.recipe, network=config), progress, wide.state_dict())
 
 
 def embed(narrow: nn.Conv2d | nn.ConvTranspose2d, wide: nn.Conv2d | nn.ConvTranspose2d) -> None:

@@ -50,7 +50,7 @@ def refine(
     """
     for finer in finer_factors(factor):
         image, mask = see(finer)
-        start = resize(completion, *mask.shape[1:], factor / finer)
+        start = resize(completion, mask.shape[1], mask.shape[2], factor / finer)
         completion = refine_level(np.where(mask > 0, start, image), mask, complete, window)
         factor = finer
     return completion

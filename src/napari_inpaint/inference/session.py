@@ -154,7 +154,9 @@ class Session:
                 if len(image) > 1:
                     self._memory //= 2  # for later batches too
                     half = len(image) // 2
-                    parts = (self.complete(image[part], mask[part], stop, refine) for part in (np.s_[:half], np.s_[half:]))
+                    parts = (
+                        self.complete(image[part], mask[part], stop, refine) for part in (np.s_[:half], np.s_[half:])
+                    )
                     return np.concatenate(list(parts))
                 self._move_to_cpu(provider, error)
                 return self.complete(image, mask, stop, refine)
@@ -226,6 +228,8 @@ class Session:
             return 1
         # the widest layers hold 64 channels per pixel in a network of 6 million parameters, in a few buffers
         bytes_per_pixel = 0.6 * math.sqrt(self.spec.parameters)
+        if self.spec.refines:
+            bytes_per_pixel += 768  # attention: up to 4096 weights for every cell of 64 pixels, in three buffers
         return max(1, int(self._memory / (bytes_per_pixel * height * width)))
 
 
