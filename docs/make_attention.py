@@ -22,8 +22,8 @@ GAP = 4
 
 def draw(network: TwoStageNetwork, case: Case) -> np.ndarray:
     """Return a row of pictures, uint8 (H, 4 W + gaps, 3)."""
-    image = torch.from_numpy(case.image).permute(2, 0, 1)[None].float() / 255  # 1, 3, H, W
-    hole = torch.from_numpy(case.mask)[None, None]  # 1, 1, H, W
+    image = torch.tensor(case.image).permute(2, 0, 1)[None].float() / 255  # 1, 3, H, W
+    hole = torch.tensor(case.mask)[None, None]  # 1, 1, H, W
     mask = hole.float()
     first = torch.where(hole, network.coarse(image, mask), image)
     both = torch.where(hole, network(image, mask), image)

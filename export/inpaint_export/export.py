@@ -63,6 +63,7 @@ def export(arguments: argparse.Namespace) -> None:
         When the file does not compute what PyTorch computes, or eight bits cost too much.
     """
     started = time.monotonic()
+    onnxruntime.set_default_logger_severity(3)  # it warns of every optional input
     opset = choose_opset(arguments.opset, arguments.precision)
     checkpoint = read_checkpoint(arguments.checkpoint)
     network = checkpoint.network

@@ -25,8 +25,8 @@ FILLED: Final = "filled"
 
 COARSE: Final = "coarse"
 REFINE: Final = "refine"
-"""Stages of a network of two. The second is also the name of its model file's optional input: true when holes are filled
-already, so that it runs alone."""
+"""Stages of a network of two. The second is also the name of its model file's optional input: true when holes are
+filled already, so that it runs alone."""
 
 
 @dataclass(frozen=True, slots=True)
