@@ -6,6 +6,7 @@ Every photo is scaled to a square of 2.5 holes, with one square hole at a place 
 are enlarged, which the table says: there is no fine detail then that a fill could miss. Each method runs in a process
 of its own, on all cores; its memory is the peak above what the process takes once everything is loaded. A method that
 is not ready in --limit seconds a photo is stopped. Prints a Markdown table of means over the photos (texture: median).
+Linux only.
 """
 
 import argparse
@@ -90,10 +91,16 @@ def measure(
     process.start()
     scores, fills, memory = [], [], 0.0
     for number, case in enumerate(cases):
+        end = time.monotonic() + limit + (60 if number == 0 else 0)
+        while results.empty() and process.is_alive() and time.monotonic() < end:
+            time.sleep(0.1)
         try:
-            filled, seconds, mib = results.get(timeout=limit + (60 if number == 0 else 0))
+            filled, seconds, mib = results.get(timeout=1)
         except queue.Empty:
+            failed = not process.is_alive()
             process.kill()
+            if failed:
+                sys.exit(f"{name} failed")
             return None
         memory = max(memory, mib)
         fills.append(filled)

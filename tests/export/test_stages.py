@@ -1,5 +1,7 @@
 """Both stages in one file."""
 
+import threading
+
 import numpy as np
 import onnx
 import onnx_ir as ir
@@ -16,9 +18,11 @@ from inpaint_export.half import to_half
 from inpaint_export.quantize import to_int8
 from inpaint_export.stages import make_optional
 from inpaint_training.checkpoint import Progress, read_checkpoint, write_checkpoint
+from inpaint_training.completer import CheckpointInpainter
 from inpaint_training.recipes import load_recipe
 from inpaint_training.spec import describe
-from napari_inpaint import Inpainter
+from napari_inpaint import FillCancelledError, Inpainter
+from napari_inpaint.models import bundled_models
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +162,69 @@ def test_the_command_writes_a_file_that_the_engine_refines_large_holes_with(
         filled = inpainter.fill(photo, boxes=[(100, 100, 400, 420)])
     assert (filled[:100] == photo[:100]).all()
     assert inpainter.last_record["windows"][0]["factor"] == 3
+
+
+@pytest.fixture(scope="module")
+def pair(two_stages, proto, tmp_path_factory):
+    """A file of both stages."""
+    model = ir.from_proto(proto)
+    make_optional(model)
+    path = tmp_path_factory.mktemp("models") / "pair.onnx"
+    onnx.save(to_file(model, describe(two_stages)), path)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:a hole is")
+def test_a_thin_tail_that_vanishes_at_a_lower_resolution_is_filled(pair):
+    image = np.random.default_rng(0).integers(0, 255, (400, 1200), np.uint8)
+    mask = np.zeros(image.shape, bool)
+    mask[100:260, 20:180] = mask[180, 180:1190] = True
+    filled = Inpainter(pair, device="cpu").fill(image, mask)
+    assert (filled[~mask] == image[~mask]).all()
+
+
+@pytest.mark.filterwarnings("ignore:a hole is")
+def test_the_checkpoint_refines_large_holes_as_the_file_does(pair, two_stages, photo):
+    boxes = [(60, 80, 330, 400), (400, 20, 440, 60)]
+    fills = [each.fill(photo, boxes=boxes) for each in (Inpainter(pair, device="cpu"),
+                                                       CheckpointInpainter(two_stages.folder, "cpu"))]  # fmt: skip
+    hole = np.zeros(photo.shape[:2], bool)
+    for y0, x0, y1, x1 in boxes:
+        hole[y0:y1, x0:x1] = True
+    difference = np.abs(fills[0].astype(int) - fills[1])
+    assert difference[~hole].max() == 0
+    assert np.mean(difference[hole] <= 1) > 0.99
+
+
+@pytest.mark.filterwarnings("ignore:a hole is")
+def test_cancel_is_looked_at_before_every_tile(two_stages, photo, monkeypatch):
+    inpainter, event, tiles = CheckpointInpainter(two_stages.folder, "cpu"), threading.Event(), []
+    complete = inpainter.session.complete
+
+    def complete_once(image, mask, stop=None, refine=False):
+        if refine:
+            tiles.append(image.shape)
+            event.set()
+        return complete(image, mask, stop, refine)
+
+    monkeypatch.setattr(inpainter.session, "complete", complete_once)
+    with pytest.raises(FillCancelledError):
+        inpainter.fill(np.tile(photo, (2, 2, 1)), boxes=[(60, 80, 830, 900)], cancel=event)
+    assert len(tiles) == 1
+
+
+@pytest.mark.parametrize("disguise", ["none", "floats"])
+def test_a_file_that_only_claims_a_second_stage_is_refused(tmp_path, disguise):
+    model = onnx.load(bundled_models()["compact"]["fp32"])
+    (stages,) = (entry for entry in model.metadata_props if entry.key == "napari_inpaint.schema")
+    stages.value = "2"
+    model.metadata_props.add(key="napari_inpaint.stages", value="coarse,refine")
+    if disguise == "floats":
+        model.graph.input.append(onnx.helper.make_tensor_value_info("refine", onnx.TensorProto.FLOAT, [3]))
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(3, np.float32), "refine"))
+    onnx.save(model, tmp_path / "claims.onnx")
+    with pytest.raises(ValueError, match=r"no optional input 'refine' that is a single bool"):
+        Inpainter(tmp_path / "claims.onnx", device="cpu").fill(np.zeros((90, 90)), boxes=[(30, 30, 60, 60)])
 
 
 def test_bytes_go_in_and_out_with_two_stages_too(two_stages, proto, tmp_path, monkeypatch):

@@ -37,6 +37,7 @@ def test_a_missing_key_is_named(field):
         ("window", "0", "must be 1 to"),
         ("hole_max", "257", "hole_max"),
         ("hole_min", "200", "hole_min"),
+        ("stages", "refine,coarse", "stages must be completion or coarse,refine"),
     ],
 )
 def test_impossible_values_are_refused(field, value, message):

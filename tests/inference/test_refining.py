@@ -40,7 +40,7 @@ def test_what_every_tile_agrees_on_comes_out(case):
     mask = np.zeros((1, height, width), np.float32)
     mask[0][box.slices] = 1
     image = np.random.default_rng(0).random((3, height, width), np.float32)
-    refined = refine_level(image, mask, lambda x, m: x + m, WINDOW)
+    refined = refine_level(image, mask, box, lambda x, m: x + m, WINDOW)
     np.testing.assert_allclose(refined, image + mask, atol=1e-6)
     assert (refined[:, mask[0] == 0] == image[:, mask[0] == 0]).all()
 
@@ -51,7 +51,11 @@ def test_tiles_that_disagree_leave_no_border():
     mask[0, 10:190, 10:190] = 1
     colours = itertools.cycle([0.0, 1.0, 0.5])
     refined = refine_level(
-        np.zeros((3, 200, 200), np.float32), mask, lambda x, m: np.full_like(x, next(colours)), WINDOW
+        np.zeros((3, 200, 200), np.float32),
+        mask,
+        Box(10, 10, 190, 190),
+        lambda x, m: np.full_like(x, next(colours)),
+        WINDOW,
     )
     inside = refined[:, 11:189, 11:189]
     assert inside.max() - inside.min() > 0.5
@@ -79,7 +83,7 @@ def test_levels_start_from_the_enlarged_fill_and_see_what_is_known():
         return image
 
     coarse = np.full((3, 30, 23), 0.25, np.float32)
-    refined = refine(coarse, 4, see, complete, WINDOW)
+    refined = refine(coarse, 4, Box(20, 12, 90, 80), see, complete, WINDOW)
     assert refined.shape == full.shape
     known = hole[0] == 0
     np.testing.assert_array_equal(refined[:, known], full[:, known])
@@ -87,3 +91,17 @@ def test_levels_start_from_the_enlarged_fill_and_see_what_is_known():
     np.testing.assert_allclose(refined[:, 55, 45], middle[:, 55, 45], atol=1e-6)
     assert (60, 45) in seen
     assert count_pixels(Box(20, 12, 90, 80), 120, 90, 4, WINDOW) == sum(y * x for y, x in seen)
+
+
+def test_what_is_known_at_a_lower_resolution_needs_no_refinement():
+    image = np.random.default_rng(0).random((3, 40, 50), np.float32)
+    nothing = np.zeros((1, 40, 50), np.float32)
+    assert (refine_level(image, nothing, Box(0, 0, 10, 10), lambda x, m: 1 / 0, WINDOW) == image).all()
+
+
+def test_holes_that_others_fill_stay_as_they_are():
+    mask = np.zeros((1, 300, 300), np.float32)
+    mask[0, 20:60, 20:60] = mask[0, 250:280, 250:280] = 1
+    refined = refine_level(np.zeros((3, 300, 300), np.float32), mask, Box(20, 20, 60, 60), lambda x, m: x + m, WINDOW)
+    assert (refined[:, 20:60, 20:60] == 1).all()
+    assert (refined[:, 250:280, 250:280] == 0).all()

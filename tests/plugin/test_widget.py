@@ -13,6 +13,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_inpaint import Inpainter
+from napari_inpaint.models import DEFAULT
 from napari_inpaint.plugin import widget as widget_module
 from napari_inpaint.plugin.check_dialog import CheckDialog
 from napari_inpaint.plugin.holes import INVALID
@@ -719,8 +720,8 @@ def test_preferences_that_cannot_be_met_are_named(viewer, monkeypatch, model):
     monkeypatch.setattr("napari_inpaint.plugin.inputs.read_preferences", lambda: nonsense)
     monkeypatch.setattr(widget_module, "warm_up", lambda settings: (settings, ""))
     _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
-    assert widget.model.value == "landscape"
-    assert "is gone: landscape is used" in widget.status.value
+    assert widget.model.value == DEFAULT
+    assert f"is gone: {DEFAULT} is used" in widget.status.value
     assert (widget.device.value, widget.result.value) == ("auto", "new layer")
 
 

@@ -19,7 +19,10 @@ def run(words):
     return result
 
 
-TWO_STAGES = ["--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", "refine"]
+TWO_STAGES = [
+    "--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", "refine",
+    *(f"--phases.{phase}.{size}" for phase in "012" for size in ("crop=136", "batch=4")),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", [(), TWO_STAGES], ids=["one stage", "two stages, the first held for a phase"])

@@ -7,6 +7,7 @@ from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.cli import main
 from inpaint_training.recipes import load_recipe
 from inpaint_training.refine import DeepFillConfig, TwoStageConfig
+from inpaint_training.train import refuse_uneven_batches
 
 NETWORKS = [TwoStageConfig(width=0.125), TwoStageConfig(width=0.125, padding="zero", act="elu"), DeepFillConfig(0.125)]
 
@@ -116,14 +117,16 @@ def test_a_phase_trains_the_stages_that_it_names(dataset, run, tmp_path, reconst
     assert changed == moved
 
 
-def test_a_run_of_two_stages_resumes_bit_for_bit(dataset, tmp_path, adversarial):
+def test_a_run_of_two_stages_resumes_bit_for_bit(dataset, run, tmp_path, adversarial):
+    """In the middle of a phase that holds stage one."""
     words = [*adversarial, "--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", "refine",
-             "--train.checkpoint_seconds", "0.001"]  # fmt: skip
+             "--train.checkpoint_seconds", "0.001", "--train.check_steps", "2"]  # fmt: skip
     command = ["fit", "--recipe", "compact", "--data", str(dataset)]
-    assert main([*command, "--out", str(tmp_path / "whole"), *words]) == 0
-    assert main([*command, "--out", str(tmp_path / "parts"), *words, "--train.keep", "9"]) == 0
+    assert main([*command, "--out", str(tmp_path / "whole"), "--from", str(run), *words]) == 0
+    assert main([*command, "--out", str(tmp_path / "parts"), "--from", str(run), *words, "--train.keep", "9"]) == 0
     newest = json.loads((tmp_path / "parts" / "checkpoints.json").read_text())["newest"]
     folders = sorted(path for path in (tmp_path / "parts").glob("step-*"))
+    assert folders[0].name == "step-0000002"
     for folder in folders[1:]:
         for file in folder.iterdir():
             file.unlink()
@@ -131,6 +134,29 @@ def test_a_run_of_two_stages_resumes_bit_for_bit(dataset, tmp_path, adversarial)
     assert main([*command, "--out", str(tmp_path / "parts"), *words, "--train.keep", "9", "--resume"]) == 0
     whole, parts = (read_checkpoint(tmp_path / run / newest).network.state_dict() for run in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_second_stage_without_a_first_one_is_refused(dataset, tmp_path, capsys):
+    assert main(["fit", "--recipe", "compact-two-stage", "--data", str(dataset), "--out", str(tmp_path / "x")]) == 1
+    assert "start --from a checkpoint of the first" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_devices_with_an_odd_number_of_crops_are_refused():
+    recipe = load_recipe("compact-two-stage")
+    refuse_uneven_batches(recipe, 2)
+    with pytest.raises(ValueError, match=r"batch of 8 gives each of 8 an odd number.*multiple of 16"):
+        refuse_uneven_batches(recipe, 8)
+    refuse_uneven_batches(load_recipe("compact-two-stage", ["--network.halved", "false"]), 8)
+
+
+def test_a_fill_without_known_surroundings_is_not_multiplied():
+    """Cells copy themselves there: their detail must not be added again."""
+    network = TwoStageConfig(width=0.125).build().eval()
+    image = torch.rand(1, 3, 72, 80)
+    with torch.no_grad():
+        refined = network(image, torch.ones(1, 1, 72, 80), torch.tensor(True))
+    torch.testing.assert_close(refined, image)
 
 
 def test_a_stage_that_is_not_there_is_refused():

@@ -26,7 +26,7 @@ class ContextualAttention(nn.Module):
     """Find, for every cell of an image, the known cells that look alike around it.
 
     Cells are compared with their eight neighbours by the cosine of their features, less the image's mean feature,
-    which says what all cells have in common. In plain operators, in float32 in every model file.
+    which says what all cells have in common. In plain operators, always in float32.
 
     Parameters
     ----------
@@ -52,6 +52,13 @@ class ContextualAttention(nn.Module):
         Tensor of shape (N, Q, K)
             Weights that sum to 1 over the K cells that can be copied, for every one of the Q = H / 8 * W / 8 cells.
         """
+        if not torch.compiler.is_exporting():
+            features = features.float()
+            with torch.autocast(features.device.type, enabled=False):  # bfloat16 would choose other cells
+                return self._weigh(features, mask)
+        return self._weigh(features, mask)
+
+    def _weigh(self, features: Tensor, mask: Tensor) -> Tensor:
         cells = F.avg_pool2d(features, 2)  # N, C, h, w
         patches = neighbourhoods(cells - cells.mean((2, 3), keepdim=True))  # N, 9 C, h, w
         patches = patches / (patches.square().sum(1, keepdim=True) + 1e-6).sqrt()

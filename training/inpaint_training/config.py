@@ -70,7 +70,7 @@ class Phase(Piece):
     objective: Literal["reconstruction", "critic", "adversarial"] = "reconstruction"
     """What is trained: the completion network alone, the critics alone, or one against the other."""
     trains: Literal["all", "coarse", "refine"] = "all"
-    """Which stage of a network of two changes."""
+    """Which stage of a network of two changes. Both run, and a stage learns from all losses behind it."""
     update: Update = field(default_factory=Update)
     """Of the completion network."""
     critic_update: Update = field(default_factory=Update)

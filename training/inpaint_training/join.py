@@ -50,10 +50,21 @@ def join(first: Path, second: Path, out: Path) -> Path:
         raise ValueError(f"{out} exists already: name another folder")
     network = config.build()
     network.coarse.load_state_dict(one.network.state_dict())
-    network.refine.load_state_dict(two.network.refine.state_dict())  # type: ignore[union-attr]
+    try:
+        network.refine.load_state_dict(two.network.refine.state_dict())  # type: ignore[union-attr]
+    except RuntimeError as error:
+        raise ValueError(f"the second stage of {second} cannot be described behind {first}: its width, "
+                         f"{old.width * old.refine_width:g}, is no simple share of {width:g}") from error  # fmt: skip
     licences = dict.fromkeys((one.recipe.licence, two.recipe.licence))
-    recipe = replace(two.recipe, name=f"{one.recipe.name}-refined", network=config,
-                     licence="; ".join(licences))  # fmt: skip
     parents = f"stage one of {one.folder}, stage two of {two.folder}"
-    progress = replace(two.progress, blend=parents, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
+    recipe = replace(two.recipe, name=f"{one.recipe.name}-refined", description=f"Joined: {parents}.", network=config,
+                     licence="; ".join(licences))  # fmt: skip
+    progress = replace(
+        two.progress,
+        images=one.progress.images + two.progress.images,
+        blend=parents,
+        l1_hole=math.inf,
+        psnr_hole=math.nan,
+        texture=math.nan,
+    )
     return write_checkpoint(out, recipe, progress, network.state_dict())

@@ -128,7 +128,7 @@ class RefineNetwork(nn.Module):
             self._append(ENCODER, 4, "look_")
         self._append(DECODER, features + trunk)
         self.attention = ContextualAttention(SHARP if detail else SOFT)
-        # Training starts where stage one ends, and with all detail that can be copied: nothing else teaches to copy.
+        # A residual starts at zero, and with all detail that can be copied: nothing else teaches to copy.
         output = self.layers["output_17"].conv
         nn.init.zeros_(output.weight)  # type: ignore[union-attr,arg-type]
         if detail:
@@ -171,7 +171,9 @@ class RefineNetwork(nn.Module):
         change = self._run(DECODER, x)  # N, 3 (+ 1), H, W
         if not self.detail:
             return change  # N, 3, H, W
-        return change[:, :3] + change[:, 3:] * copy_cells(weights, find_detail(start), CELL)  # N, 3, H, W
+        # Where nothing is known, cells copy themselves: fills have no detail to give.
+        detail = find_detail(start) * (1 - mask)  # N, 3, H, W
+        return change[:, :3] + change[:, 3:] * copy_cells(weights, detail, CELL)  # N, 3, H, W
 
     def attend(self, start: Tensor, mask: Tensor) -> Tensor:
         """Return the weights of attention alone, (N, Q, K), for pictures of what is copied."""
@@ -254,8 +256,8 @@ class TwoStageNetwork(nn.Module):
 
     def complete_coarsely(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return stage one's completions; in training, every second one from half the resolution."""
-        small_enough = min(image.shape[-2:]) < 2 * self.coarse.minimum_side
-        if not (self.training and self.halved) or small_enough:
+        too_small = min(image.shape[-2:]) < 2 * self.coarse.minimum_side
+        if not (self.training and self.halved) or too_small:
             completion: Tensor = self.coarse(image, mask)
             return completion
         known = (mask[1::2] < HOLE_THRESHOLD).to(image.dtype)  # N / 2, 1, H, W

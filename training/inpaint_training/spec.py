@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from inpaint_training.config import stages_of
 from inpaint_training.networks import count_parameters
-from napari_inpaint.inference.contract import ModelSpec
+from napari_inpaint.inference.contract import ONE_STAGE, TWO_STAGES, ModelSpec
 
 if TYPE_CHECKING:
     from inpaint_training.checkpoint import Checkpoint
@@ -26,5 +26,5 @@ def describe(checkpoint: Checkpoint) -> ModelSpec:
         parameters=count_parameters(network),
         data=f"{progress.images} random crops of {progress.photos} photos",
         licence=recipe.licence,
-        stages=",".join(stages_of(network)) or "completion",
+        stages=TWO_STAGES if stages_of(network) else ONE_STAGE,
     )

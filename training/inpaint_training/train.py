@@ -28,7 +28,7 @@ from inpaint_training.recipes import to_plain
 from inpaint_training.run import Run
 from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
-from napari_inpaint.inference.contract import COARSE
+from napari_inpaint.inference.contract import COARSE, REFINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,10 +108,13 @@ def fit(
     machine = machine or Machine()
     machine.check()
     if isinstance(machine.devices, int):
-        refuse_uneven_batches(recipe, machine.devices * machine.nodes)
+        refuse_uneven_batches(recipe, machine.processes)
     if newest and newest[0].progress.photos not in (0, len(trained)):
         raise ValueError(f"{run} was trained on {newest[0].progress.photos} photos, {data} has {len(trained)} for "
                          f"training: resume with the same data set, or start a new run with --from {run}")  # fmt: skip
+    if not newest and not start_from and recipe.active_phases[0].trains == REFINE:
+        raise ValueError(f"recipe {recipe.name} begins with the second stage: start --from a checkpoint of the first, "
+                         "or let that learn before, with a share for its phase")  # fmt: skip
     fabric = machine.launch(partly=any(phase.trains != "all" for phase in recipe.active_phases))
     refuse_uneven_batches(recipe, fabric.world_size)
     crops = Crops(dataset, trained, fabric.device)
@@ -196,7 +199,7 @@ def lock(run: Path, wanted: bool) -> Iterator[None]:
 
 
 def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
-    """Start from a checkpoint's weights; a network of two stages can also start from those of its first.
+    """Start from a checkpoint's weights; those of stage one suffice for `TwoStageConfig`.
 
     Raises
     ------
@@ -260,6 +263,10 @@ def refuse_uneven_batches(recipe: Recipe, processes: int) -> None:
         if phase.share and phase.batch % processes:
             raise ValueError(f"a batch of {phase.batch} cannot be divided among {processes} devices: set "
                              f"--phases.{index}.batch to a multiple")  # fmt: skip
+        if phase.share and processes > 1 and phase.batch // processes % 2 and getattr(recipe.network, "halved", False):
+            raise ValueError(f"with network.halved every second crop of a device is seen at half the resolution, but a "
+                             f"batch of {phase.batch} gives each of {processes} an odd number: set "
+                             f"--phases.{index}.batch to a multiple of {2 * processes}")  # fmt: skip
 
 
 def fit_steps_to_time(recipe: Recipe, crops: Crops, fabric: Fabric, max_minutes: float, started: float) -> Recipe:

@@ -27,6 +27,8 @@ COARSE: Final = "coarse"
 REFINE: Final = "refine"
 """Stages of a network of two. The second is also the name of its model file's optional input: true when holes are
 filled already, so that it runs alone."""
+ONE_STAGE: Final = "completion"
+TWO_STAGES: Final = f"{COARSE},{REFINE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,9 @@ class ModelSpec:
     """Of images, in and out."""
     mask_meaning: str = LAYOUTS[FLOAT_LAYOUT].mask_meaning
     """Polarity of the mask."""
-    stages: str = "completion"
-    """Names of the networks that run one after the other, with commas between. One that ends with `REFINE` has an
-    optional input of this name."""
+    stages: str = ONE_STAGE
+    """`ONE_STAGE` or `TWO_STAGES`: the networks that run one after the other. With two the file has an optional input
+    `REFINE`."""
     schema: int = SCHEMA
     """Version of this table."""
 
@@ -145,9 +147,11 @@ class ModelSpec:
         for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} must be 1 to {most}, not {getattr(self, name)}")
-        for name in ("name", "recipe", "data", "licence", "stages"):
+        for name in ("name", "recipe", "data", "licence"):
             if not getattr(self, name).isprintable() or len(getattr(self, name)) > LONGEST_TEXT:
                 raise ValueError(f"{name} must be a printable text of up to {LONGEST_TEXT} characters")
+        if self.stages not in (ONE_STAGE, TWO_STAGES):
+            raise ValueError(f"stages must be {ONE_STAGE} or {TWO_STAGES}, not {self.stages[:50]!r}")
         if not self.hole_min <= self.hole_max <= self.window:
             raise ValueError(
                 f"hole_min <= hole_max <= window must hold, not {self.hole_min}, {self.hole_max}, {self.window}"
@@ -156,7 +160,7 @@ class ModelSpec:
     @property
     def refines(self) -> bool:
         """Whether the file has a second stage, which can run alone."""
-        return self.stages.split(",")[-1] == REFINE
+        return self.stages == TWO_STAGES
 
     def with_layout(self, layout: str) -> ModelSpec:
         """Return the same with another key of `LAYOUTS`, and what follows from it."""

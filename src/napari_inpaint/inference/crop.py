@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_inpaint.inference import seam
-from napari_inpaint.inference.boxes import Box
 from napari_inpaint.inference.pullpush import resize
 from napari_inpaint.inference.tensors import (
     find_range,
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.boxes import Box
     from napari_inpaint.inference.plan import Window
 
 
@@ -105,7 +104,7 @@ class Crop:
         boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
         if corrected or self.window.interpolated:
             painted = seam.correct(painted, self.tensor, self.unknown, boxes, check)
-        box = functools.reduce(Box.union, boxes)
+        box = self.window.hole_box
         filled = seam.keep_among(painted[:, *box.slices], box, self.tensor, self.context)
         pixels = from_tensor(filled, self.dtype, self.intensity)
         for channel in self.flat:

@@ -63,7 +63,7 @@ def fill_windows(
                 ]
                 started = time.perf_counter()
                 try:
-                    completions, provider = _complete(crops, session, stop)
+                    completions, provider = _complete(crops, session, stop, lambda: stop_if(cancel))
                 except RuntimeError:
                     stop_if(cancel)
                     raise
@@ -100,7 +100,9 @@ def batches(windows: Iterable[Window], groups: list[slice], session: Session) ->
             yield batch
 
 
-def _complete(crops: list[Crop], session: Session, stop: Any) -> tuple[list[NDArray[np.float32]], str]:
+def _complete(
+    crops: list[Crop], session: Session, stop: Any, check: Callable[[], None]
+) -> tuple[list[NDArray[np.float32]], str]:
     """Return the completions, (3, h, w) each, and the provider that made them; none makes what is interpolated."""
     if crops[0].window.interpolated:
         return [crop.level() for crop in crops], ""
@@ -108,9 +110,13 @@ def _complete(crops: list[Crop], session: Session, stop: Any) -> tuple[list[NDAr
     images, masks = (np.stack(each) for each in tensors)
     completions = list(session.complete(images, masks, stop))
     if session.spec.refines:
+
+        def complete(image: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+            check()
+            return session.complete(image, mask, stop, refine=True)
+
         completions = [
-            refine(completion, crop.window.factor, crop.to_network,
-                   lambda image, mask: session.complete(image, mask, stop, refine=True), session.spec.window)
-            for crop, completion in zip(crops, completions, strict=True)
-        ]  # fmt: skip
+            refine(completion, window.factor, window.hole_box, crop.to_network, complete, session.spec.window)
+            for crop, window, completion in zip(crops, (crop.window for crop in crops), completions, strict=True)
+        ]
     return completions, session.provider

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.job import Boxes, Job, Masks
-    from napari_inpaint.inference.plan import Window
     from napari_inpaint.inference.session import Session
     from napari_inpaint.inference.tensors import ChannelAxis
 
@@ -229,7 +228,8 @@ class Inpainter:
         Warns
         -----
         UserWarning
-            When a hole is larger than the network was trained on; it is filled at a lower resolution.
+            When a hole is larger than the network was trained on; it is filled at a lower resolution, and refined from
+            there where the model has a second stage.
         RuntimeWarning
             When a GPU has too little memory, and the CPU goes on.
         """
@@ -348,7 +348,10 @@ class Inpainter:
         windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
         pixels = groups * sum(window.network_pixels for window in windows)
         if spec.refines:
-            pixels += groups * sum(_refined_pixels(window, spec.window) for window in windows if window.factor > 1)
+            pixels += groups * sum(
+                count_pixels(window.hole_box, window.crop.height, window.crop.width, window.factor, spec.window)
+                for window in windows
+            )
         seconds = pixels * self._measure() if estimate and pixels else 0.0
         notes: tuple[str, ...] = ()
         if any(window.factor > 1 for window in windows):
@@ -358,11 +361,6 @@ class Inpainter:
                 f"{spec.hole_max}: it is filled at a lower resolution" + (" and refined" if spec.refines else ""),
             )
         return Plan(tuple(windows), groups, seconds, notes)
-
-
-def _refined_pixels(window: Window, side: int) -> int:
-    box = functools.reduce(Box.union, (hole.box for hole in window.holes)).shift(-window.crop.y0, -window.crop.x0)
-    return count_pixels(box, window.crop.height, window.crop.width, window.factor, side)
 
 
 @functools.lru_cache(maxsize=1)

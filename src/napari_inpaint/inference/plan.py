@@ -53,6 +53,12 @@ class Window:
         """How many pixels the network sees."""
         return 0 if self.interpolated else math.prod(self.size)
 
+    @property
+    def hole_box(self) -> Box:
+        """The smallest box around the holes, in the crop."""
+        union = reduce(Box.union, (hole.box for hole in self.holes))
+        return union.shift(-self.crop.y0, -self.crop.x0)
+
     def paint(self, holes: Iterable[Hole]) -> NDArray[np.bool_]:
         """Return a bool array of the crop's shape, True in these holes."""
         canvas = np.zeros((self.crop.height, self.crop.width), bool)

@@ -26,7 +26,7 @@ OVERLAP = 0.5
 
 
 def refine(
-    completion: Floats, factor: int, see: Callable[[int], tuple[Floats, Floats]],
+    completion: Floats, factor: int, box: Box, see: Callable[[int], tuple[Floats, Floats]],
     complete: Callable[[Floats, Floats], Floats], window: int,
 ) -> Floats:  # fmt: skip
     """Bring a completion to full resolution, level by level.
@@ -37,6 +37,8 @@ def refine(
         Of a crop that was scaled down.
     factor
         By what.
+    box
+        What is refined of the crop; other holes stay as they were enlarged.
     see
         Returns image and mask of the crop, float32 (3, H, W) and (1, H, W), scaled down by a factor.
     complete
@@ -51,7 +53,7 @@ def refine(
     for finer in finer_factors(factor):
         image, mask = see(finer)
         start = resize(completion, mask.shape[1], mask.shape[2], factor / finer)
-        completion = refine_level(np.where(mask > 0, start, image), mask, complete, window)
+        completion = refine_level(np.where(mask > 0, start, image), mask, scale_down(box, finer), complete, window)
         factor = finer
     return completion
 
@@ -63,39 +65,48 @@ def finer_factors(factor: int) -> Iterator[int]:
         yield factor
 
 
-def refine_level(image: Floats, mask: Floats, complete: Callable[[Floats, Floats], Floats], window: int) -> Floats:
-    """Refine the holes of a filled image, (3, H, W), tile by tile; where tiles overlap, they blend linearly."""
+def scale_down(box: Box, factor: int) -> Box:
+    """Return a box of an image in the image that is scaled down by a factor."""
+    return Box(box.y0 // factor, box.x0 // factor, -(-box.y1 // factor), -(-box.x1 // factor))
+
+
+def refine_level(
+    image: Floats, mask: Floats, box: Box, complete: Callable[[Floats, Floats], Floats], window: int
+) -> Floats:
+    """Refine the holes in a box of a filled image, (3, H, W), tile by tile; where tiles overlap, they blend linearly.
+
+    Thin holes are known already at a lower resolution, so a tile, or all of them, may have nothing to refine.
+    """
     height, width = mask.shape[1:]
     total, weights = np.zeros_like(image), np.zeros_like(mask)
-    for tile in tiles(find_box(mask[0] > 0), height, width, window):
+    for tile in tiles(box, height, width, window):
         part = (slice(None), *tile.slices)
         if mask[part].any():
-            weight = tile_weight(tile, height, width, round(OVERLAP * window))
+            weight = tile_weight(tile, height, width, overlap(window))
             total[part] += weight * complete(image[part][None], mask[part][None])[0]
             weights[part] += weight
-    return np.where(mask > 0, total / np.maximum(weights, np.float32(1e-6)), image)
+    return np.where((mask > 0) & (weights > 0), total / np.maximum(weights, np.float32(1e-6)), image)
 
 
-def find_box(hole: NDArray[np.bool_]) -> Box:
-    """Return the smallest box around the pixels of a hole, of which there is at least one."""
-    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+def overlap(window: int) -> int:
+    """Return the width of what neighbouring tiles share, in pixels."""
+    return max(1, round(OVERLAP * window))
 
 
 def tiles(box: Box, height: int, width: int, window: int) -> list[Box]:
     """Cover a box, and what surrounds it, with overlapping tiles of one size inside an image."""
     rows, columns = (
-        _spread(low, high, length, round(TILE * window), round(OVERLAP * window))
+        _spread(low, high, length, round(TILE * window), overlap(window))
         for low, high, length in ((box.y0, box.y1, height), (box.x0, box.x1, width))
     )
     return [Box(*(int(edge) for edge in (y0, x0, y1, x1))) for y0, y1 in rows for x0, x1 in columns]
 
 
-def _spread(low: int, high: int, length: int, side: int, overlap: int) -> list[tuple[int, int]]:
+def _spread(low: int, high: int, length: int, side: int, shared: int) -> list[tuple[int, int]]:
     """Return the first and last pixels of tiles along an axis; a margin of half an overlap around is covered too."""
     side = min(side, length)
-    first, last = max(0, low - overlap // 2), min(length, high + overlap // 2)
-    count = max(1, -(-(last - first - overlap) // (side - overlap))) if side > overlap else 1
+    first, last = max(0, low - shared // 2), min(length, high + shared // 2)
+    count = max(1, -(-(last - first - shared) // (side - shared))) if side > shared else 1
     room = length - side
     if count == 1:
         starts = [min(max((first + last - side) // 2, 0), room)]
@@ -104,21 +115,21 @@ def _spread(low: int, high: int, length: int, side: int, overlap: int) -> list[t
     return [(start, start + side) for start in starts]
 
 
-def tile_weight(tile: Box, height: int, width: int, overlap: int) -> Floats:
+def tile_weight(tile: Box, height: int, width: int, ramp: int) -> Floats:
     """Return how much a tile's pixels count, (1, h, w): less towards its edges, as far as the image goes on there."""
     sides = []
     for low, high, length in ((tile.y0, tile.y1, height), (tile.x0, tile.x1, width)):
         place = np.arange(high - low, dtype=np.float32) + np.float32(0.5)
-        before = place / overlap if low > 0 else np.ones_like(place)
-        after = place[::-1] / overlap if high < length else np.ones_like(place)
+        before = place / ramp if low > 0 else np.ones_like(place)
+        after = place[::-1] / ramp if high < length else np.ones_like(place)
         sides.append(np.minimum(np.minimum(before, after), 1))
     return np.asarray(sides[0][None, :, None] * sides[1])
 
 
 def count_pixels(box: Box, height: int, width: int, factor: int, window: int) -> int:
-    """Return about how many pixels the second stage sees for a hole in a crop that was scaled down."""
+    """Return about how many pixels the second stage sees for a box of a crop that was scaled down."""
     total = 0
     for finer in finer_factors(factor):
-        small = Box(*(edge // finer for edge in box))
+        small = scale_down(box, finer)
         total += sum(tile.height * tile.width for tile in tiles(small, -(-height // finer), -(-width // finer), window))
     return total

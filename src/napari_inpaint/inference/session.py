@@ -108,8 +108,10 @@ class Session:
                     for name, axes in (*layout.inputs.items(), *layout.outputs.items())]  # fmt: skip
         if tensors != expected:
             raise ValueError(f"{path} has tensors {tensors}, not {expected} (name, type, axes)")
-        if spec.refines and REFINE not in (x.name for x in self.runtime.get_overridable_initializers()):
-            raise ValueError(f"{path} says that it has a second stage, but has no optional input {REFINE!r}")
+        optional = [(x.name, x.type, x.shape) for x in self.runtime.get_overridable_initializers()]
+        if spec.refines and (REFINE, "tensor(bool)", []) not in optional:
+            raise ValueError(f"{path} says that it has a second stage, but has no optional input {REFINE!r} that is a "
+                             "single bool")  # fmt: skip
         return spec
 
     def complete(
