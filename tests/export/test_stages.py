@@ -21,7 +21,8 @@ from inpaint_training.checkpoint import Progress, read_checkpoint, write_checkpo
 from inpaint_training.completer import CheckpointInpainter
 from inpaint_training.recipes import load_recipe
 from inpaint_training.spec import describe
-from napari_inpaint import FillCancelledError, Inpainter
+from napari_inpaint import Inpainter
+from napari_inpaint.inference.cancelling import FillCancelledError
 from napari_inpaint.models import bundled_models
 
 
