@@ -17,7 +17,6 @@ PARTS = ("input", "prepare", "start", "attend", "finish", "output")
 
 LAYERS = re.compile(r"network\.(\w+\.)?layers\.")
 """Of the network, or of one of its stages."""
-ATTENTION = "network.refine.attention"
 SCOPES = "pkg.torch.onnx.name_scopes"
 
 
@@ -41,7 +40,7 @@ def name_nodes(graph: ir.Graph) -> None:
             name = _layer_name(module, node.op_type.lower())
         else:
             part = "finish" if layers_began else "start" if module in ("network", f"network.{COARSE}") else "prepare"
-            part = "attend" if module in (ATTENTION, f"network.{REFINE}") else part
+            part = "attend" if module.startswith(f"network.{REFINE}") else part
             name = f"{part}.{node.op_type.lower()}"
         taken[name] += 1
         node.name = name if taken[name] == 1 else f"{name}_{taken[name]}"

@@ -116,7 +116,7 @@ def _complete(
             return session.complete(image, mask, stop, refine=True)
 
         completions = [
-            refine(completion, window.factor, window.hole_box, crop.to_network, complete, session.spec.window)
-            for crop, window, completion in zip(crops, (crop.window for crop in crops), completions, strict=True)
+            refine(completion, crop.window.factor, crop.window.hole_box, crop.to_network, complete, session.spec.window)
+            for crop, completion in zip(crops, completions, strict=True)
         ]
     return completions, session.provider
