@@ -150,7 +150,7 @@ class Session:
         """
         provider = self.provider
         try:
-            completion = self._run(image, mask, stop, {REFINE: np.array(True)} if refine else {})
+            completion = self._run(image, mask, stop, refine)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             if provider != CPU and any(words in str(error).lower() for words in MEMORY_ERRORS):
                 if len(image) > 1:
@@ -174,11 +174,12 @@ class Session:
         return completion
 
     def _run(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None, more: dict[str, NDArray[Any]]
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None, refine: bool
     ) -> NDArray[np.float32]:
-        feeds = {IMAGE: image, MASK: mask, **more}
-        if self.provider != CUDA:
-            return np.asarray(self.runtime.run([COMPLETION], feeds, stop)[0])
+        feeds = {IMAGE: image, MASK: mask}
+        if self.provider != CUDA or refine:  # an optional input cannot be bound: ONNX Runtime does not find its name
+            optional = {REFINE: np.array(True)} if refine else {}
+            return np.asarray(self.runtime.run([COMPLETION], feeds | optional, stop)[0])
         binding = self.runtime.io_binding()
         for name, array in feeds.items():
             binding.bind_cpu_input(name, array)
