@@ -65,8 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     widen.add_argument("--width", type=float, required=True, help="of the new network; 1 is that of the paper")
 
     join = commands.add_parser("join", help="put one network's second stage behind another network", allow_abbrev=False)
-    join.add_argument("first", type=Path, help="checkpoint of a completion network, or a run")
-    join.add_argument("second", type=Path, help="checkpoint of a network of two stages, or a run")
+    join.add_argument("first", type=Path, help="checkpoint whose (first) stage to take, or a run")
+    join.add_argument("second", type=Path, help="checkpoint whose second stage to take, or a run")
     join.add_argument("out", type=Path, help="folder to write")
 
     commands.add_parser("recipes", help="list the bundled recipes", allow_abbrev=False)

@@ -22,7 +22,7 @@ def join(first: Path, second: Path, out: Path) -> Path:
     Parameters
     ----------
     first
-        Of a completion network; a run stands for its best checkpoint.
+        Of a completion network, or of one of two stages, whose first one counts; a run stands for its best checkpoint.
     second
         Of a network of two stages.
     out
@@ -42,14 +42,17 @@ def join(first: Path, second: Path, out: Path) -> Path:
     old = two.recipe.network
     if not isinstance(old, TwoStageConfig):
         raise ValueError(f"{second} holds no network of two stages ({old})")
-    width = getattr(one.recipe.network, "width", 1.0)
+    coarse, weights = one.recipe.network, one.network.state_dict()
+    if isinstance(coarse, TwoStageConfig):
+        coarse, weights = coarse.coarse, one.network.coarse.state_dict()  # type: ignore[union-attr]
+    width = getattr(coarse, "width", 1.0)
     config = replace(old, width=width, refine_width=old.width * old.refine_width / width)
-    if one.recipe.network != config.coarse:
-        raise ValueError(f"{first} holds {one.recipe.network}, which cannot be stage one of {config}")
+    if coarse != config.coarse:
+        raise ValueError(f"{first} holds {coarse}, which cannot be stage one of {config}")
     if out.exists() or out.is_symlink():
         raise ValueError(f"{out} exists already: name another folder")
     network = config.build()
-    network.coarse.load_state_dict(one.network.state_dict())
+    network.coarse.load_state_dict(weights)
     try:
         network.refine.load_state_dict(two.network.refine.state_dict())  # type: ignore[union-attr]
     except RuntimeError as error:
