@@ -10,7 +10,11 @@ from inpaint_training.recipes import load_recipe
 from inpaint_training.refine import DeepFillConfig, TwoStageConfig
 from inpaint_training.train import refuse_uneven_batches
 
-NETWORKS = [TwoStageConfig(width=0.125), TwoStageConfig(width=0.125, padding="zero", act="elu"), DeepFillConfig(0.125)]
+NETWORKS = [
+    TwoStageConfig(width=0.125),
+    TwoStageConfig(width=0.125, padding="zero", act="elu"),
+    DeepFillConfig(width=0.125),
+]
 
 
 def build(config):

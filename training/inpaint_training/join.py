@@ -45,7 +45,7 @@ def join(first: Path, second: Path, out: Path) -> Path:
     coarse, weights = one.recipe.network, one.network.state_dict()
     if isinstance(coarse, TwoStageConfig):
         coarse, weights = coarse.coarse, one.network.coarse.state_dict()  # type: ignore[union-attr]
-    width = getattr(coarse, "width", 1.0)
+    width = coarse.width
     config = replace(old, width=width, refine_width=old.width * old.refine_width / width)
     if coarse != config.coarse:
         raise ValueError(f"{first} holds {coarse}, which cannot be stage one of {config}")

@@ -10,12 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_width(width: float) -> None:
-    """Raise `ValueError` when the width is not in (0, 4]."""
-    if not 0 < width <= 4:
-        raise ValueError(f"width must be in (0, 4], not {width}")
-
-
 def check_size(height: int, width: int, multiple: int, minimum: int) -> None:
     """Raise `ValueError` when a network of this size rule cannot complete images of this size."""
     if height % multiple or width % multiple or min(height, width) < minimum:

@@ -5,39 +5,29 @@ Demir, Unal: Patch-Based Image Inpainting with Generative Adversarial Networks, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_training.layers import check_size, check_width, init_convolution, scale_channels
+from inpaint_training.layers import check_size, init_convolution, scale_channels
 from inpaint_training.networks import zero_fill
-from inpaint_training.pieces import Piece
+from inpaint_training.pieces import NetworkPiece
 from napari_inpaint.inference.contract import HOLE_THRESHOLD
 
 
 @dataclass(frozen=True)
-class PgganConfig(Piece):
-    """What the generator of PGGAN is built from."""
+class PgganConfig(NetworkPiece):
+    """What the generator of PGGAN is built from; width 1 gives 11,386,563 parameters."""
 
     kind: Literal["pggan"] = "pggan"
     """Tells this configuration from the others."""
-    width: float = 1.0
-    """Multiplies the channels of every layer; 1 gives 11,386,563 parameters."""
-
-    def __post_init__(self) -> None:
-        """Check the width (the word is checked by whoever parses it)."""
-        check_width(self.width)
 
     def build(self) -> PgganNetwork:
         """Return a new network."""
         return PgganNetwork(self.width)
-
-    def smallest(self) -> PgganConfig:
-        """Return the same with the fewest channels, which takes the same sizes of images."""
-        return replace(self, width=1 / 64)
 
 
 # The frame of Johnson et al. 2016, which Zhu et al. 2017 use with 9 residual blocks for 256 px.

@@ -6,7 +6,8 @@ A piece is configured by its fields, says by ``kind`` which of its family it is,
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 from pydantic import ConfigDict
 
@@ -15,6 +16,23 @@ class Piece:
     """Base of everything in a recipe: unknown keys are refused."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class NetworkPiece(Piece):
+    """Base of what networks are built from."""
+
+    width: float = 1.0
+    """Multiplies the channels of every layer; in (0, 4]."""
+
+    def __post_init__(self) -> None:
+        """Check the width (words are checked by whoever parses them)."""
+        if not 0 < self.width <= 4:
+            raise ValueError(f"width must be in (0, 4], not {self.width}")
+
+    def smallest(self) -> Self:
+        """Return the same with the fewest channels, which takes the same sizes of images."""
+        return replace(self, width=1 / 64)
 
 
 def check_positive(owner: Any, *names: str) -> None:

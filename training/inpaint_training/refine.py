@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_training.attention import CELL, SMALLEST, ContextualAttention, copy_cells, find_detail
-from inpaint_training.layers import check_size, check_width, scale_channels
+from inpaint_training.layers import check_size, scale_channels
 from inpaint_training.networks import TABLE_1, CompletionNetwork, Layer, LayerRow, NetworkConfig
-from inpaint_training.pieces import Piece, check_positive
+from inpaint_training.pieces import NetworkPiece, check_positive
 from napari_inpaint.inference.contract import COARSE, HOLE_THRESHOLD, REFINE
 
 if TYPE_CHECKING:
@@ -30,13 +30,11 @@ ENCODER, TRUNK, DECODER = TABLE_1[:6], TABLE_1[6:10], TABLE_1[10:]
 
 
 @dataclass(frozen=True)
-class TwoStageConfig(Piece):
-    """A completion network and a network that refines its completions."""
+class TwoStageConfig(NetworkPiece):
+    """A completion network, which has the width, and a network that refines its completions."""
 
     kind: Literal["two-stage"] = "two-stage"
     """Tells this configuration from the others."""
-    width: float = 1.0
-    """Of stage one, see `NetworkConfig`."""
     refine_width: float = 0.5
     """Of stage two, relative to stage one."""
     padding: Literal["reflect", "zero"] = "reflect"
@@ -49,9 +47,9 @@ class TwoStageConfig(Piece):
 
     def __post_init__(self) -> None:
         """Check the widths."""
-        check_width(self.width)
+        super().__post_init__()
         check_positive(self, "refine_width")
-        check_width(self.width * self.refine_width)
+        replace(self.coarse, width=self.width * self.refine_width)  # checks that width as well
 
     @property
     def hole_init(self) -> str:
@@ -68,33 +66,22 @@ class TwoStageConfig(Piece):
         refine = RefineNetwork(replace(self.coarse, width=self.width * self.refine_width))
         return TwoStageNetwork(self.coarse.build(), refine, residual=True, halved=self.halved)
 
-    def smallest(self) -> TwoStageConfig:
-        """Return the same with the fewest channels, which takes the same sizes of images."""
-        return replace(self, width=1 / 64)
-
 
 @dataclass(frozen=True)
-class DeepFillConfig(Piece):
-    """The two networks of Yu et al. 2018, to compare with; `RefineNetwork` says what differs."""
+class DeepFillConfig(NetworkPiece):
+    """The two networks of Yu et al. 2018, to compare with; `RefineNetwork` says what differs.
+
+    Width 1 gives the paper's channels, half of Iizuka et al. 2017.
+    """
 
     kind: Literal["deepfill"] = "deepfill"
     """Tells this configuration from the others."""
-    width: float = 1.0
-    """Multiplies the channels of every layer; 1 gives the paper's, half of Iizuka et al. 2017."""
-
-    def __post_init__(self) -> None:
-        """Check the width."""
-        check_width(self.width)
 
     def build(self) -> TwoStageNetwork:
         """Return a new network."""
         coarse = NetworkConfig(self.width / 2, "reflect", "none", "elu", "mean")
         refine = RefineNetwork(coarse, encoders=2, detail=False)
         return TwoStageNetwork(coarse.build(), refine, residual=False, halved=False)
-
-    def smallest(self) -> DeepFillConfig:
-        """Return the same with the fewest channels, which takes the same sizes of images."""
-        return replace(self, width=1 / 64)
 
 
 class RefineNetwork(nn.Module):
@@ -162,10 +149,7 @@ class RefineNetwork(nn.Module):
         -------
         Tensor of shape (N, 3, H, W)
         """
-        x = torch.cat([start * 2 - 1, mask], 1)  # N, 4, H, W
-        features = self._run(ENCODER, x)  # N, C, H / 4, W / 4
-        looked = self._run(ENCODER, x, "look_") if self.encoders == 2 else features  # N, C, H / 4, W / 4
-        weights = self.attention(looked, mask)  # N, Q, K
+        features, looked, weights = self._look(start, mask)  # N, C, H / 4, W / 4 twice; N, Q, K
         copied = copy_cells(weights, looked, CELL // 4)  # N, C, H / 4, W / 4
         x = torch.cat([self._run(TRUNK, features), copied], 1)  # N, 2 C, H / 4, W / 4
         change = self._run(DECODER, x)  # N, 3 (+ 1), H, W
@@ -175,11 +159,16 @@ class RefineNetwork(nn.Module):
         detail = find_detail(start) * (1 - mask)  # N, 3, H, W
         return change[:, :3] + change[:, 3:] * copy_cells(weights, detail, CELL)  # N, 3, H, W
 
+    def _look(self, start: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features for the dilated layers, those for attention, and its weights."""
+        x = torch.cat([start * 2 - 1, mask], 1)  # N, 4, H, W
+        features = self._run(ENCODER, x)  # N, C, H / 4, W / 4
+        looked = self._run(ENCODER, x, "look_") if self.encoders == 2 else features  # N, C, H / 4, W / 4
+        return features, looked, self.attention(looked, mask)
+
     def attend(self, start: Tensor, mask: Tensor) -> Tensor:
         """Return the weights of attention alone, (N, Q, K), for pictures of what is copied."""
-        x = torch.cat([start * 2 - 1, mask], 1)  # N, 4, H, W
-        weights: Tensor = self.attention(self._run(ENCODER, x, "look_" if self.encoders == 2 else ""), mask)
-        return weights
+        return self._look(start, mask)[2]
 
 
 class TwoStageNetwork(nn.Module):
