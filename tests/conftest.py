@@ -1,4 +1,7 @@
+import contextlib
+import errno
 import os
+from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -32,3 +35,42 @@ def small_default_model():
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr("napari_inpaint.inference.loading.DEFAULT", "compact")
         yield
+
+
+def open_files():
+    names = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the one that listed them
+            names.add(str(each.readlink()))
+    return names
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """Renaming fails while a file below it is open in this process, and flushing what is open for reading: as there."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("open files are listed in /proc, which this system does not have")
+    rename, replace, sync = Path.rename, Path.replace, os.fsync
+
+    def refuse(path):
+        if any(name == str(path) or name.startswith(f"{path}/") for name in open_files()):
+            raise PermissionError(errno.EACCES, "The process cannot access the file because it is being used")
+
+    def checked(move):
+        def moved(self, target):
+            refuse(self.resolve())
+            refuse(Path(target).resolve())
+            return move(self, target)
+
+        return moved
+
+    def checked_sync(descriptor):
+        import fcntl
+
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        sync(descriptor)
+
+    monkeypatch.setattr(Path, "rename", checked(rename))
+    monkeypatch.setattr(Path, "replace", checked(replace))
+    monkeypatch.setattr(os, "fsync", checked_sync)

@@ -13,8 +13,6 @@ import pytest
 import zarr
 from PIL import Image
 
-from napari_inpaint.files import FileError, claim, write_atomically
-
 CODE = """
 import sys
 from napari_inpaint.inference import loading
@@ -93,28 +91,6 @@ def test_killed_twice_and_started_again(tmp_path, photo):
 def test_a_thousand_files_killed_again_and_again(tmp_path, photo):
     kills = [(at, signal.SIGKILL) for at in (3, 100, 101, 333, 500, 777)] + [(900, signal.SIGTERM)]
     check_resume(tmp_path, photo, 1000, kills, jobs=2)
-
-
-def test_what_a_killed_process_left_is_used_up(tmp_path):
-    (tmp_path / ".a.png.partial").write_bytes(b"a very long beginning of something")
-    write_atomically(tmp_path / "a.png", b"whole")
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.png": b"whole"}
-
-
-def test_two_processes_do_not_write_one_file(tmp_path):
-    with claim(tmp_path / ".a.png.partial"), pytest.raises(FileError, match=r"a\.png cannot be written"):
-        write_atomically(tmp_path / "a.png", b"other")
-    assert [*tmp_path.iterdir()] == []
-    write_atomically(tmp_path / "a.png", b"mine")
-    assert (tmp_path / "a.png").read_bytes() == b"mine"
-
-
-def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / ".a.png.partial").symlink_to(tmp_path / "precious")
-    with pytest.raises(FileError, match="cannot be written"):
-        write_atomically(tmp_path / "a.png", b"new")
-    assert (tmp_path / "precious").read_text() == "precious"
 
 
 def children(pid):

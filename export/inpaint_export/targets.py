@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from napari_inpaint.io.atomic import stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-PREFIX = ".inpaint-export-"
+    from pathlib import Path
 
 
 def check_targets(paths: Iterable[Path], overwrite: bool) -> None:
@@ -38,14 +38,13 @@ def write_files(files: Mapping[Path, bytes], overwrite: bool) -> None:
     """
     check_targets(files, overwrite)
     with ExitStack() as stack:
-        partial = {}
+        files_on_disk = []
         for path, data in files.items():
             try:
-                # in the target's folder, so that it only needs a new name at the end
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, dir=path.parent))
-                partial[path] = Path(folder) / "file"
-                partial[path].write_bytes(data)
+                staged = stack.enter_context(stage(path))
+                staged.write(data)
             except OSError as error:
-                raise ValueError(f"{path} cannot be written: {error.strerror}") from error
-        for path, written in partial.items():
-            written.replace(path)
+                raise ValueError(f"{path} cannot be written: {error.strerror or error}") from error
+            files_on_disk.append(staged)
+        for staged in files_on_disk:
+            staged.appear()

@@ -34,6 +34,7 @@ from napari_inpaint.files import (
 from napari_inpaint.inference.boxes import to_box
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.levels import rebuild_level
+from napari_inpaint.inference.loading import choose_model
 from napari_inpaint.inference.providers import CPU
 from napari_inpaint.inference.replay import find_differences, read_holes
 from napari_inpaint.models import bundled_models
@@ -91,7 +92,8 @@ def fill_files(tasks: Sequence[Task], options: Options, model: str | None, devic
         for task in tasks:
             yield fill_file(task, options, inpainter)
         return
-    inpainter = Inpainter(model, device, threads=max(1, (os.cpu_count() or 1) // jobs))
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    inpainter = Inpainter(choose_model(model, device, threads), device, threads)
     left = list(tasks)
     while left:
         for outcome in _fill_in_processes(left, options, inpainter, jobs):

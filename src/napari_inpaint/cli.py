@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import functools
 import json
+import logging
 import os
 import signal
 import sys
@@ -100,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.jobs < 1:
         parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
     open_streams()
+    logging.basicConfig(format="inpaint-fill: %(message)s", stream=sys.stderr)
+    logging.getLogger("napari_inpaint").setLevel(logging.INFO)
     with contextlib.suppress(ValueError):  # in a thread that is not the main one
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -127,6 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
     from napari_inpaint.batch import Options, check_file, plan_file
+    from napari_inpaint.io.atomic import tidy
     from napari_inpaint.tasks import is_finished, plan_tasks
 
     options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
@@ -139,6 +143,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.replay is not None:
         return replay(arguments, tasks)
     finished = {task for task in tasks if many and not arguments.overwrite and is_finished(task)}
+    for task in finished:
+        for path in task.written:
+            tidy(path)
     if not many:
         refuse_existing(tasks[0].written, arguments.overwrite)
     for task in tasks:

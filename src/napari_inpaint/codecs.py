@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"hIST", b"bKGD", b"IDAT", b"IEND"}
 """Chunks that belong to one encoding of the pixels; all others are carried over."""
+PNG_LEVEL = 4
+"""Of compression: against the usual 6, a photo of 12 million pixels takes 1.0 instead of 2.5 s, and 6 % more bytes."""
 PILLOW_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16"}
 """Modes that arrays and back do not change."""
 LOSSLESS_TIFF = {"NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD"}
@@ -112,10 +114,10 @@ def write_png(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
     if pixels.dtype == np.uint16:
         import imagecodecs
 
-        data = imagecodecs.png_encode(np.ascontiguousarray(pixels))
+        data = imagecodecs.png_encode(np.ascontiguousarray(pixels), level=PNG_LEVEL)
     else:
         encoded = BytesIO()
-        Image.fromarray(pixels).save(encoded, "PNG")
+        Image.fromarray(pixels).save(encoded, "PNG", compress_level=PNG_LEVEL)
         data = encoded.getvalue()
     buffer.write(PNG_SIGNATURE)
     for index, (kind, content) in enumerate(_png_chunks(data)):

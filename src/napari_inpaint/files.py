@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import json
-import os
 import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
@@ -26,11 +23,7 @@ from napari_inpaint.codecs import (
     ImageFile,
     read_record_tag,
 )
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from napari_inpaint.io.atomic import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +157,8 @@ def write_bytes(path: Path, data: bytes) -> None:
         When writing fails, for example because the disk is full.
     """
     if path != STREAM:
-        write_atomically(path, data)
+        with staged(path, data) as appear:
+            appear()
         return
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
@@ -187,20 +181,8 @@ def check_output(path: Path, source: ImageFile) -> None:
         raise FileError(f"{path} cannot be written: {path.parent} is no folder")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all.
-
-    Raises
-    ------
-    FileError
-        When writing fails; nothing is left behind, and an existing file stays as it was.
-    """
-    with staged(path, data) as appear:
-        appear()
-
-
 @contextlib.contextmanager
-def staged(path: Path, data: bytes) -> Iterator[Callable[[], object]]:
+def staged(path: Path, data: bytes) -> Iterator[Callable[[], None]]:
     """Write a file under a hidden name, and give what makes it appear: then even a full disk is no reason to fail.
 
     Raises
@@ -208,58 +190,12 @@ def staged(path: Path, data: bytes) -> Iterator[Callable[[], object]]:
     FileError
         When writing fails; nothing is left behind, and an existing file stays as it was.
     """
-    path = path.resolve()  # a link stays a link
-    partial = hidden(path, "partial")
-    if path.exists() and not path.is_file():  # a folder; a device, as root
-        raise FileError(f"{path} cannot be written: it is no file")
     try:
-        mode = path.stat().st_mode & 0o7777 if path.exists() else None
-        with claim(partial) as file:
+        with stage(path) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            if mode is not None:
-                partial.chmod(mode)
-            yield functools.partial(partial.replace, path)
+            yield file.appear
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def hidden(path: Path, kind: str) -> Path:
-    """Return the name of a file that stands for another one while that is written."""
-    name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
-    return path.with_name(f".{name}.{kind}")
-
-
-@contextlib.contextmanager
-def claim(partial: Path) -> Iterator[BinaryIO]:
-    """Open a file that is to become another one, for this process alone; it is gone afterwards, under this name.
-
-    Its name is always the same, so that what a killed process left is used up by the next one.
-
-    Raises
-    ------
-    BlockingIOError
-        When another process is writing it.
-    """
-    while True:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        with open(descriptor, "r+b") as file:  # noqa: PTH123
-            if fcntl is not None:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            try:
-                ours = os.path.samestat(os.fstat(descriptor), partial.lstat())
-            except FileNotFoundError:
-                ours = False
-            if not ours:  # another process finished between the two lines above: its file has another name now
-                continue
-            try:
-                file.truncate()
-                yield file
-            finally:
-                with contextlib.suppress(OSError):
-                    partial.unlink()
-            return
 
 
 def read_mask(path: Path, planes: tuple[int, ...]) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_inpaint.codecs import FileError, find_channels
-from napari_inpaint.files import claim, hidden
+from napari_inpaint.io.atomic import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,34 +76,14 @@ def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, 
         raise FileError(f"{target}: the input is zarr, so the output must end in .zarr")
     if not target.parent.is_dir():
         raise FileError(f"{target} cannot be written: {target.parent} is no folder")
-    target = target.resolve()  # a link stays a link
-    if any(is_zarr(parent) for parent in target.parents):
+    if any(is_zarr(parent) for parent in target.resolve().parents):
         raise FileError(f"{target} lies inside another zarr store: name another place")
-    partial = hidden(target, "partial")
-    replaced = hidden(target, "replaced")
     try:
-        with claim(hidden(target, "lock")):  # what a killed process left is used up by the next one
-            if replaced.exists() and not target.exists():  # killed between the two lines of `finish`
-                replaced.rename(target)
-            if target.exists() and not overwrite:
+        with stage(target) as staged:
+            if staged.target.exists() and not overwrite:
                 raise FileError(f"{target} exists: name another one, or add --overwrite")
-            shutil.rmtree(partial, ignore_errors=True)
-            try:
-                copy = partial / target.name
-                shutil.copytree(source, copy)
-
-                def finish() -> None:
-                    shutil.rmtree(replaced, ignore_errors=True)
-                    if target.exists():
-                        target.rename(replaced)
-                    copy.rename(target)
-
-                yield copy, finish
-            finally:
-                if replaced.exists() and not target.exists():
-                    replaced.rename(target)
-                for path in (partial, replaced):
-                    shutil.rmtree(path, ignore_errors=True)
+            shutil.copytree(source, staged.partial)
+            yield staged.partial, staged.appear  # not synced: a store can have millions of files
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}") from error
 

@@ -38,7 +38,7 @@ def read_spec(path):
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 @pytest.mark.parametrize("layout", ["nchw-float", "nhwc-uint8"])
-def test_every_precision_in_every_layout(quick, checkpoint, photos, tmp_path, capsys, precision, layout):
+def test_every_precision_in_every_layout(quick, checkpoint, photos, tmp_path, capsys, precision, layout, windows):
     words = [str(checkpoint), str(tmp_path / "m.onnx"), "--precision", precision, "--layout", layout]
     assert main(words + (["--calibrate", str(photos)] if precision == "int8" else [])) == 0
     out = capsys.readouterr().out

@@ -13,14 +13,19 @@ FILES = bundled_models()["compact"]
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
+    """A CPU that says nothing of its instruction sets, and a cache of its own."""
     monkeypatch.setattr(loading.platformdirs, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
-    return tmp_path / "cache" / "precision.json"
+    monkeypatch.setattr(loading, "read_cpu", lambda: ("", ()))
+    loading.is_int8_fast.cache_clear()
+    yield tmp_path / "cache" / "precision.json"
+    loading.is_int8_fast.cache_clear()
 
 
 def pretend_speeds(monkeypatch, **seconds):
     measured = []
 
-    def measure(session):
+    def measure(session, side):
+        assert (session.spec.name, side) == (loading.PROBE, loading.PROBE_SIDE)
         measured.append(session.spec.precision)
         return seconds[session.spec.precision]
 
@@ -45,14 +50,39 @@ def test_an_unknown_model_names_the_bundled_ones(name):
 @pytest.mark.parametrize(
     ("fp32", "int8", "chosen"), [(3, 1, "int8"), (1, 1, "fp32"), (1, 3, "fp32"), (1.05, 1, "fp32")]
 )
-def test_the_fastest_precision_is_measured_once_and_kept(cache, monkeypatch, fp32, int8, chosen):
+def test_the_fastest_precision_is_measured_once_said_and_kept(cache, monkeypatch, caplog, fp32, int8, chosen):
+    caplog.set_level("INFO")
     measured = pretend_speeds(monkeypatch, fp32=fp32, int8=int8)
     assert fastest_on_cpu(FILES, None) == chosen
     assert open_session("compact", "cpu").spec.precision == chosen
+    loading.is_int8_fast.cache_clear()  # as in another process
+    assert open_session("compact", "cpu").spec.precision == chosen
     assert sorted(measured) == ["fp32", "int8"]
-    assert list(json.loads(cache.read_text()).values()) == [chosen]
+    assert [*json.loads(cache.read_text()).values()] == [chosen == "int8"]
+    assert [record.message for record in caplog.records] == [
+        "measuring whether this CPU is faster in int8; this happens once"
+    ]
     fastest_on_cpu(FILES, 1)  # another number of threads is measured by itself
     assert len(measured) == 4
+
+
+@pytest.mark.parametrize("flag", sorted(loading.FAST_INT8))
+def test_where_the_instructions_decide_nothing_is_measured(cache, monkeypatch, flag):
+    measured = pretend_speeds(monkeypatch)
+    monkeypatch.setattr(loading, "read_cpu", lambda: ("some CPU", ("fpu", flag)))
+    assert fastest_on_cpu(FILES, None) == "int8"
+    assert measured == []
+    assert not cache.exists()
+
+
+def test_one_process_chooses_for_all(cache, monkeypatch):
+    pretend_speeds(monkeypatch, fp32=1, int8=1)
+    assert loading.choose_model("compact", "cpu", 1) == "compact.fp32"
+    assert loading.choose_model(None, "cpu", 1) == f"{loading.DEFAULT}.fp32"
+    assert loading.choose_model("compact.int8", "cpu", 1) == "compact.int8"
+    assert loading.choose_model(FILES["int8"], "cpu", 1) == FILES["int8"]
+    monkeypatch.setattr(loading, "choose_providers", lambda *_: ([CUDA, CPU], ""))
+    assert loading.choose_model("compact", "auto", 1) == "compact"
 
 
 def test_the_default_is_bundled(monkeypatch):
@@ -61,10 +91,9 @@ def test_the_default_is_bundled(monkeypatch):
 
 
 def test_without_fp32_half_precision_stands_for_it(cache, monkeypatch):
-    measured = pretend_speeds(monkeypatch, fp16=1, int8=2)
+    pretend_speeds(monkeypatch, fp32=1, int8=2)
     files = {precision: FILES[precision] for precision in ("fp16", "int8")}
     assert fastest_on_cpu(files, None) == "fp16"
-    assert sorted(measured) == ["fp16", "int8"]
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"x": 3}', "{", "[" * 200_000, "null"])
@@ -73,13 +102,14 @@ def test_a_broken_cache_is_replaced(cache, monkeypatch, content):
     cache.write_text(content)
     pretend_speeds(monkeypatch, fp32=3, int8=1)
     assert fastest_on_cpu(FILES, None) == "int8"
-    assert "int8" in json.loads(cache.read_text()).values()
+    assert True in json.loads(cache.read_text()).values()
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(cache, monkeypatch):
     cache.parent.write_text("a file where the folder should be")
-    pretend_speeds(monkeypatch, fp32=3, int8=1)
-    assert fastest_on_cpu(FILES, None) == "int8"
+    measured = pretend_speeds(monkeypatch, fp32=3, int8=1)
+    assert fastest_on_cpu(FILES, None) == fastest_on_cpu(FILES, None) == "int8"
+    assert len(measured) == 2, "once in a process"
 
 
 def test_what_is_in_one_precision_only_is_not_measured(cache, monkeypatch):
@@ -100,7 +130,7 @@ class FakeSession:
 def test_the_precision_suits_the_device(cache, monkeypatch, provider, starts, file):
     monkeypatch.setattr(loading, "choose_providers", lambda *_: ([provider, CPU], ""))
     monkeypatch.setattr(loading, "_open", lambda path, *rest: FakeSession(path, *rest, provider if starts else CPU))
-    monkeypatch.setattr(loading, "measure", lambda session: 1 if session.path == FILES["int8"] else 3)
+    pretend_speeds(monkeypatch, fp32=3, int8=1)
     assert open_session("compact").path == FILES[file]
 
 

@@ -63,7 +63,7 @@ def test_what_ome_has_no_word_for_is_kept_in_json(tmp_path, shape, dtype):
 
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("lazy", [False, True])
-def test_colours_and_lazy_arrays(tmp_path, photo, channels, lazy):
+def test_colours_and_lazy_arrays(tmp_path, photo, channels, lazy, windows):
     stack = np.stack([photo[:50, :60], photo[100:150, :60]])
     stack = np.concatenate([stack, stack[..., : channels - 3]], -1)
     save(tmp_path / "a.tif", da.from_array(stack, 20) if lazy else stack, rgb=True)

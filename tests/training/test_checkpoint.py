@@ -121,7 +121,7 @@ def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, datas
         read_checkpoint(old)
 
 
-def test_blending_interpolates_weights(gan, tmp_path):
+def test_blending_interpolates_weights(gan, tmp_path, windows):
     a, b = resolve_checkpoint(gan, "reconstruction"), resolve_checkpoint(gan, "newest")
     name = "layers.conv_5.conv.weight"
     start, end = (read_checkpoint(path).network.state_dict()[name] for path in (a, b))

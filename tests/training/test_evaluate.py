@@ -135,7 +135,7 @@ def test_a_context_encoder_completes_windows_of_any_size():
         assert complete_window(network, image, mask).shape == image.shape
 
 
-def test_report(photos, run, tmp_path, capsys):
+def test_report(photos, run, tmp_path, capsys, windows):
     words = ["--photos", str(few(photos, tmp_path)), "--model", "compact", "--model", str(run), "--crops", "2"]
     words += ["--method", "mean", "--method", "pullpush", "--masks", "strokes", "--sheet", "1", "--worst", "2"]
     words += ["--seed", "5", "--crop", "176"]

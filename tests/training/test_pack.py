@@ -40,7 +40,7 @@ def test_pack_says_what_it_left_out_and_why(tmp_path, photos):
     assert len(pack([photos], tmp_path / "all", keep_duplicates=True)) == 2
 
 
-def test_the_report_repeats_what_pack_returns(tmp_path, photos):
+def test_the_report_repeats_what_pack_returns(tmp_path, photos, windows):
     left_out = pack([photos], tmp_path / "data")
     assert report(tmp_path / "data") == [("name", "reason"), *left_out.items()]
     assert json.loads((tmp_path / "data" / INDEX).read_text())["left_out"] == left_out
@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, photos):
     process = subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60
-        while not list((tmp_path / "out").glob(".data-*/photos-000.bin")) and time.monotonic() < deadline:
+        while not list((tmp_path / "out").glob(".data.partial/photos-000.bin")) and time.monotonic() < deadline:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         _, messages = process.communicate(timeout=20)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import shutil
 import sys
@@ -24,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from inpaint_training.errors import first_line
 from inpaint_training.pieces import check_not_negative
 from inpaint_training.recipes import load_recipe, write_recipe
+from napari_inpaint.io.atomic import stage, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,33 +171,24 @@ def write_checkpoint(
     OSError
         When it cannot be written, for example because the disk is full; nothing is left behind.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        write_recipe(recipe, partial / RECIPE)
-        write_weights(generator, partial / GENERATOR)
-        if critics:
-            write_weights(critics, partial / CRITICS)
-        if training:
-            torch.save(dict(training), partial / TRAINING)
-        measured = {name: value for name, value in asdict(progress).items() if value == value and value != math.inf}
-        (partial / PROGRESS).write_text(json.dumps({"format": FORMAT, **measured}, indent=1))
-        _sync(partial)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with stage(folder) as staged:
+            partial = staged.partial
+            partial.mkdir()
+            write_recipe(recipe, partial / RECIPE)
+            write_weights(generator, partial / GENERATOR)
+            if critics:
+                write_weights(critics, partial / CRITICS)
+            if training:
+                torch.save(dict(training), partial / TRAINING)
+            measured = {name: value for name, value in asdict(progress).items() if value == value and value != math.inf}
+            (partial / PROGRESS).write_text(json.dumps({"format": FORMAT, **measured}, indent=1), encoding="utf-8")
+            staged.sync()
+            staged.appear()  # a run that went back comes to the same step again
     except (OSError, RuntimeError, SafetensorError) as error:  # the latter two when the disk is full
-        shutil.rmtree(partial, ignore_errors=True)
         raise OSError(f"checkpoint {folder} cannot be written ({first_line(error)}): is the disk full?") from error
-    if folder.exists():  # a run that went back comes to the same step again
-        shutil.rmtree(folder)
-    partial.rename(folder)
     return folder
-
-
-def _sync(folder: Path) -> None:
-    """Have the disk keep a folder's files: a power cut must not leave a whole name on half a file."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
 
 
 def keep_checkpoint(run: Path, folder: Path, progress: Progress, before_critics: bool, keep: int) -> None:
@@ -217,9 +208,7 @@ def keep_checkpoint(run: Path, folder: Path, progress: Progress, before_critics:
     index |= {"newest": folder.name} | ({} if better else {"best": folder.name})
     if before_critics:
         index["reconstruction"] = folder.name
-    partial = run / (INDEX + ".new")
-    partial.write_text(json.dumps(index))
-    partial.replace(run / INDEX)
+    write_atomically(run / INDEX, json.dumps(index).encode())
     older = [path for path in _checkpoints(run) if _step(path) <= progress.step]
     for path in older[keep:]:
         if path.name not in index.values():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import warnings
 from dataclasses import asdict
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from inpaint_training.methods import METHODS, MissingPackageError, load_method
 from inpaint_training.report import write_report
 from inpaint_training.scores import MS_SSIM_SIDE
 from napari_inpaint import Inpainter
+from napari_inpaint.io.atomic import stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,14 +100,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     title = f"{len(cases)} {protocol.describe()}"
-    with tempfile.TemporaryDirectory(prefix=f".{arguments.out.name}-", dir=arguments.out.parent) as folder:
+    with stage(arguments.out) as staged:
+        staged.partial.mkdir()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
             results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed, (judged, arguments.worst))
         facts = {"photos": arguments.photos.name, "cases": len(cases), **describe_protocol(protocol)}
-        table = write_report(Path(folder), facts, title, results)
-        arguments.out.mkdir(exist_ok=True)
-        for file in Path(folder).iterdir():
+        table = write_report(staged.partial, facts, title, results)
+        arguments.out.mkdir(exist_ok=True)  # that of an earlier report may hold more than reports
+        for file in staged.partial.iterdir():
             file.replace(arguments.out / file.name)
     pictures = ", contact-sheet.png" * bool(results.sheet) + ", worst.png" * bool(results.worst)
     sys.stdout.write(f"{table}\n{arguments.out}: table.md, table.csv, table.json{pictures}\n")

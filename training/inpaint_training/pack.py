@@ -11,12 +11,10 @@ import csv
 import functools
 import json
 import os
-import tempfile
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +23,11 @@ from tqdm import tqdm
 
 from inpaint_training.dataset import INDEX, SCHEMA, PhotoEntry
 from inpaint_training.photos import BadPhotoError, decode_photo, iterate_photos
+from napari_inpaint.io.atomic import stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
 REPORT = "left-out.csv"
@@ -167,13 +167,11 @@ def pack(
         raise ValueError(f"--jobs must be at least 1, not {jobs}")
     decode = functools.partial(_decode, short_side=short_side, with_fingerprint=not keep_duplicates)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{destination.name}-", dir=destination.parent) as partial:
-        left_out = _pack_into(Path(partial), sources, decode, jobs)
-        if destination.exists():
-            destination.rmdir()
-        Path(partial).rename(destination)
-        Path(partial).mkdir()  # for the context manager to remove
-    destination.chmod(0o755)
+    with stage(destination) as staged:
+        staged.partial.mkdir()
+        left_out = _pack_into(staged.partial, sources, decode, jobs)
+        staged.sync()
+        staged.appear()
     return left_out
 
 

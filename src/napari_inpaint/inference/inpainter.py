@@ -24,7 +24,7 @@ from napari_inpaint.inference.job import is_lazy, read_job, to_whole
 from napari_inpaint.inference.loading import describe_cpu, find_model, measure, open_session
 from napari_inpaint.inference.plan import Plan, plan_windows
 from napari_inpaint.inference.planes import check_out
-from napari_inpaint.inference.providers import refuse_fork
+from napari_inpaint.inference.providers import CPU, refuse_fork
 from napari_inpaint.inference.record import Record
 from napari_inpaint.inference.refining import count_pixels
 from napari_inpaint.inference.replay import describe_holes
@@ -125,16 +125,17 @@ class Inpainter:
         return None if record is None else record.to_dict()
 
     def warm_up(self) -> threading.Thread:
-        """Open the model and run it once, in the thread that is returned, so that the first fill does not wait."""
-
-        def run() -> None:
-            with contextlib.suppress(ValueError, ImportError, RuntimeError):  # the fill will say it
-                side = self.session.spec.window
-                self.session.complete(np.zeros((1, 3, side, side), np.float32), np.ones((1, 1, side, side), np.float32))
-
-        thread = threading.Thread(target=run, name="inpaint-warm-up")
+        """Open the model in the thread that is returned, so that the first fill does not wait; on a GPU run it once."""
+        thread = threading.Thread(target=self._open, name="inpaint-warm-up")
         thread.start()
         return thread
+
+    def _open(self) -> None:
+        with contextlib.suppress(ValueError, ImportError, RuntimeError):  # the fill will say it
+            session = self.session
+            if session.provider != CPU:  # it looks for its fastest kernels in the first run; a CPU needs none
+                side = session.spec.window
+                session.complete(np.zeros((1, 3, side, side), np.float32), np.ones((1, 1, side, side), np.float32))
 
     def _measure(self) -> float:
         """Return the seconds that the network takes for a pixel on the provider that runs."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 import os
 import platform
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -18,13 +18,18 @@ import platformdirs
 
 from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, import_onnxruntime
 from napari_inpaint.inference.session import Session
+from napari_inpaint.io.atomic import write_atomically
 from napari_inpaint.models import DEFAULT, bundled_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+FAST_INT8 = {"avx2", "avx_vnni", "avx512_vnni", "amx_int8"}
+"""Instruction sets with which int8 was measured to be faster than floats: 2 times with AVX2, 4 times with VNNI."""
 GAIN = 1.1
-"""int8 must be this many times as fast as floats, which are a little better, to be chosen."""
+"""Elsewhere int8 must be this many times as fast as floats, which are a little better, to be chosen."""
+PROBE, PROBE_SIDE = "compact", 96
+"""The model and the side of the window that are measured."""
 
 _opening = threading.RLock()
 
@@ -82,11 +87,24 @@ def open_session(model: str | Path | None, device: str = "auto", threads: int | 
         return _open(files[fastest_on_cpu(files, threads)], device, threads)
 
 
+def choose_model(model: str | Path | None, device: str = "auto", threads: int | None = None) -> str | Path | None:
+    """Return the name of a model with the precision that `open_session` opens on a CPU; on other devices as it was.
+
+    For processes that share a CPU: one of them chooses for all.
+
+    Raises
+    ------
+    ValueError
+        As `find_model` and `choose_providers`.
+    """
+    files = find_model(model)
+    if "" in files or choose_providers(device, import_onnxruntime())[0][0] != CPU:
+        return model
+    return f"{DEFAULT if model is None else model}.{fastest_on_cpu(files, threads)}"
+
+
 def fastest_on_cpu(files: Mapping[str, Path], threads: int | None) -> str:
     """Return which precision is fastest on this CPU.
-
-    Measured once, and kept in the user's cache folder for this CPU, number of threads and ONNX Runtime, so that one
-    machine always runs the same.
 
     Parameters
     ----------
@@ -96,20 +114,31 @@ def fastest_on_cpu(files: Mapping[str, Path], threads: int | None) -> str:
         Of the CPU provider.
     """
     exact = _float(files)
-    if "int8" not in files or exact == "int8":
-        return exact
+    return "int8" if "int8" in files and exact != "int8" and is_int8_fast(threads) else exact
+
+
+@functools.cache
+def is_int8_fast(threads: int | None) -> bool:
+    """Return whether this CPU runs networks in int8 faster than in floats.
+
+    Where its instructions leave no doubt, they decide. Elsewhere the smallest bundled model is measured, in half a
+    second, and the result kept in the user's cache folder for this CPU, number of threads and ONNX Runtime.
+    """
+    if FAST_INT8 & set(read_cpu()[1]):
+        return True
     ort = import_onnxruntime()
     cache = Path(platformdirs.user_cache_dir("napari-inpaint", appauthor=False)) / "precision.json"
-    key = "; ".join((
-        *(f"{path.name} of {path.stat().st_size} bytes" for path in files.values()),
-        f"ONNX Runtime {ort.__version__}", f"{threads or 'all'} threads", describe_cpu(),
-    ))  # fmt: skip
+    key = f"ONNX Runtime {ort.__version__}; {threads or 'all'} threads; {describe_cpu()}"
     known = _read_cache(cache)
-    if known.get(key) in (exact, "int8"):
+    if isinstance(known.get(key), bool):
         return known[key]
-    speed = {precision: measure(_open(files[precision], "cpu", threads)) for precision in (exact, "int8")}
-    known[key] = "int8" if speed["int8"] * GAIN < speed[exact] else exact
-    _write_cache(cache, known)
+    logging.getLogger(__name__).info("measuring whether this CPU is faster in int8; this happens once")
+    files = bundled_models()[PROBE]
+    int8, exact = (measure(Session(files[each], "cpu", threads), PROBE_SIDE) for each in ("int8", _float(files)))
+    known[key] = int8 * GAIN < exact
+    with contextlib.suppress(OSError):  # then it is measured again next time
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(cache, json.dumps(known, indent=1).encode())
     return known[key]
 
 
@@ -118,9 +147,9 @@ def _float(files: Mapping[str, Path]) -> str:
     return next(precision for precision in ("fp32", "fp16", *files) if precision in files)
 
 
-def measure(session: Session) -> float:
-    """Return the seconds that the network takes for a pixel of a window of the trained size."""
-    side = session.spec.window
+def measure(session: Session, side: int | None = None) -> float:
+    """Return the seconds that the network takes for a pixel of a square window, by default of the trained size."""
+    side = side or session.spec.window
     image, mask = np.zeros((1, 3, side, side), np.float32), np.zeros((1, 1, side, side), np.float32)
     mask[..., : side // 2, : side // 2] = 1
     times = []
@@ -131,19 +160,23 @@ def measure(session: Session) -> float:
     return min(times[1:]) / side**2
 
 
-@functools.cache
 def describe_cpu() -> str:
     """Return the CPU's model and what decides its speed: its instructions for 8 bits, and how many cores are ours."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
-        facts = dict(line.split(":", 1) for line in lines if ":" in line)
-        facts = {name.strip(): value.strip() for name, value in facts.items()}
-        name, flags = facts.get("model name", ""), facts.get("flags", facts.get("Features", "")).split()
-    except OSError:
-        name, flags = "", []
+    name, flags = read_cpu()
     fast = [flag for flag in flags if "vnni" in flag or "amx" in flag or "dotprod" in flag or flag == "asimddp"]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return " ".join((platform.machine(), name or platform.processor(), *sorted(fast), f"x{cores}"))
+
+
+@functools.cache
+def read_cpu() -> tuple[str, tuple[str, ...]]:
+    """Return the CPU's model and its instruction sets, as Linux names them; elsewhere they are empty."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
+    except OSError:
+        return "", ()
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return facts.get("model name", ""), tuple(facts.get("flags", facts.get("Features", "")).split())
 
 
 @functools.lru_cache(maxsize=8)
@@ -167,17 +200,9 @@ def _open(path: Path, device: str, threads: int | None) -> Session:
     return _open_version(path, version, device, threads)
 
 
-def _read_cache(path: Path) -> dict[str, str]:
+def _read_cache(path: Path) -> dict[str, bool]:
     try:
-        known = json.loads(path.read_text()) if path.is_file() else {}
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError, RecursionError):
         return {}
-    return {key: value for key, value in known.items() if isinstance(value, str)} if isinstance(known, dict) else {}
-
-
-def _write_cache(path: Path, known: dict[str, str]) -> None:
-    with contextlib.suppress(OSError):  # it is measured again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            file.write(json.dumps(known, indent=1))
-        Path(file.name).replace(path)
+    return known if isinstance(known, dict) else {}

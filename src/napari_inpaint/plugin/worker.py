@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import threading
 import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
-from superqt.utils import create_worker
+from qtpy.QtCore import QObject, QThreadPool, Signal
+from superqt.utils import WorkerBase, create_worker
 
 from napari_inpaint.plugin.overlay import Overlay
 from napari_inpaint.plugin.results import to_data, to_record
@@ -171,3 +173,11 @@ class Running(QObject):
     def is_set(self) -> bool:
         """Return whether the work is to end: the user cancelled, or napari closes."""
         return self._stopped.is_set() or self.worker.abort_requested
+
+
+@atexit.register
+def stop_workers() -> None:
+    """Stop what runs, and wait for it: a thread that outlives Qt ends the process with a crash."""
+    with contextlib.suppress(RuntimeError):  # one has ended while they were told
+        WorkerBase.await_workers()
+    QThreadPool.globalInstance().waitForDone()

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from napari_inpaint.codecs import RECORD_TAG
-from napari_inpaint.files import claim, hidden
+from napari_inpaint.io.atomic import stage
 from napari_inpaint.plugin.results import RECORD
 
 if TYPE_CHECKING:
@@ -77,13 +77,12 @@ def write_image(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         options |= {"ome": True, "metadata": {**described, "axes": described["axes"] + "S" * rgb}}
     else:
         options["metadata"] = {"axes": labels, "scale": scale, "units": units}
-    target = Path(path).resolve()
-    partial = hidden(target, "partial")
     try:
-        with claim(partial):
+        with stage(Path(path)) as staged:
             pixels = array if isinstance(array, np.ndarray) else _planes(array, spatial)
-            tifffile.imwrite(partial, pixels, shape=array.shape, dtype=array.dtype, **options)
-            partial.replace(target)
+            tifffile.imwrite(staged.partial, pixels, shape=array.shape, dtype=array.dtype, **options)
+            staged.sync()
+            staged.appear()
     except OSError as error:
         raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
     return [path]

@@ -1,0 +1,174 @@
+"""Files and folders that appear whole or not at all: the one place in the project that puts them where they belong."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, SoftFileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+"""What file systems without locks answer: some of FUSE, NFS and Lustre."""
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file or folder that is being written under a hidden name."""
+
+    partial: Path
+    """Where to write it. Nothing is there yet; close it before it appears, since Windows renames no open files."""
+    target: Path
+    """Where it will appear."""
+
+    def write(self, data: bytes) -> None:
+        """Write a file that the disk keeps: then a full disk is no reason why it should not appear.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written.
+        """
+        self.partial.write_bytes(data)
+        self.sync()
+
+    def sync(self) -> None:
+        """Have the disk keep what was written: a power cut must not leave a whole name on half a file."""
+        for path in [self.partial] if self.partial.is_file() else self.partial.rglob("*"):
+            if path.is_file():
+                with path.open("r+b") as file:  # Windows flushes only what is open for writing
+                    os.fsync(file.fileno())
+
+    def appear(self) -> None:
+        """Give it its name, and the permissions of a file that it replaces.
+
+        Raises
+        ------
+        OSError
+            For example when another program has the target open, on Windows; the target stays as it was.
+        """
+        if self.partial.is_file():
+            if self.target.is_file():
+                self.partial.chmod(self.target.stat().st_mode & 0o7777)
+            self.partial.replace(self.target)
+            return
+        replaced = hidden(self.target, "replaced")
+        if self.target.exists():  # a folder takes two steps to replace; `stage` takes the first one back after a crash
+            self.target.rename(replaced)
+        self.partial.rename(self.target)
+
+
+@contextlib.contextmanager
+def stage(path: Path) -> Iterator[Staged]:
+    """Claim a path for this process, and give what makes a file or folder appear there; else nothing is left behind.
+
+    The hidden names are always the same, so that what a killed process left is used up by the next one.
+
+    Parameters
+    ----------
+    path
+        Where the file or folder is to appear; a link stays a link. Its parent folder must exist.
+
+    Raises
+    ------
+    BlockingIOError
+        When another process is writing it.
+    OSError
+        When the folder cannot be written, or the path is something else than a file or a folder, such as a device.
+    """
+    target = path.resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"{target.parent} is no folder")
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise OSError(errno.EINVAL, "it is neither a file nor a folder")
+    partial, replaced = hidden(target, "partial"), hidden(target, "replaced")
+    with locked(target):
+        if replaced.exists() and not target.exists():  # killed between the two renames of `appear`
+            replaced.rename(target)
+        _remove(partial)
+        try:
+            yield Staged(partial, target)
+        finally:
+            if replaced.exists() and not target.exists():
+                replaced.rename(target)
+            with contextlib.suppress(OSError):
+                _remove(partial)
+                _remove(replaced)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it appears whole or not at all.
+
+    Raises
+    ------
+    OSError
+        As `stage`, and when the disk is full; nothing is left behind, and an existing file stays as it was.
+    """
+    with stage(path) as staged:
+        staged.write(data)
+        staged.appear()
+
+
+def tidy(path: Path) -> None:
+    """Remove what a killed process left beside a file or folder that it had just finished."""
+    target = path.resolve()
+    if any(hidden(target, kind).exists() for kind in ("lock", "partial", "replaced")):
+        with contextlib.suppress(OSError), stage(target):
+            pass
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes of ours from writing a path.
+
+    Raises
+    ------
+    BlockingIOError
+        When another process, or thread, has it.
+    """
+    name = hidden(path, "lock")
+    lock: FileLock | SoftFileLock = FileLock(name, timeout=0)
+    try:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that filelock makes do without locks by itself
+                lock.acquire()
+        except Timeout:
+            raise
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            name.unlink(missing_ok=True)
+            lock = SoftFileLock(hidden(path, "softlock"), timeout=0)
+            lock.acquire()
+    except Timeout:
+        raise BlockingIOError(errno.EAGAIN, "another process is writing it") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows deletes no open file
+            name.unlink()
+        lock.release()
+
+
+def hidden(path: Path, kind: str) -> Path:
+    """Return the name of a file that stands for another one while that is written."""
+    name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return path.with_name(f".{name}.{kind}")
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

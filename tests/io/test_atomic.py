@@ -1,0 +1,215 @@
+"""Files and folders appear whole or not at all, on every system."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+import threading
+
+import filelock
+import pytest
+
+from napari_inpaint.io.atomic import locked, stage, tidy, write_atomically
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write_folder(path, **files):
+    with stage(path) as staged:
+        staged.partial.mkdir()
+        for name, text in files.items():
+            (staged.partial / name).write_text(text)
+        staged.sync()
+        staged.appear()
+
+
+def test_a_file_and_a_folder_appear_and_replace(tmp_path):
+    for text in ("old", "new"):
+        write_atomically(tmp_path / "a.png", text.encode())
+        write_folder(tmp_path / "folder", **{text: text})
+    assert contents(tmp_path) == {"a.png": b"new", "folder/new": b"new"}
+
+
+def test_what_a_killed_process_left_is_used_up(tmp_path):
+    (tmp_path / ".a.png.partial").write_bytes(b"a very long beginning of something")
+    (tmp_path / ".a.png.lock").touch()
+    write_atomically(tmp_path / "a.png", b"whole")
+    (tmp_path / ".b.partial").mkdir()
+    (tmp_path / ".b.partial" / "half").touch()
+    write_folder(tmp_path / "b", whole="whole")
+    assert contents(tmp_path) == {"a.png": b"whole", "b/whole": b"whole"}
+
+
+def test_a_folder_whose_replacement_was_killed_halfway_comes_back(tmp_path):
+    (tmp_path / ".b.replaced").mkdir()
+    (tmp_path / ".b.replaced" / "precious").write_text("precious")
+    with pytest.raises(ZeroDivisionError), stage(tmp_path / "b") as staged:
+        staged.partial.mkdir()
+        raise ZeroDivisionError
+    assert contents(tmp_path) == {"b/precious": b"precious"}
+
+
+def test_what_was_left_beside_something_finished_is_removed(tmp_path):
+    write_atomically(tmp_path / "a.png", b"whole")
+    write_folder(tmp_path / "b", whole="whole")
+    for name in (".a.png.lock", ".b.lock"):
+        (tmp_path / name).touch()
+    (tmp_path / ".b.replaced").mkdir()
+    for name in ("a.png", "b"):
+        with locked(tmp_path / name):
+            tidy(tmp_path / name)  # another process is writing it: it stays
+        tidy(tmp_path / name)
+    assert contents(tmp_path) == {"a.png": b"whole", "b/whole": b"whole"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b"]
+
+
+def test_no_folder_is_made(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        write_atomically(tmp_path / "no" / "a.png", b"")
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("name", ["a.png", "b"])
+def test_a_failure_leaves_what_was_there(tmp_path, name):
+    write_atomically(tmp_path / "a.png", b"old")
+    write_folder(tmp_path / "b", old="old")
+    with pytest.raises(ZeroDivisionError), stage(tmp_path / name) as staged:
+        staged.partial.write_bytes(b"half")
+        raise ZeroDivisionError
+    assert contents(tmp_path) == {"a.png": b"old", "b/old": b"old"}
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    write_atomically(tmp_path / "a.png", b"old")
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_atomically(tmp_path / "a.png", b"new")
+    assert contents(tmp_path) == {"a.png": b"old"}
+
+
+def test_links_and_permissions_stay(tmp_path):
+    (tmp_path / "real.png").write_bytes(b"old")
+    (tmp_path / "real.png").chmod(0o600)
+    (tmp_path / "link.png").symlink_to("real.png")
+    write_atomically(tmp_path / "link.png", b"new")
+    assert (tmp_path / "link.png").is_symlink()
+    assert (tmp_path / "real.png").read_bytes() == b"new"
+    assert (tmp_path / "real.png").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / ".a.png.partial").symlink_to(tmp_path / "precious")
+    write_atomically(tmp_path / "a.png", b"new")
+    assert contents(tmp_path) == {"precious": b"precious", "a.png": b"new"}
+
+
+def test_devices_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        write_atomically(tmp_path / "a.png", b"new")
+    assert (tmp_path / "a.png").is_fifo()
+
+
+def test_names_too_long_for_a_hidden_name(tmp_path):
+    name = "ä" * 124 + ".npy"  # 252 of 255 bytes
+    write_atomically(tmp_path / name, b"x")
+    assert contents(tmp_path) == {name: b"x"}
+
+
+def test_decomposed_names_stay_as_they_are(tmp_path):
+    """As macOS gives them: the letter and its mark apart."""
+    name = "Mu\u0308nchen.tif"
+    write_atomically(tmp_path / name, b"x")
+    assert contents(tmp_path) == {name: b"x"}
+
+
+def without_flock(monkeypatch):
+    """A file system without locks, such as Lustre mounted without them."""
+
+    def flock(_descriptor, _operation):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+def without_fcntl(monkeypatch):
+    """What FileLock is on a system that has no locks at all."""
+    monkeypatch.setattr("napari_inpaint.io.atomic.FileLock", filelock.SoftFileLock)
+
+
+def refuse_locks(monkeypatch):
+    """What filelock itself does not foresee: NFS whose lock daemon does not run."""
+
+    def flock(_descriptor, _operation):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.mark.parametrize("spoil", [lambda _: None, without_flock, without_fcntl, refuse_locks])
+def test_two_writers_of_one_path_exclude_each_other(tmp_path, monkeypatch, spoil):
+    spoil(monkeypatch)
+    with locked(tmp_path / "a.png"):
+        with pytest.raises(BlockingIOError, match="another process is writing it"):
+            write_atomically(tmp_path / "a.png", b"other")
+        write_atomically(tmp_path / "b.png", b"other")
+    write_atomically(tmp_path / "a.png", b"mine")
+    assert contents(tmp_path) == {"a.png": b"mine", "b.png": b"other"}
+
+
+def test_processes_exclude_each_other(tmp_path):
+    code = "import sys; from pathlib import Path; from napari_inpaint.io.atomic import write_atomically; "
+    code += "write_atomically(Path(sys.argv[1]), b'')"
+    with locked(tmp_path / "a.png"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True, check=False
+        )
+    assert "BlockingIOError" in done.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_many_threads_that_write_one_file_leave_one_of_theirs(tmp_path):
+    errors = []
+
+    def write(text):
+        for _ in range(50):
+            try:
+                write_atomically(tmp_path / "a.png", text)
+            except BlockingIOError:
+                continue
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(bytes([letter]) * 1000,)) for letter in b"abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    [(name, data)] = contents(tmp_path).items()
+    assert (name, len(set(data)), len(data)) == ("a.png", 1, 1000)
+
+
+def test_nothing_is_renamed_while_it_is_open(tmp_path, windows):
+    for text in ("old", "new"):
+        write_atomically(tmp_path / "a.png", text.encode())
+        write_folder(tmp_path / "folder", **{text: text})
+    assert contents(tmp_path) == {"a.png": b"new", "folder/new": b"new"}
+
+
+def test_a_target_that_another_program_has_open_stays(tmp_path, windows):
+    write_atomically(tmp_path / "a.png", b"old")
+    write_folder(tmp_path / "folder", old="old")
+    with (tmp_path / "a.png").open("rb"), pytest.raises(PermissionError, match="being used"):
+        write_atomically(tmp_path / "a.png", b"new")
+    with (tmp_path / "folder" / "old").open("rb"), pytest.raises(PermissionError, match="being used"):
+        write_folder(tmp_path / "folder", new="new")
+    assert contents(tmp_path) == {"a.png": b"old", "folder/old": b"old"}
