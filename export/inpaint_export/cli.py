@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint_export.targets import check_targets
-from inpaint_training.errors import first_line
+from inpaint_training.errors import first_line, name_missing
 from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         export(arguments)
     except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if not package or package in ("inpaint_export", "inpaint_training"):
-            raise
-        return fail(f"{package} is missing or too old: pip install 'napari-inpaint[export]'")
+        return fail(name_missing(error, "export"))
     except (ValueError, OSError) as error:
         return fail(str(error))
     except KeyboardInterrupt:

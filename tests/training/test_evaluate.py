@@ -14,7 +14,8 @@ from inpaint_training.cases import Case, Protocol, iterate_cases, random_strokes
 from inpaint_training.checkpoint import Progress, keep_checkpoint, write_checkpoint
 from inpaint_training.completer import CheckpointInpainter
 from inpaint_training.context_encoder import ContextEncoder
-from inpaint_training.evaluate import load_methods, main
+from inpaint_training.evaluate import load_methods
+from inpaint_training.evaluation.cli import main
 from inpaint_training.judge import KID_CASES, evaluate
 from inpaint_training.networks import CompletionNetwork
 from inpaint_training.recipes import load_recipe

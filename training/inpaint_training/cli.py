@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from inpaint_training.errors import name_missing
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(overrides)}")
     try:
         return COMMANDS[arguments.command](arguments, overrides)
+    except ImportError as error:
+        say(sys.stderr, f"inpaint-train: {name_missing(error, 'train')}\n")
+        return 1
     except (ValueError, OSError) as error:
         say(sys.stderr, f"inpaint-train: {error}\n")
         return 1

@@ -7,3 +7,19 @@ def first_line(error: BaseException) -> str:
     """Return an error's first line, with the second when that ends in a colon; its kind when it says nothing."""
     first, *others = str(error).splitlines() or [type(error).__name__]
     return f"{first} {others[0].strip()}" if first.endswith(":") and others else first
+
+
+def name_missing(error: ImportError, extra: str) -> str:
+    """Return a sentence about a package that is not installed, with the extra that brings it.
+
+    Parameters
+    ----------
+    error
+        What importing it raised; raised again when what is missing is a module of ours.
+    extra
+        Of napari-inpaint.
+    """
+    package = (error.name or "").partition(".")[0]
+    if not package or package in ("napari_inpaint", "inpaint_training", "inpaint_export"):
+        raise error
+    return f"{package} is missing or too old: pip install 'napari-inpaint[{extra}]'"

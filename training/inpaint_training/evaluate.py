@@ -1,12 +1,10 @@
-"""The command inpaint-eval: models and classical methods, judged on the same holes."""
+"""An evaluation: make the cases, fill them with everything that is judged, write the report."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 import warnings
 from dataclasses import asdict
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,61 +20,12 @@ from napari_inpaint import Inpainter
 from napari_inpaint.io.atomic import stage
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from inpaint_training.methods import Filler
 
-EXAMPLES = """examples:
-  inpaint-eval --photos val.tar --model compact --out report
-  inpaint-eval --photos val.tar --model runs/mine --method pullpush --masks strokes --out report
-"""
 FEATURES: tuple[Literal["lite0", "lite2"], ...] = ("lite0", "lite2")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser."""
-    parser = argparse.ArgumentParser(
-        "inpaint-eval", description="Compare models and classical methods on the same holes.", allow_abbrev=False,
-        epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--photos", type=Path, required=True, metavar="DIR|TAR|DATASET", help="never those trained on")
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="FILE|NAME|RUN",
-        help="an .onnx file, a bundled model, a checkpoint, or a run (its best checkpoint); can be repeated",
-    )  # fmt: skip
-    parser.add_argument(
-        "--method", action="append", choices=tuple(METHODS),
-        help="can be repeated; all that can run when none is named",
-    )  # fmt: skip
-    parser.add_argument(
-        "--masks", choices=("box", "strokes"), default="box", help="one square hole (default), or thick brush strokes"
-    )
-    parser.add_argument(
-        "--holes", type=int, nargs=2, default=(88, 128), metavar=("MIN", "MAX"), help="sides of boxes, in pixels"
-    )
-    parser.add_argument("--crop", type=int, default=256, metavar="PX", help="side of the crops (default 256)")
-    parser.add_argument("--crops", type=int, default=2, metavar="N", help="crops of every photo (default 2)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
-    parser.add_argument("--sheet", type=int, default=8, metavar="N", help="crops on the contact sheet (default 8)")
-    parser.add_argument("--worst", type=int, default=0, metavar="N",
-                        help="another sheet, of the crops that the first model fills worst, by PSNR")  # fmt: skip
-    parser.add_argument("--device", default="auto", help="for models and features: auto, cpu, cuda")
-    parser.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder for tables and pictures")
-    parser.add_argument("--version", action="version", version=f"napari-inpaint {version('napari-inpaint')}")
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    arguments = build_parser().parse_args(argv)
-    try:
-        return run(arguments)
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"inpaint-eval: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("inpaint-eval: stopped\n")
-        return 1
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -168,7 +117,3 @@ def describe_protocol(protocol: Protocol) -> dict[str, object]:
     if protocol.masks == "box":
         return facts | {"holes": list(holes), "margin": MARGIN}
     return facts | {"stroke_area": list(STROKE_AREA), "stroke_width": list(STROKE_WIDTH)}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from inpaint_training.networks import mean_fill, pullpush_fill
+if TYPE_CHECKING:
+    import torch
 
 Filler = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Image (uint8, H x W x 3) and mask (bool, H x W, True inside holes) to the filled image (uint8)."""
@@ -66,6 +67,8 @@ def load_method(name: str) -> Filler:
 
 
 def _of_tensors(start: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Filler:
+    import torch
+
     def fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255  # 1, 3, H, W
         return _to_uint8(start(tensor, torch.from_numpy(mask)[None, None])[0].permute(1, 2, 0).numpy())
@@ -80,12 +83,16 @@ def _to_uint8(image: np.ndarray) -> np.ndarray:
 @method("mean")
 def load_mean() -> Filler:
     """Return the mean of the known pixels."""
+    from inpaint_training.networks import mean_fill
+
     return _of_tensors(mean_fill)
 
 
 @method("pullpush")
 def load_pullpush() -> Filler:
     """Return the smooth fill that our networks start from."""
+    from inpaint_training.networks import pullpush_fill
+
     return _of_tensors(pullpush_fill)
 
 

@@ -180,4 +180,6 @@ def stop_workers() -> None:
     """Stop what runs, and wait for it: a thread that outlives Qt ends the process with a crash."""
     with contextlib.suppress(RuntimeError):  # one has ended while they were told
         WorkerBase.await_workers()
-    QThreadPool.globalInstance().waitForDone()
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone()

@@ -1,0 +1,1 @@
+"""Models and classical methods, judged on the same holes."""
