@@ -10,8 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 OPTIONAL = (
-    "torch", "lightning_fabric", "pydantic", "yaml", "safetensors", "tensorboard", "onnx", "onnx_ir", "onnxscript", "cv2",
-    "skimage", "patchmatch_cython", "torchmetrics", "dask", "distributed", "zarr", "napari",
+    "torch", "lightning_fabric", "pydantic", "yaml", "safetensors", "tensorboard", "onnx", "onnx_ir", "onnxscript",
+    "cv2", "skimage", "patchmatch_cython", "torchmetrics", "dask", "distributed", "zarr", "napari",
 )  # fmt: skip
 """Import names of everything that only extras bring."""
 COMMANDS = {
