@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from inpaint_training.checkpoint import read_checkpoint
 from napari_inpaint.inference.contract import COMPLETION, IMAGE, MASK
-from napari_inpaint.inference.providers import CPU, CUDA, find_cuda_problem
+from napari_inpaint.inference.providers import CPU, CUDA, find_cuda_problem, make_options
 from napari_inpaint.inference.session import Session
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def milliseconds(run: Callable[[], object]) -> float:
 
 
 def open_model(path: Path, provider: str, options: dict[str, str], profile: Path | None = None) -> Any:
-    settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 4
+    settings = make_options(onnxruntime)
     if profile:
         settings.enable_profiling, settings.profile_file_prefix = True, str(profile)
     providers = [CPU] if provider == CPU else [(provider, options), CPU]

@@ -31,6 +31,7 @@ from inpaint_export.upsampling import to_subpixel
 from inpaint_export.verify import make_case
 from inpaint_training.networks import CompletionNetwork
 from napari_inpaint.inference.contract import COMPOSITE, IMAGE, MASK
+from napari_inpaint.inference.providers import make_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,8 +95,7 @@ def main() -> int:
     rows = [
         {"runtime": "PyTorch", "precision": "fp32", "up-sampling": FORMS[0], "ms": pytorch, "times": 1.0, "MB": None}
     ]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = arguments.threads
+    options = make_options(onnxruntime, arguments.threads)
     for precision in OPSETS:
         for form in FORMS:
             data = convert(original, precision, form)

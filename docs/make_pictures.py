@@ -1,4 +1,4 @@
-"""Make the pictures of the README and docs: run `make picture`."""
+"""Make the pictures of the README and docs, in the folder docs or the one that is named: run `make picture`."""
 
 import sys
 import time
@@ -6,22 +6,23 @@ from pathlib import Path
 
 import napari
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication
+from skimage import data
 
+from napari_inpaint import Box
+from napari_inpaint import fill as fill_array
 from napari_inpaint.plugin.check_dialog import CheckDialog
 from napari_inpaint.plugin.inputs import SLICES
+from napari_inpaint.samples import dated_photo
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
 WINDOW = 1280, 760
 TILE = 420, 300
-PARTS = {
-    "label": (slice(0, 420), slice(0, 600)),
-    "stack": (slice(0, 200), slice(20, 300)),
-    "large": (slice(4096, 4616), slice(4000, 4728)),
-}
-"""What the gallery shows of every sample."""
+CELL = slice(130, 523), slice(0, 550)
+BAR = Box(355, 425, 377, 526)
+"""Around a scale bar of 10 µm that is drawn into the picture of a cell."""
 
 
 def wait_until(condition, seconds=120):
@@ -55,17 +56,18 @@ def fill(viewer, widget):
     return viewer.layers[-1]
 
 
-def to_tile(layer, part) -> np.ndarray:
-    """Return a part of a layer, seen with its contrast limits, as RGB."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    pixels = np.asarray(data[part] if layer.rgb else data[3][part], float)
-    if not layer.rgb:
-        low, high = layer.contrast_limits
-        pixels = np.repeat(((pixels - low) / (high - low) * 255)[..., None], 3, -1)
-    picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-    return np.asarray(picture.resize(TILE, Image.Resampling.LANCZOS))
+def to_tile(pixels) -> np.ndarray:
+    """Return pixels, uint8, as a tile of RGB."""
+    return np.asarray(Image.fromarray(pixels).convert("RGB").resize(TILE, Image.Resampling.LANCZOS))
 
 
+def draw_scale_bar(pixels) -> np.ndarray:
+    picture = Image.fromarray(pixels)
+    ImageDraw.Draw(picture).rectangle([BAR.x0 + 4, BAR.y0 + 7, BAR.x1 - 5, BAR.y1 - 8], fill=255)
+    return np.asarray(picture)
+
+
+FOLDER.mkdir(exist_ok=True)
 viewer = napari.Viewer(show=True)
 viewer.window._qt_window.resize(*WINDOW)
 _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
@@ -87,13 +89,20 @@ dialog.grab().save(str(FOLDER / "self-check.png"))
 print(FOLDER / "self-check.png")
 dialog.close()
 
-rows = []
-for key, part in PARTS.items():
-    viewer.layers.clear()
-    viewer.open_sample("napari-inpaint", key)
-    widget.inputs.slices.value = next(name for name, which in SLICES.items() if which == "all")
-    rows.append([to_tile(layer, part) for layer in (viewer.layers[0], fill(viewer, widget))])
+photo, box = dated_photo()
+label = np.s_[:210, :294]
+columns = [[photo[label], fill_array(photo, boxes=[box])[label]]]
+
+viewer.layers.clear()
+viewer.open_sample("napari-inpaint", "stack")
+widget.inputs.slices.value = next(name for name, which in SLICES.items() if which == "all")
+part = np.s_[3, :200, 20:300]
+columns.append([(layer.data[part] / 16).astype(np.uint8) for layer in (viewer.layers[0], fill(viewer, widget))])
 viewer.close()
-gallery = np.concatenate([np.concatenate(column, 0) for column in rows], 1)
-Image.fromarray(gallery).save(FOLDER / "samples.jpg", quality=88)
-print(FOLDER / "samples.jpg")
+
+cell = draw_scale_bar(data.cell()[CELL])
+columns.append([cell, fill_array(cell, boxes=[BAR])])
+
+gallery = np.hstack([np.vstack([to_tile(pixels) for pixels in column]) for column in columns])
+Image.fromarray(gallery).save(FOLDER / "fills.jpg", quality=90)
+print(FOLDER / "fills.jpg")

@@ -1,4 +1,4 @@
-"""Remove a post from a photo, and write a picture of before and after."""
+"""Remove a date that is burnt into a photo, and write a picture of before and after."""
 
 import time
 from pathlib import Path
@@ -7,19 +7,17 @@ import numpy as np
 from PIL import Image
 
 from napari_inpaint import Inpainter
-from napari_inpaint.samples import THE_CREST
+from napari_inpaint.samples import dated_photo
 
-photo = np.asarray(Image.open(THE_CREST.path))
+photo, box = dated_photo()
 inpainter = Inpainter()
-print(f"model {inpainter.path.name} runs on {inpainter.provider}")
-
 started = time.perf_counter()
-filled = inpainter.fill(photo, boxes=[THE_CREST.box])
-print(f"filled {tuple(THE_CREST.box)} in {1000 * (time.perf_counter() - started):.0f} ms")
+filled = inpainter.fill(photo, boxes=[box])
+print(f"{inpainter!r} filled {tuple(box)} by {inpainter.provider} in {time.perf_counter() - started:.1f} s")
 
-y0, x0, y1, x1 = THE_CREST.box
+y0, x0, y1, x1 = box
 before = photo.copy()
-for edge in (np.s_[y0 - 2 : y0, x0 - 2 : x1 + 2], np.s_[y0:y1, x0 - 2 : x0], np.s_[y0:y1, x1 : x1 + 2]):
+for edge in np.s_[y0:y1, x0 - 2 : x0], np.s_[y0:y1, x1 : x1 + 2], np.s_[y0 - 2 : y0, x0:x1], np.s_[y1 : y1 + 2, x0:x1]:
     before[edge] = 255, 0, 0
 picture = Path("demo.png").resolve()
 Image.fromarray(np.hstack([before, filled])).save(picture)

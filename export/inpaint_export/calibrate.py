@@ -14,7 +14,7 @@ import onnxruntime
 from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.holes import Holes, render_masks
 from napari_inpaint.inference.contract import IMAGE, MASK
-from napari_inpaint.inference.providers import CPU
+from napari_inpaint.inference.providers import CPU, make_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,7 +70,7 @@ def sample(model: ir.Model, values: Sequence[ir.Value], cases: Iterable[Case]) -
         proto = ir.to_proto(model)
     finally:
         model.graph.outputs[:] = outputs
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=[CPU])
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), make_options(onnxruntime), providers=[CPU])
     rng = np.random.default_rng(0)
     parts: dict[str, list[Samples]] = {name: [] for name in names}
     for case in cases:

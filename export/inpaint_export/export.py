@@ -32,7 +32,7 @@ from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.context_encoder import ContextEncoder
 from inpaint_training.spec import describe
 from napari_inpaint.inference.contract import BYTE_LAYOUT
-from napari_inpaint.inference.providers import CPU
+from napari_inpaint.inference.providers import CPU, make_options
 
 if TYPE_CHECKING:
     import argparse
@@ -151,5 +151,5 @@ def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[C
 def _measure(model: ir.Model, cases: Sequence[Case], spec: ModelSpec) -> tuple[float, float]:
     """Return the hole PSNR in dB of a model of layout ``nchw-float``, and its milliseconds per window."""
     data = to_file(model, spec).SerializeToString()
-    session = onnxruntime.InferenceSession(data, providers=[CPU])
+    session = onnxruntime.InferenceSession(data, make_options(onnxruntime), providers=[CPU])
     return hole_psnr(session, cases, spec), time_window(session, spec)

@@ -16,7 +16,7 @@ from inpaint_export.graph import CompletionGraph
 from inpaint_training.cases import Case, random_strokes
 from inpaint_training.scores import psnr
 from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK, REFINE
-from napari_inpaint.inference.providers import CPU, CUDA, choose_providers
+from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, make_options
 from napari_inpaint.samples import THE_CREST
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def make_case(height: int, width: int, hole: str) -> Case:
 
 def open_sessions(model: bytes) -> dict[str, Any]:
     """Return a session on the CPU, and one on CUDA where that works, by provider."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
+    options = make_options(onnxruntime)
     sessions = {CPU: onnxruntime.InferenceSession(model, options, providers=[CPU])}
     if choose_providers("auto", onnxruntime)[0][0] == CUDA:
         exact = (CUDA, {"use_tf32": 0})

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_inpaint.inference.boxes import Box as Box
+    from napari_inpaint.inference.cancelling import FillCancelledError as FillCancelledError
     from napari_inpaint.inference.inpainter import Inpainter as Inpainter
     from napari_inpaint.inference.inpainter import fill as fill
 
 __version__ = "0.1.0"
-__all__ = ["Box", "Inpainter", "__version__", "fill"]
+__all__ = ["Box", "FillCancelledError", "Inpainter", "__version__", "fill"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +24,10 @@ def __getattr__(name: str) -> Any:
         from napari_inpaint.inference.boxes import Box
 
         return Box
+    if name == "FillCancelledError":
+        from napari_inpaint.inference.cancelling import FillCancelledError
+
+        return FillCancelledError
     if name in ("Inpainter", "fill"):
         from napari_inpaint.inference import inpainter
 

@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from napari_inpaint import Box, Inpainter
 from napari_inpaint.inference.providers import CPU, CUDA, find_cuda_problem
 from napari_inpaint.inference.session import Session
 from napari_inpaint.models import bundled_models
@@ -187,3 +188,17 @@ def test_onnxruntime_keeps_no_list_of_events(tmp_path):
     code = "from napari_inpaint import Inpainter; Inpainter('compact.fp32', 'cpu').session"
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"HOME": str(tmp_path)})
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("model", ["compact", "landscape"])
+def test_eight_bits_overflow_on_no_cpu(photo, model):
+    """Bright, smooth pixels are where sums of 8-bit products are the largest: an overflow costs 10 dB there."""
+    box = Box(60, 400, 160, 500)
+    files = bundled_models()[model]
+    exact, int8 = (
+        Inpainter(files[precision], "cpu").fill(photo, boxes=[box])[box.slices].astype(float)
+        for precision in (next(each for each in ("fp32", "fp16") if each in files), "int8")
+    )
+    truth = photo[box.slices]
+    worse = 10 * np.log10(np.mean((int8 - truth) ** 2) / np.mean((exact - truth) ** 2))
+    assert worse < 0.5

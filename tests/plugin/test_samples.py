@@ -10,7 +10,6 @@ from napari.components import ViewerModel
 from napari_inpaint.plugin import samples
 from napari_inpaint.plugin.layers import Slices, read_job
 from napari_inpaint.plugin.worker import Settings, run_fill
-from napari_inpaint.samples import THE_CREST
 
 
 def open_sample(opener):
@@ -33,12 +32,11 @@ def test_a_sample_is_filled_where_it_says(opener):
 def test_the_label_lies_in_its_rectangle(photo):
     viewer = open_sample(samples.open_label)
     image, holes = viewer.layers
-    around, post = read_job(image, holes, viewer.dims).boxes[()]
+    (around,) = read_job(image, holes, viewer.dims).boxes[()]
     changed = np.argwhere((image.data != photo).any(-1))
     assert changed.min(0).tolist() > [around.y0, around.x0]
     assert changed.max(0).tolist() < [around.y1 - 1, around.x1 - 1]
     assert len(changed) > 1000
-    assert post == THE_CREST.box
 
 
 def test_the_stack_is_dark_where_its_labels_are():

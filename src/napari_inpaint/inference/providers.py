@@ -66,6 +66,27 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
+def make_options(ort: Any, threads: int | None = None) -> Any:
+    """Return ONNX Runtime's options for a session, with which int8 is right on every CPU.
+
+    x86 CPUs without VNNI add pairs of 8-bit products in 16 bits, which overflows: skies then come out 10 dB worse. The
+    option has ONNX Runtime avoid that where it can happen; elsewhere it changes nothing.
+
+    Parameters
+    ----------
+    ort
+        The module.
+    threads
+        Of the CPU provider; all cores when it is None.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # failures are raised; warnings would reach the user's terminal
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
 def installed_runtimes() -> dict[str, str]:
     """Return the versions of the installed distributions of ONNX Runtime by name."""
     found = {}

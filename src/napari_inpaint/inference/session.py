@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, REFINE, ModelSpec
-from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, import_onnxruntime
+from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, import_onnxruntime, make_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +75,8 @@ class Session:
         providers, self.cuda_problem = choose_providers(device, ort)
         self._open_on_cpu = functools.partial(Session, path, "cpu", threads)
         self._lock, self._memory = threading.Lock(), BATCH_MEMORY
-        options = ort.SessionOptions()
-        options.log_severity_level = 4  # failures are raised; warnings would reach the user's terminal
-        if threads is not None:
-            options.intra_op_num_threads = threads
         try:
-            self.runtime = ort.InferenceSession(data, options, providers=providers)
+            self.runtime = ort.InferenceSession(data, make_options(ort, threads), providers=providers)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             raise ValueError(f"{path} is not a model that ONNX Runtime can load: {_first_line(error)}") from error
         self.version: str = ort.__version__

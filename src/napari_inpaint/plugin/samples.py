@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from napari_inpaint.files import read_image
-from napari_inpaint.inference.boxes import Box
 from napari_inpaint.plugin.drawing import HOLES
-from napari_inpaint.samples import THE_CREST
+from napari_inpaint.samples import THE_CREST, dated_photo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
     from napari.types import LayerDataTuple
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.boxes import Box
+
 CREDIT = {"credit": THE_CREST.credit}
-LABEL = "DUNE 4  2007-08-19  07:42"
-LABEL_AT = 14, 16
-"""x, y."""
 STACK = 8, 240, 320
 DEAD_COLUMNS = (96, 97, 231)
 LEVELS = 6
@@ -30,14 +28,10 @@ TILES = 16, 16
 
 
 def open_label() -> list[LayerDataTuple]:
-    """Return a photo with a label burnt in, and rectangles around the label and a post that stands in the dune."""
-    picture = Image.open(THE_CREST.path)
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(22)
-    pen.text(LABEL_AT, LABEL, fill=(255, 190, 40), font=font, stroke_width=1, stroke_fill=(60, 30, 0))
-    left, top, right, bottom = pen.textbbox(LABEL_AT, LABEL, font=font, stroke_width=1)
-    around = Box(int(top) - 3, int(left) - 3, int(bottom) + 4, int(right) + 4)
-    photo = np.asarray(picture), {"name": "The Crest", "metadata": dict(CREDIT)}, "image"
-    return [photo, to_shapes([around, THE_CREST.box], edge_width=2)]
+    """Return a photo with a date burnt in, and a rectangle around the date."""
+    photo, around = dated_photo()
+    image = photo, {"name": "The Crest", "metadata": dict(CREDIT)}, "image"
+    return [image, to_shapes([around], edge_width=2)]
 
 
 def open_stack() -> list[LayerDataTuple]:
