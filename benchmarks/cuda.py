@@ -132,7 +132,7 @@ def place_operators(path: Path, provider: str) -> dict[str, dict[str, int]]:
         session = open_model(path, provider, {}, Path(folder) / "profile")
         image, mask = make_case(1)
         session.run(None, {IMAGE: image, MASK: mask})
-        events = json.loads(Path(session.end_profiling()).read_text())
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     placed: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for event in events:
         arguments = event.get("args", {})

@@ -54,7 +54,7 @@ def make_boxes(side: int) -> list[Box]:
 
 def resident() -> float:
     """GiB now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**30
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * resource.getpagesize() / 2**30
 
 
 class Peak:

@@ -59,7 +59,7 @@ def work(name: str, is_model: bool, cases: list[Case], results: multiprocessing.
     tiny = np.zeros((200, 200), bool)
     tiny[80:100, 80:100] = True
     filler(cases[0].image[small], tiny)  # loading does not count
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of loading
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # forget the peak of loading
     before = peak_mib()
     for case in cases:
         started = time.perf_counter()
@@ -69,7 +69,9 @@ def work(name: str, is_model: bool, cases: list[Case], results: multiprocessing.
 
 
 def peak_mib() -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    line = next(
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM")
+    )
     return int(line.split()[1]) / 1024
 
 

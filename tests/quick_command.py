@@ -20,7 +20,6 @@ def run(command, words):
         from inpaint_training.cli import main
 
         return main(shorten_training(words))
-    import inpaint_export.calibrate
     import inpaint_export.verify
     from inpaint_export.cli import main
 

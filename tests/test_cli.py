@@ -26,7 +26,7 @@ def test_fills_a_box_and_reports(tmp_path, png, photo, capsys):
     assert not changed.any()
     out = capsys.readouterr().out
     assert "3500 pixels filled, CPUExecutionProvider" in out or "CUDA" in out
-    record = json.loads((tmp_path / "filled.png.json").read_text())
+    record = json.loads((tmp_path / "filled.png.json").read_text(encoding="utf-8"))
     assert record["windows"][0]["holes"] == [[100, 120, 150, 190]]
 
 
@@ -275,7 +275,7 @@ def test_a_replay_is_the_same_bit_for_bit(recorded, capsys):
     assert "the filled pixels are the same, bit for bit" in capsys.readouterr().err
     again, filled = (tifffile.imread(recorded / name) for name in ("again.tif", "out.tif"))
     np.testing.assert_array_equal(again, filled)
-    filled = json.loads((recorded / "out.tif.json").read_text())["filled_pixels"]
+    filled = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8"))["filled_pixels"]
     assert 2 * np.asarray(Image.open(recorded / "made-up.png")).sum() == filled
 
 
@@ -301,7 +301,7 @@ def test_a_replay_that_cannot_be_the_same_says_what_differs(recorded, capsys):
     ],
 )
 def test_a_record_that_does_not_fit_is_refused(recorded, capsys, change, message):
-    record = json.loads((recorded / "out.tif.json").read_text()) | change
+    record = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8")) | change
     (recorded / "out.tif.json").write_text(json.dumps(record))
     assert replay(recorded) == 1
     assert message in capsys.readouterr().err

@@ -46,7 +46,7 @@ def run_page(page, folder):
     (folder / ".quick").mkdir()
     for name in QUICK:
         script = folder / ".quick" / name
-        script.write_text(f"#!{sys.executable}\n" + (ROOT / "tests" / "quick_command.py").read_text())
+        script.write_text(f"#!{sys.executable}\n" + (ROOT / "tests" / "quick_command.py").read_text(encoding="utf-8"))
         script.chmod(0o755)
     blocks = [
         (block["language"], block["code"])
@@ -87,7 +87,7 @@ def test_a_page_runs(page, folder):
 def check_trust(said, folder):
     assert "8 known places beside 2 holes" in said
     row = re.compile(r"^(fill \(landscape\)|pull-push|telea|biharmonic) {3}", re.MULTILINE)
-    assert row.findall((ROOT / "docs/trust.md").read_text()) == row.findall(said)[:4]
+    assert row.findall((ROOT / "docs/trust.md").read_text(encoding="utf-8")) == row.findall(said)[:4]
 
 
 def check_reproduce(said, folder):
@@ -98,7 +98,7 @@ def check_reproduce(said, folder):
 def check_folders(said, folder):
     assert "2 of 2 files filled" in said
     assert sorted(path.name for path in (folder / "filled" / "monday").glob("*.png")) == ["a.png", "b.png"]
-    assert "2 were there" in (folder / "errors.log").read_text()
+    assert "2 were there" in (folder / "errors.log").read_text(encoding="utf-8")
     assert Image.open(folder / "one.png").size == (640, 512)
 
 
@@ -113,7 +113,9 @@ def check_cluster(said, folder):
 def check_pipelines(said, folder):
     assert "1 of 2 windows\nstopped: nothing was changed" in said
     printed = re.search(
-        r"```text\n(2 windows, 2 holes): .*?\n(.*?)```", (ROOT / "docs/pipelines.md").read_text(), re.DOTALL
+        r"```text\n(2 windows, 2 holes): .*?\n(.*?)```",
+        (ROOT / "docs/pipelines.md").read_text(encoding="utf-8"),
+        re.DOTALL,
     )
     assert printed[1] in said
     assert printed[2] in said

@@ -135,7 +135,7 @@ def test_a_zarr_array(store, tmp_path, windows):
     before, after = zarr.open(str(store)), zarr.open(str(out))
     check(before[:], after[:], (..., *HOLE))
     assert after.attrs["kept"] == "yes"
-    record = json.loads((tmp_path / "out.zarr.json").read_text())
+    record = json.loads((tmp_path / "out.zarr.json").read_text(encoding="utf-8"))
     assert after.attrs["napari_inpaint"] == record
     assert "napari_inpaint" not in before.attrs
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -205,7 +205,7 @@ def test_hostile_stores_are_refused(tmp_path, photo, capsys, damage):
     ome(path, photo, "0.5")
     zarr.create_array(str(secret), shape=(100, 100), dtype="uint8")[:] = 7
     before = {file: file.read_bytes() for file in secret.rglob("*") if file.is_file()}
-    meta = json.loads((path / "zarr.json").read_text())
+    meta = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
     datasets = meta["attributes"]["ome"]["multiscales"][0]["datasets"]
     if damage == "levels outside":
         datasets[0]["path"] = "../secret.zarr"
@@ -245,7 +245,7 @@ def test_a_filled_tiff_carries_its_record(tmp_path, photo, capsys):
     assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), "--record", *BOX]) == 0
     with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
         tags = tiff.pages[0].tags
-        assert json.loads(tags[RECORD_TAG].value) == json.loads((tmp_path / "out.tif.json").read_text())
+        assert json.loads(tags[RECORD_TAG].value) == json.loads((tmp_path / "out.tif.json").read_text(encoding="utf-8"))
         assert tags[65000].value == "mine"
     words = [str(tmp_path / "in.tif"), "-o", str(tmp_path / "again.tif"), "--replay", str(tmp_path / "out.tif")]
     assert main(words) == 0
@@ -359,7 +359,7 @@ def test_the_users_files_are_not_replaced_unasked(tmp_path, photo, capsys):
     assert "in/a.png exists" in said
     assert "b.tif.json exists" in said
     assert (tmp_path / "in" / "a.png").read_bytes() == before
-    assert (tmp_path / "out" / "b.tif.json").read_text() == "mine"
+    assert (tmp_path / "out" / "b.tif.json").read_text(encoding="utf-8") == "mine"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.tif.json"]
 
 

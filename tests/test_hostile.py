@@ -250,7 +250,7 @@ def test_links_at_the_output_are_not_followed(tmp_path, photo, capsys, trick):
     words = [str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--box", "5", "5", "40", "40", "--overwrite"]
     assert main([*words, "--synthetic-mask", str(tmp_path / "masks"), "--record"]) == 1
     assert "link" in capsys.readouterr().err
-    assert (tmp_path / "elsewhere" / "a.png").read_text() == "precious"
+    assert (tmp_path / "elsewhere" / "a.png").read_text(encoding="utf-8") == "precious"
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a.png"]
 
 

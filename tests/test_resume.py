@@ -94,7 +94,7 @@ def test_a_thousand_files_killed_again_and_again(tmp_path, photo):
 
 
 def children(pid):
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
 
 
 def wait_until(condition, seconds=20):

@@ -99,7 +99,7 @@ def read_record(path: Path) -> dict[str, Any]:
         else:
             with path.open("rb") as file:
                 head = file.read(12)
-            text = read_record_tag(path) if find_format(head) == "TIFF" else path.read_text()
+            text = read_record_tag(path) if find_format(head) == "TIFF" else path.read_text(encoding="utf-8")
         record = json.loads(text or "null")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -141,7 +141,7 @@ def test_weights_that_do_not_fit_the_recipe_are_named(quick, checkpoint, tmp_pat
     folder = tmp_path / "step"
     shutil.copytree(checkpoint, folder)
     recipe = folder / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("width: 0.125", "width: 0.25", 1))
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("width: 0.125", "width: 0.25", 1))
     assert main([str(folder), str(tmp_path / "m.onnx")]) == 1
     assert re.search(r"is damaged: .*: size mismatch", capsys.readouterr().err)
 
@@ -226,7 +226,7 @@ def test_a_package_for_the_zoo(quick, checkpoint, tmp_path):
     with zipfile.ZipFile(package) as archive:
         archive.extractall(tmp_path / "zoo")
     folder = tmp_path / "zoo"
-    description = yaml.safe_load((folder / "rdf.yaml").read_text())
+    description = yaml.safe_load((folder / "rdf.yaml").read_text(encoding="utf-8"))
     assert (folder / "model.onnx").read_bytes() == model.read_bytes()
     assert description["license"] == "CC0-1.0"
     assert [x["id"] for x in description["inputs"]] == ["image", "mask"]
@@ -246,6 +246,6 @@ def test_the_zoo_wants_a_licence(quick, checkpoint, tmp_path, capsys):
     folder = tmp_path / "step"
     shutil.copytree(checkpoint, folder)
     recipe = folder / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("licence: CC0-1.0", "licence: not stated"))
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("licence: CC0-1.0", "licence: not stated"))
     assert main([str(folder), str(tmp_path / "m.onnx"), "--bioimageio", str(tmp_path / "m.zip")]) == 1
     assert "SPDX identifier" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def run(model, feeds):
 
 
 def read_client(language):
-    return re.search(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)[1]
+    return re.search(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

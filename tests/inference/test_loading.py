@@ -58,7 +58,7 @@ def test_the_fastest_precision_is_measured_once_said_and_kept(cache, monkeypatch
     loading.is_int8_fast.cache_clear()  # as in another process
     assert open_session("compact", "cpu").spec.precision == chosen
     assert sorted(measured) == ["fp32", "int8"]
-    assert [*json.loads(cache.read_text()).values()] == [chosen == "int8"]
+    assert [*json.loads(cache.read_text(encoding="utf-8")).values()] == [chosen == "int8"]
     assert [record.message for record in caplog.records] == [
         "measuring whether this CPU is faster in int8; this happens once"
     ]
@@ -102,7 +102,7 @@ def test_a_broken_cache_is_replaced(cache, monkeypatch, content):
     cache.write_text(content)
     pretend_speeds(monkeypatch, fp32=3, int8=1)
     assert fastest_on_cpu(FILES, None) == "int8"
-    assert True in json.loads(cache.read_text()).values()
+    assert True in json.loads(cache.read_text(encoding="utf-8")).values()
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(cache, monkeypatch):

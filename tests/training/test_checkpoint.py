@@ -97,7 +97,7 @@ def test_checkpoints_of_newer_versions_are_not_overwritten(run, dataset, tmp_pat
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     path = copy / "step-0000006" / "progress.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 2', '"format": 3'))
     with pytest.raises(ValueError, match="format 3, this version reads format 2"):
         fit(load_recipe("compact", reconstruction), dataset, copy, resume=True)
 
@@ -114,7 +114,7 @@ def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, datas
         fit(other, dataset, run, resume=True)
     old = tmp_path / "old"
     shutil.copytree(run / "step-0000006", old)
-    progress = json.loads((old / "progress.json").read_text())
+    progress = json.loads((old / "progress.json").read_text(encoding="utf-8"))
     del progress["format"]
     (old / "progress.json").write_text(json.dumps(progress))
     with pytest.raises(ValueError, match=r"format 1, this version reads format 2"):

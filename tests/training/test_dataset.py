@@ -22,7 +22,7 @@ def test_photos_are_mapped_scaled_and_read_only(tmp_path, photos, photo):
     [("offset", "x"), ("offset", -1), ("offset", 1.5), ("height", None), ("shard", 5), ("shard", "../x")],
 )
 def test_edited_data_sets_are_refused(tmp_path, dataset, key, value):
-    index = json.loads((dataset / INDEX).read_text())
+    index = json.loads((dataset / INDEX).read_text(encoding="utf-8"))
     index["photos"][0][key] = value
     (tmp_path / INDEX).write_text(json.dumps(index))
     (tmp_path / "photos-000.bin").write_bytes((dataset / "photos-000.bin").read_bytes())
@@ -33,7 +33,7 @@ def test_edited_data_sets_are_refused(tmp_path, dataset, key, value):
 def test_broken_data_sets_are_refused(tmp_path, dataset):
     with pytest.raises(ValueError, match="is no data set"):
         PhotoDataset(tmp_path)
-    index = json.loads((dataset / INDEX).read_text())
+    index = json.loads((dataset / INDEX).read_text(encoding="utf-8"))
     (tmp_path / INDEX).write_text(json.dumps(index))
     with pytest.raises(ValueError, match="is missing"):
         PhotoDataset(tmp_path)

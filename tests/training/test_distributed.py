@@ -53,7 +53,9 @@ def test_a_run_on_two_devices_is_one_run(dataset, tmp_path, adversarial):
     a, b = read_checkpoint(tmp_path / "one"), read_checkpoint(tmp_path / "two")
     assert (b.progress.step, b.progress.images) == (12, 24)
     assert abs(a.progress.psnr_hole - b.progress.psnr_hole) < 0.05
-    steps = [json.loads(line)["step"] for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"] for line in (tmp_path / "two" / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert steps == sorted(steps)
     uneven = subprocess.run(
         [*command, "--out", tmp_path / "x", "--devices", "2", *adversarial, "--phases.0.batch", "3"],

@@ -148,7 +148,7 @@ def test_report(photos, run, tmp_path, capsys, windows):
         files[name] = {path.name: path for path in out.iterdir()}
         assert set(files[name]) == {"table.md", "table.csv", "table.json", "contact-sheet.png", "worst.png"}
     assert not list((tmp_path / "deep").glob(".*"))
-    report = json.loads(files["a"]["table.json"].read_text())
+    report = json.loads(files["a"]["table.json"].read_text(encoding="utf-8"))
     means = report["means"]
     assert list(means) == ["mean", "pullpush", "compact", "tiny"]
     assert set(means["mean"]) == {"l1", "psnr_hole", "psnr", "ssim", "ms_ssim", "texture", "rim", "lite0", "lite2",
@@ -158,10 +158,10 @@ def test_report(photos, run, tmp_path, capsys, windows):
     assert sum(part["cases"] for part in report["bins"].values()) == report["protocol"]["cases"] == 2
     assert Image.open(files["a"]["contact-sheet.png"]).size == (160 * 6, 160 + 18)
     assert Image.open(files["a"]["worst.png"]).size == (160 * 6, 2 * 160 + 18)
-    lines = list(csv.DictReader(io.StringIO(files["a"]["table.csv"].read_text())))
+    lines = list(csv.DictReader(io.StringIO(files["a"]["table.csv"].read_text(encoding="utf-8"))))
     assert len(lines) == 4 * 2
 
-    again = json.loads(files["b"]["table.json"].read_text())
+    again = json.loads(files["b"]["table.json"].read_text(encoding="utf-8"))
     for part in (report, again):
         for rows in (part["means"], *(part["bins"][name]["means"] for name in part["bins"])):
             for row in rows.values():

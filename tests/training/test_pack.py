@@ -43,7 +43,7 @@ def test_pack_says_what_it_left_out_and_why(tmp_path, photos):
 def test_the_report_repeats_what_pack_returns(tmp_path, photos, windows):
     left_out = pack([photos], tmp_path / "data")
     assert report(tmp_path / "data") == [("name", "reason"), *left_out.items()]
-    assert json.loads((tmp_path / "data" / INDEX).read_text())["left_out"] == left_out
+    assert json.loads((tmp_path / "data" / INDEX).read_text(encoding="utf-8"))["left_out"] == left_out
 
 
 def test_the_report_is_there_when_nothing_was_left_out(tmp_path, photos):

@@ -129,7 +129,7 @@ def test_a_run_of_two_stages_resumes_bit_for_bit(dataset, run, tmp_path, adversa
     command = ["fit", "--recipe", "compact", "--data", str(dataset)]
     assert main([*command, "--out", str(tmp_path / "whole"), "--from", str(run), *words]) == 0
     assert main([*command, "--out", str(tmp_path / "parts"), "--from", str(run), *words, "--train.keep", "9"]) == 0
-    newest = json.loads((tmp_path / "parts" / "checkpoints.json").read_text())["newest"]
+    newest = json.loads((tmp_path / "parts" / "checkpoints.json").read_text(encoding="utf-8"))["newest"]
     folders = sorted(path for path in (tmp_path / "parts").glob("step-*"))
     assert folders[0].name == "step-0000002"
     for folder in folders[1:]:

@@ -24,7 +24,7 @@ from inpaint_training.train import fit, lock
 
 
 def log_lines(run):
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def weights(run, which="newest"):

@@ -104,7 +104,7 @@ def resolve_checkpoint(path: Path, which: str = "best") -> Path:
     if (path / RECIPE).is_file() and (path / GENERATOR).is_file():
         return path
     try:
-        name = json.loads((path / INDEX).read_text())[which]
+        name = json.loads((path / INDEX).read_text(encoding="utf-8"))[which]
         if not FOLDER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a checkpoint")
         folder = path / name
@@ -130,7 +130,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     folder = resolve_checkpoint(path)
     try:
-        values = json.loads((folder / PROGRESS).read_text())
+        values = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
         found = values.pop("format", 1)
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder / PROGRESS} is damaged: {first_line(error)}") from error
@@ -227,7 +227,7 @@ def _checkpoints(run: Path) -> list[Path]:
 
 def _read_index(run: Path) -> dict[str, str]:
     try:
-        return dict(json.loads((run / INDEX).read_text()))
+        return dict(json.loads((run / INDEX).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}
 
@@ -235,7 +235,7 @@ def _read_index(run: Path) -> dict[str, str]:
 def _read_progress(folder: Path) -> Progress | None:
     known = {field.name for field in fields(Progress)}
     try:
-        values = json.loads((folder / PROGRESS).read_text())
+        values = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
         return Progress(**{name: value for name, value in values.items() if name in known})
     except (OSError, ValueError, TypeError, AttributeError):
         return None

@@ -45,7 +45,7 @@ class PhotoDataset:
     def __init__(self, folder: Path, min_side: int = 1) -> None:
         self.folder = folder
         try:
-            index = json.loads((folder / INDEX).read_text())
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             entries = TypeAdapter(list[PhotoEntry]).validate_python(index["photos"], strict=False)
             if index["schema"] != SCHEMA:
                 raise ValueError(f"schema {index['schema']}, not {SCHEMA}")

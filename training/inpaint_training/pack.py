@@ -266,7 +266,7 @@ def _pack_into(
     if not shards.entries:
         raise ValueError(f"no usable photo in {', '.join(map(str, sources))}: {summarise(left_out) or 'none found'}")
     index = {"schema": SCHEMA, "photos": [asdict(entry) for entry in shards.entries], "left_out": left_out}
-    (folder / INDEX).write_text(json.dumps(index, indent=1))
+    (folder / INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
     with (folder / REPORT).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         csv.writer(file).writerows([("name", "reason"), *left_out.items()])
     return left_out

@@ -46,7 +46,7 @@ class RunLog:
         self.images, self.since = 0, time.monotonic()
         if enabled:
             (run / "samples").mkdir(parents=True, exist_ok=True)
-            self.lines = (run / "log.jsonl").open("a", buffering=1)
+            self.lines = (run / "log.jsonl").open("a", buffering=1, encoding="utf-8")
             self.board = SummaryWriter(run / "tensorboard")
 
     def __enter__(self) -> RunLog:

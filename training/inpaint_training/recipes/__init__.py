@@ -73,7 +73,7 @@ def _read_fields(name: str | Path, below: tuple[Path, ...]) -> dict[str, Any]:
     if path in below:
         raise ValueError(f"recipe {name} is its own base")
     try:
-        fields = yaml.load(path.read_text(), _Loader)
+        fields = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"recipe {name} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(fields, dict):
@@ -164,7 +164,7 @@ def _step_into(fields: Any, name: str, key: str) -> Any:
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe as YAML that `load_recipe` reads back to an equal recipe."""
-    path.write_text(yaml.safe_dump(to_plain(recipe), sort_keys=False))
+    path.write_text(yaml.safe_dump(to_plain(recipe), sort_keys=False), encoding="utf-8")
 
 
 def to_plain(recipe: Recipe) -> dict[str, Any]:
