@@ -1,6 +1,7 @@
 import contextlib
 import errno
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +15,12 @@ from napari_inpaint.samples import THE_CREST
 hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis.settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for mark in item.iter_markers("posix") if sys.platform == "win32" else ():
+            item.add_marker(pytest.mark.skip(reason=f"not on Windows: {mark.args[0]}"))
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def test_every_block_has_a_language_that_says_if_it_runs():
             assert block["reason"] is None or block["language"] in RUN, (page, block)
 
 
+@pytest.mark.posix("pages are scripts of a shell")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(block["language"] in RUN for block in read_blocks(page))]
 )

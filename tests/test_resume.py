@@ -13,6 +13,8 @@ import pytest
 import zarr
 from PIL import Image
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+pytestmark = pytest.mark.posix("it has no such signals for processes")
 CODE = """
 import sys
 from napari_inpaint.inference import loading
@@ -36,7 +38,7 @@ def make_scans(folder, photo, count):
             Image.fromarray(image).save(f"{path}.png")
 
 
-def run(folder, *, kill_at=None, how=signal.SIGKILL, jobs=1):
+def run(folder, *, kill_at=None, how=KILL, jobs=1):
     """Start the command; kill it when so many images are there."""
     words = [folder / "in", "-o", folder / "out", "--box", 30, 30, 60, 62, "--record", "--device", "cpu"]
     words += ["--synthetic-mask", folder / "made-up", "--jobs", jobs]
@@ -84,12 +86,12 @@ def check_resume(tmp_path, photo, count, kills, jobs):
 
 
 def test_killed_twice_and_started_again(tmp_path, photo):
-    check_resume(tmp_path, photo, 120, [(3, signal.SIGKILL), (10, signal.SIGTERM)], jobs=1)
+    check_resume(tmp_path, photo, 120, [(3, KILL), (10, signal.SIGTERM)], jobs=1)
 
 
 @pytest.mark.slow
 def test_a_thousand_files_killed_again_and_again(tmp_path, photo):
-    kills = [(at, signal.SIGKILL) for at in (3, 100, 101, 333, 500, 777)] + [(900, signal.SIGTERM)]
+    kills = [(at, KILL) for at in (3, 100, 101, 333, 500, 777)] + [(900, signal.SIGTERM)]
     check_resume(tmp_path, photo, 1000, kills, jobs=2)
 
 
@@ -105,7 +107,7 @@ def wait_until(condition, seconds=20):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [KILL, signal.SIGTERM])
 def test_workers_end_with_their_parent(tmp_path, photo, how):
     make_scans(tmp_path / "in", photo, 60)
     words = [tmp_path / "in", "-o", tmp_path / "out", "--box", 30, 30, 60, 62, "--device", "cpu", "--jobs", 2]
@@ -127,7 +129,7 @@ def test_a_killed_worker_costs_no_file(tmp_path, photo):
     words = [tmp_path / "in", "-o", tmp_path / "out", "--box", 30, 30, 60, 62, "--device", "cpu", "--jobs", 2]
     process = subprocess.Popen([sys.executable, "-c", CODE, *map(str, words)], stderr=subprocess.PIPE)
     wait_until(lambda: len([*(tmp_path / "out").glob("*/*.png")]) >= 2)
-    os.kill(children(process.pid)[-1], signal.SIGKILL)
+    os.kill(children(process.pid)[-1], KILL)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert b"40 of 40 files filled" in said

@@ -1,7 +1,6 @@
 """Files and folders appear whole or not at all, on every system."""
 
 import errno
-import fcntl
 import os
 import subprocess
 import sys
@@ -94,6 +93,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     assert contents(tmp_path) == {"a.png": b"old"}
 
 
+@pytest.mark.posix("links need rights there")
 def test_links_and_permissions_stay(tmp_path):
     (tmp_path / "real.png").write_bytes(b"old")
     (tmp_path / "real.png").chmod(0o600)
@@ -104,6 +104,7 @@ def test_links_and_permissions_stay(tmp_path):
     assert (tmp_path / "real.png").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.posix("links need rights there")
 def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
     (tmp_path / "precious").write_text("precious")
     (tmp_path / ".a.png.partial").symlink_to(tmp_path / "precious")
@@ -111,6 +112,7 @@ def test_a_link_in_place_of_the_partial_file_is_not_followed(tmp_path):
     assert contents(tmp_path) == {"precious": b"precious", "a.png": b"new"}
 
 
+@pytest.mark.posix("it has no named pipes")
 def test_devices_are_not_replaced(tmp_path):
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(OSError, match="neither a file nor a folder"):
@@ -137,7 +139,7 @@ def without_flock(monkeypatch):
     def flock(_descriptor, _operation):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr("fcntl.flock", flock)
 
 
 def without_fcntl(monkeypatch):
@@ -151,10 +153,14 @@ def refuse_locks(monkeypatch):
     def flock(_descriptor, _operation):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr("fcntl.flock", flock)
 
 
-@pytest.mark.parametrize("spoil", [lambda _: None, without_flock, without_fcntl, refuse_locks])
+WITHOUT_LOCKS = [without_fcntl, *(pytest.param(each, marks=pytest.mark.posix("it locks without flock"))
+                                  for each in (without_flock, refuse_locks))]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", [lambda _: None, *WITHOUT_LOCKS])
 def test_two_writers_of_one_path_exclude_each_other(tmp_path, monkeypatch, spoil):
     spoil(monkeypatch)
     with locked(tmp_path / "a.png"):

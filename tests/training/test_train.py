@@ -108,6 +108,7 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.02)
 
 
+@pytest.mark.posix("it has no such signals for processes")
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(dataset, tmp_path, adversarial):
     """Networks, critics, optimisers, averages, balance, data order: bit for bit those of an unbroken run."""
     words = [*adversarial, "--train.steps", "24", "--train.checkpoint_seconds", "0.001"]
