@@ -1,4 +1,4 @@
-"""The same file gives the same picture everywhere, and the clients in export/README.md are complete."""
+"""The same file gives the same picture everywhere, and the clients in docs/export.md are complete."""
 
 import re
 import shutil
@@ -19,7 +19,7 @@ from inpaint_export.layout import to_bytes
 from inpaint_export.quantize import to_int8
 from inpaint_export.verify import make_case
 
-README = Path(__file__).parents[2] / "export" / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 WASM = "onnxruntime-web@1.30.0"
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -45,7 +45,7 @@ def run(model, feeds):
 
 
 def read_client(language):
-    return re.search(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+    return re.search(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
@@ -59,12 +59,12 @@ def test_the_reference_evaluator_agrees(models, precision):
 
 def test_the_client_in_python(models, tmp_path):
     case = make_case(256, 256, "none")
-    shutil.copy(models / "fp32.onnx", tmp_path / "model.onnx")
+    shutil.copy(models / "fp32.onnx", tmp_path / "mine.onnx")
     Image.fromarray(case.image).save(tmp_path / "photo.png")
     subprocess.run([sys.executable, "-c", read_client("python")], cwd=tmp_path, check=True)
     filled = np.asarray(Image.open(tmp_path / "filled.png"))
     mask = np.zeros((256, 256), bool)
-    mask[120:200, 80:160] = True
+    mask[16:48, 8:296] = True
     np.testing.assert_array_equal(filled[~mask], case.image[~mask])
     expected = run(models / "fp32.bytes.onnx", {"image": case.image, "mask": mask.astype(np.uint8)})[0]
     np.testing.assert_allclose(filled, expected, atol=1)
