@@ -295,7 +295,7 @@ class Inpainter:
 
         Known pixels beside the holes, of the same size and shape, are hidden, filled as the holes would be, and
         compared with what was there; so are pull-push, and Telea's method and biharmonic equations where OpenCV and
-        scikit-image are installed, on the same places. `last_record` stays.
+        scikit-image are installed, on the same places. `last_record` stays. Parameters that are not listed, and errors, are those of `fill`.
 
         Parameters
         ----------
@@ -303,8 +303,6 @@ class Inpainter:
             How many places are hidden at most, of the largest holes first.
         cancel : threading.Event, optional
             When it is set, a running network call ends.
-
-        Other parameters and errors are those of `fill`.
 
         Returns
         -------
