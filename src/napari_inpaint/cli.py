@@ -65,7 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, a line for each file")
     parser.add_argument("--check-devices", action="store_true",
-                        help="print what ONNX Runtime offers, what really works, and what mends it")  # fmt: skip
+                        help="print what ONNX Runtime offers, what really works, and what fixes it")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napari-inpaint {napari_inpaint.__version__}")
     return parser
 
@@ -255,7 +255,7 @@ def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
 
 
 def print_devices() -> int:
-    """Print what works on this machine; return 1 when there is something to mend."""
+    """Print what works on this machine; return 1 when there is something to fix."""
     from napari_inpaint.inference.devices import check_devices
 
     report = check_devices()

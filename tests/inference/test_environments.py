@@ -61,10 +61,10 @@ def test_wheels_that_overwrite_each_other_are_found_and_mended(environment, tmp_
         status, said = environment.run(*command)
         assert status == 1
         assert "Traceback" not in said
-        assert re.search(r"ONNX Runtime (is only half installed|cannot be imported).*; mend it with: pip", said)
+        assert re.search(r"ONNX Runtime (is only half installed|cannot be imported).*; fix it with: pip", said)
 
-    mend = re.search(r"mend it with: (pip .*)", said)[1]
-    status, said = environment.run("sh", "-c", mend)
+    fix = re.search(r"fix it with: (pip .*)", said)[1]
+    status, said = environment.run("sh", "-c", fix)
     assert status == 0, said
     status, said = environment.run("inpaint-fill", "--check-devices")
     assert status == 0, said

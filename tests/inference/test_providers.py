@@ -47,7 +47,7 @@ def test_a_runtime_without_cuda_says_so_where_there_is_a_gpu(monkeypatch):
     [
         (None, "no NVIDIA driver is installed"),
         (Driver(0, (13, 0)), "the NVIDIA driver finds no GPU"),
-        (Driver(1, (12, 8)), "the NVIDIA driver knows CUDA up to 12.8, ONNX Runtime 9.9 needs 13; mend it with: "
+        (Driver(1, (12, 8)), "the NVIDIA driver knows CUDA up to 12.8, ONNX Runtime 9.9 needs 13; fix it with: "
                              'a newer driver, or pip install "onnxruntime-gpu[cuda,cudnn]<1.27"'),
         (Driver(2, (13, 0)), ""),
     ],
@@ -64,8 +64,8 @@ def test_libraries_that_do_not_load_are_named(monkeypatch, capsys):
     said = "Failed to load /a/libcublas.so.13: x\nFailed to load libcublas.so.13: y\nPlease install it\n"
     runtime.preload_dlls = lambda: sys.stdout.write(said)
     monkeypatch.setattr(providers, "load_driver", lambda: Driver(1, (13, 0)))
-    mend = 'mend it with: pip install "onnxruntime-gpu[cuda,cudnn]"'
-    assert find_cuda_problem(runtime) == f"CUDA's libraries are missing (libcublas.so.13); {mend}"
+    fix = 'fix it with: pip install "onnxruntime-gpu[cuda,cudnn]"'
+    assert find_cuda_problem(runtime) == f"CUDA's libraries are missing (libcublas.so.13); {fix}"
     with pytest.raises(ValueError, match="device 'cuda' cannot be used: CUDA's libraries are missing"):
         choose_providers("cuda", runtime)
     assert capsys.readouterr().out == ""
@@ -73,14 +73,14 @@ def test_libraries_that_do_not_load_are_named(monkeypatch, capsys):
 
 def test_a_half_installed_runtime_is_recognised(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", FakeRuntime())
-    with pytest.raises(ImportError, match="only half installed; mend it with: pip uninstall -y onnxruntime"):
+    with pytest.raises(ImportError, match="only half installed; fix it with: pip uninstall -y onnxruntime"):
         import_onnxruntime()
     assert not check_devices().healthy
 
 
 def test_a_missing_runtime_is_recognised(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ImportError, match=r"cannot be imported .*mend it with: pip"):
+    with pytest.raises(ImportError, match=r"cannot be imported .*fix it with: pip"):
         import_onnxruntime()
 
 
@@ -90,8 +90,8 @@ def test_two_runtimes_are_reported_with_the_command_that_mends_them(monkeypatch)
         monkeypatch.setattr(module, "installed_runtimes", lambda: both)
     report = check_devices()
     assert not report.healthy
-    mend = 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "onnxruntime'
-    assert f"only one may stay; mend it with: {mend}" in str(report)
+    fix = 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "onnxruntime'
+    assert f"only one may stay; fix it with: {fix}" in str(report)
 
 
 @without_gpu

@@ -90,7 +90,7 @@ def fit(
     Raises
     ------
     ValueError
-        When the data set, the run or the checkpoint cannot be used; the message says how to mend it.
+        When the data set, the run or the checkpoint cannot be used; the message says how to fix it.
     KeyboardInterrupt
         After SIGTERM or Ctrl-C, when the step is finished and a checkpoint written.
     """

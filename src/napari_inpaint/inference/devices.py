@@ -1,4 +1,4 @@
-"""What ONNX Runtime offers on this machine, what really works, and the command that mends it."""
+"""What ONNX Runtime offers on this machine, what really works, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from napari_inpaint.inference.loading import measure, open_session
 from napari_inpaint.inference.providers import (
     CUDA,
     find_cuda_problem,
+    fix_runtime,
     import_onnxruntime,
     installed_runtimes,
     load_driver,
-    mend_runtime,
 )
 
 
@@ -21,7 +21,7 @@ class DeviceReport:
 
     lines: tuple[str, ...]
     healthy: bool
-    """False when there is something to mend."""
+    """False when there is something to fix."""
 
     def __str__(self) -> str:
         """Return the lines as a text."""
@@ -29,13 +29,13 @@ class DeviceReport:
 
 
 def check_devices() -> DeviceReport:
-    """Try every device that matters, and say what works; for what does not, why, and the command that mends it."""
+    """Try every device that matters, and say what works; for what does not, why, and the command that fixes it."""
     installed = installed_runtimes()
     named = ", ".join(f"{name} {version}" for name, version in installed.items())
     lines = [f"installed: {named or 'none of the usual wheels'}"]
     healthy = len(installed) < 2
     if len(installed) > 1:
-        lines.append(f"these overwrite each other's files: only one may stay; mend it with: {mend_runtime()}")
+        lines.append(f"these overwrite each other's files: only one may stay; fix it with: {fix_runtime()}")
     try:
         ort = import_onnxruntime()
     except ImportError as error:
@@ -60,7 +60,7 @@ def check_devices() -> DeviceReport:
         if driver is not None and driver.gpus:
             healthy = False
             if CUDA not in available:
-                lines.append(f"to use the GPU: {mend_runtime()}")
+                lines.append(f"to use the GPU: {fix_runtime()}")
         return DeviceReport((*lines, "auto: runs on the CPU"), healthy)
     try:
         session = open_session(None, "cuda")

@@ -220,7 +220,7 @@ class Inpainter:
             Unsupported dtype, a mask of another shape, a box that is not wholly inside the image, no known pixel; a
             model or a device that cannot be used.
         ImportError
-            When ONNX Runtime is not, or only half, installed; with the command that mends it.
+            When ONNX Runtime is not, or only half, installed; with the command that fixes it.
         RuntimeError
             When the device fails, the model is damaged, or the process was forked after ONNX Runtime was loaded.
         FillCancelledError
@@ -295,7 +295,8 @@ class Inpainter:
 
         Known pixels beside the holes, of the same size and shape, are hidden, filled as the holes would be, and
         compared with what was there; so are pull-push, and Telea's method and biharmonic equations where OpenCV and
-        scikit-image are installed, on the same places. `last_record` stays. Parameters that are not listed, and errors, are those of `fill`.
+        scikit-image are installed, on the same places. `last_record` stays. Parameters that are not listed, and errors,
+        are those of `fill`.
 
         Parameters
         ----------

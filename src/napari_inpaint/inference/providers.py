@@ -1,4 +1,4 @@
-"""Execution providers of ONNX Runtime: which one to ask for, what stands in its way, and the command that mends it."""
+"""Execution providers of ONNX Runtime: which one to ask for, what stands in its way, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CUDA = "CUDAExecutionProvider"
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-silicon")
 """Distributions that install the same module; with two of them, one overwrites the other's files."""
 LAST_OF_CUDA_12 = "<1.27"
-MEND_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+FIX_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 
 
 _forked = False
@@ -54,15 +54,15 @@ def import_onnxruntime() -> Any:
     Raises
     ------
     ImportError
-        With the command that mends it.
+        With the command that fixes it.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it would keep a list of events in the user's home
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(f"ONNX Runtime cannot be imported ({error}); mend it with: {mend_runtime()}") from error
+        raise ImportError(f"ONNX Runtime cannot be imported ({error}); fix it with: {fix_runtime()}") from error
     if not hasattr(onnxruntime, "InferenceSession"):
-        raise ImportError(f"ONNX Runtime is only half installed; mend it with: {mend_runtime()}")
+        raise ImportError(f"ONNX Runtime is only half installed; fix it with: {fix_runtime()}")
     return onnxruntime
 
 
@@ -96,7 +96,7 @@ def installed_runtimes() -> dict[str, str]:
     return found
 
 
-def mend_runtime() -> str:
+def fix_runtime() -> str:
     """Return the command that leaves one working ONNX Runtime."""
     installed = list(installed_runtimes()) or ["onnxruntime", "onnxruntime-gpu"]
     if (sys.platform, platform.machine()) not in (("linux", "x86_64"), ("win32", "AMD64")):
@@ -131,7 +131,7 @@ def choose_providers(device: str, ort: Any) -> tuple[list[str], str]:
 
 
 def find_cuda_problem(ort: Any) -> str:
-    """Return why CUDA cannot be used, and what mends it, or an empty string; loads CUDA's libraries on the way.
+    """Return why CUDA cannot be used, and what fixes it, or an empty string; loads CUDA's libraries on the way.
 
     ONNX Runtime lists its CUDA provider on machines without a GPU too, and complains loudly when it is asked for it;
     so the driver and the libraries are asked first.
@@ -147,9 +147,9 @@ def find_cuda_problem(ort: Any) -> str:
     if driver.cuda[0] < wanted:
         older = f', or pip install "onnxruntime-gpu[cuda,cudnn]{LAST_OF_CUDA_12}"' if wanted == 13 else ""
         return (f"the NVIDIA driver knows CUDA up to {driver.cuda[0]}.{driver.cuda[1]}, ONNX Runtime {ort.__version__} "
-                f"needs {wanted}; mend it with: a newer driver{older}")  # fmt: skip
+                f"needs {wanted}; fix it with: a newer driver{older}")  # fmt: skip
     missing = _preload_libraries(ort)
-    return f"CUDA's libraries are missing ({', '.join(missing)}); mend it with: {MEND_LIBRARIES}" if missing else ""
+    return f"CUDA's libraries are missing ({', '.join(missing)}); fix it with: {FIX_LIBRARIES}" if missing else ""
 
 
 @dataclass(frozen=True, slots=True)
