@@ -1,5 +1,6 @@
-# make demo   fill a rectangle in a photo       make test       everything that must pass
+# make demo   remove a date from a photo        make test       everything that must pass
 # make lint   style, types, import contracts    make test-all   make test and the slow proofs
+# make docs   the site, into build/site         make picture    the pictures of README and documentation
 # make test-pyside   the plugin's tests with the other Qt binding
 # make test-bioimageio   a package for the BioImage Model Zoo, judged by the zoo's own tool
 
@@ -7,7 +8,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all test-pyside test-bioimageio lint picture clean
+.PHONY: demo test test-all test-pyside test-bioimageio lint docs picture clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
@@ -34,6 +35,9 @@ test-bioimageio: .venv/test .venv-bioimageio/ready
 	mkdir -p build
 	$(BIN)/inpaint-export weights/compact build/compact.onnx --bioimageio build/compact.zip --overwrite
 	.venv-bioimageio/bin/bioimageio test build/compact.zip
+
+docs: .venv/test
+	$(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 picture: .venv/test
 	tools/install-system-libraries
