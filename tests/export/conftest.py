@@ -14,6 +14,7 @@ from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.networks import CompletionNetwork
 from inpaint_training.recipes import load_recipe
+from napari_inpaint.inference.providers import CPU, make_options
 from napari_inpaint.models import bundled_models
 from napari_inpaint.samples import THE_CREST
 
@@ -76,6 +77,6 @@ def open_model():
     def open_checked(model):
         proto = ir.to_proto(model)
         onnx.checker.check_model(proto, full_check=True)
-        return onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(proto.SerializeToString(), make_options(onnxruntime), providers=[CPU])
 
     return open_checked

@@ -18,6 +18,7 @@ from inpaint_export.half import to_half
 from inpaint_export.layout import to_bytes
 from inpaint_export.quantize import to_int8
 from inpaint_export.verify import make_case
+from napari_inpaint.inference.providers import make_options
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 WASM = "onnxruntime-web@1.30.0"
@@ -41,7 +42,8 @@ def models(tiny_proto, crops, tmp_path_factory):
 
 
 def run(model, feeds):
-    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feeds)
+    session = onnxruntime.InferenceSession(model, make_options(onnxruntime), providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
 
 
 def read_client(language):

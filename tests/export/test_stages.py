@@ -23,6 +23,7 @@ from inpaint_training.recipes import load_recipe
 from inpaint_training.spec import describe
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.cancelling import FillCancelledError
+from napari_inpaint.inference.providers import make_options
 from napari_inpaint.models import bundled_models
 
 
@@ -54,10 +55,8 @@ def spec(two_stages):
 
 
 def open_session(model, spec):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
     data = to_file(model, spec).SerializeToString()
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(data, make_options(onnxruntime), providers=["CPUExecutionProvider"])
 
 
 def feeds(height, width, seed=0):
