@@ -55,8 +55,10 @@ def test_the_reference_evaluator_agrees(models, precision):
     feeds = to_feeds(make_case(69, 70, "box"))
     model = models / f"{precision}.onnx"
     for got, wanted in zip(ReferenceEvaluator(str(model)).run(None, feeds), run(model, feeds), strict=True):
-        # half precision is rounded after every layer here; eight bits now and then to the other side
-        np.testing.assert_allclose(got, wanted, atol={"fp32": 1e-5, "fp16": 2e-3, "int8": 5e-3}[precision])
+        # half precision is rounded after every layer here, eight bits now and then to the other side
+        difference = np.abs(got - wanted)
+        assert difference.max() <= {"fp32": 1e-5, "fp16": 2e-3, "int8": 1e-2}[precision]
+        assert (difference > 5e-3).mean() < 1e-3
 
 
 def test_the_client_in_python(models, tmp_path):
