@@ -1,8 +1,10 @@
 """What README and documentation say is true: their code, the examples, and the scripts that make their pictures run."""
 
+import itertools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,17 +14,24 @@ import pytest
 import zarr
 from PIL import Image
 
+import inpaint_export.cli
+import inpaint_training.cli
+import inpaint_training.evaluation.cli
+import napari_inpaint.cli
+from inpaint_training.recipes import load_recipe
 from napari_inpaint.samples import dated_photo
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")), "training/README.md",
          "export/README.md"]  # fmt: skip
 BLOCK = re.compile(
-    r"(?:<!-- not run: (?P<reason>.+) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
+    r"(?:<!-- not run: (?P<reason>[^\n]+) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 RUN = {"sh", "python"}
 SHOWN = {"text", "yaml", "js", "cpp"}
 """Output; recipes; clients that tests/export/test_clients.py runs."""
+LONG = ("docs/training.md", "docs/export.md")
+"""They train and export models, if only little."""
 QUICK = ("inpaint-train", "inpaint-export")
 """Commands that take hours or minutes; they do little here."""
 
@@ -78,11 +87,41 @@ def test_every_block_has_a_language_that_says_if_it_runs():
 
 
 @pytest.mark.posix("pages are scripts of a shell")
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(block["language"] in RUN for block in read_blocks(page))]
-)
+@pytest.mark.parametrize("page", [
+    pytest.param(page, marks=pytest.mark.slow if page in LONG else ())
+    for page in PAGES if any(block["language"] in RUN for block in read_blocks(page))
+])  # fmt: skip
 def test_a_page_runs(page, folder):
     CHECKS.get(page, lambda *_: None)(run_page(page, folder), folder)
+
+
+COMMANDS = {
+    "inpaint-fill": napari_inpaint.cli,
+    "inpaint-train": inpaint_training.cli,
+    "inpaint-eval": inpaint_training.evaluation.cli,
+    "inpaint-export": inpaint_export.cli,
+}
+
+
+def read_commands(page):
+    """Yield the words of every call of our commands on a page, also of those that are not run."""
+    for block in read_blocks(page):
+        if block["language"] == "sh":
+            for line in block["code"].replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words and words[0] in COMMANDS:
+                    yield words
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_is_understood(page):
+    for command, *words in read_commands(page):
+        words = itertools.takewhile(lambda word: word not in ("|", "||", "&&", ">", ">>", "2>>"), words)
+        arguments, overrides = COMMANDS[command].build_parser().parse_known_args([*words])
+        if getattr(arguments, "command", "") == "fit" and not arguments.recipe.endswith(".yaml"):
+            load_recipe(arguments.recipe, overrides)
+        else:
+            assert not overrides, (command, overrides)
 
 
 def check_trust(said, folder):
