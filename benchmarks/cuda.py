@@ -26,9 +26,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from inpaint_training.checkpoint import read_checkpoint
-from napari_inpaint.inference.contract import COMPLETION, IMAGE, MASK
-from napari_inpaint.inference.providers import CPU, CUDA, find_cuda_problem, make_options
-from napari_inpaint.inference.session import Session
+from napari_inpaint.inference.runtime.contract import COMPLETION, IMAGE, MASK
+from napari_inpaint.inference.runtime.providers import CPU, CUDA, find_cuda_problem, make_options
+from napari_inpaint.inference.runtime.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,8 +30,8 @@ from inpaint_export.quantize import to_int8
 from inpaint_export.upsampling import to_subpixel
 from inpaint_export.verify import make_case
 from inpaint_training.networks import CompletionNetwork
-from napari_inpaint.inference.contract import COMPOSITE, IMAGE, MASK
-from napari_inpaint.inference.providers import make_options
+from napari_inpaint.inference.runtime.contract import COMPOSITE, IMAGE, MASK
+from napari_inpaint.inference.runtime.providers import make_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable

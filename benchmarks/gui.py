@@ -21,7 +21,7 @@ import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_inpaint.files import read_image
+from napari_inpaint.io.images import read_image
 from napari_inpaint.samples import THE_CREST
 
 PLANES = 40
@@ -56,7 +56,7 @@ def wait_until(condition, seconds=120):
 
 def time_import(repeats: int = 5) -> float:
     """Return the median milliseconds that the plugin's import adds in a fresh Python with a napari."""
-    program = f"{NAPARI}; import time; t = time.perf_counter(); import napari_inpaint.plugin.widget; "
+    program = f"{NAPARI}; import time; t = time.perf_counter(); import napari_inpaint.plugin.widget.widget; "
     program += "print(1000 * (time.perf_counter() - t))"
     runs = (subprocess.run([sys.executable, "-c", program], check=True, capture_output=True) for _ in range(repeats))
     return statistics.median(float(run.stdout) for run in runs)

@@ -22,9 +22,9 @@ import numpy as np
 import zarr
 
 from napari_inpaint import Box, Inpainter
-from napari_inpaint.inference.contract import IMAGE
-from napari_inpaint.inference.planes import Planes
-from napari_inpaint.inference.targets import Kept
+from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.runtime.contract import IMAGE
+from napari_inpaint.inference.windows.patches import Kept
 
 BOXES, SIDES, CHUNK = 200, (60, 144), 1024
 

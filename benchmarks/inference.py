@@ -29,9 +29,9 @@ from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.methods import MissingPackageError, load_method
 from inpaint_training.windows import complete_window
 from napari_inpaint import Box, Inpainter
-from napari_inpaint.inference.crop import Crop
 from napari_inpaint.inference.filling import batches
-from napari_inpaint.inference.loading import describe_cpu
+from napari_inpaint.inference.runtime.loading import describe_cpu
+from napari_inpaint.inference.windows.crop import Crop
 from napari_inpaint.samples import THE_CREST
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from skimage import data
 
 from napari_inpaint import Box
 from napari_inpaint import fill as fill_array
-from napari_inpaint.plugin.check_dialog import CheckDialog
-from napari_inpaint.plugin.inputs import SLICES
+from napari_inpaint.plugin.widget.check_dialog import CheckDialog
+from napari_inpaint.plugin.widget.inputs import SLICES
 from napari_inpaint.samples import dated_photo
 
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent

@@ -40,7 +40,7 @@ def inpainter():
 def small_default_model():
     """Who names no model gets the small one here: the best one takes ten times as long."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("napari_inpaint.inference.loading.DEFAULT", "compact")
+        monkeypatch.setattr("napari_inpaint.inference.runtime.loading.DEFAULT", "compact")
         yield
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 import inpaint_export.cli
 import inpaint_training.cli
 import inpaint_training.evaluation.cli
-import napari_inpaint.cli
+import napari_inpaint.command.cli
 from inpaint_training.recipes import load_recipe
 from napari_inpaint.samples import dated_photo
 
@@ -96,7 +96,7 @@ def test_a_page_runs(page, folder):
 
 
 COMMANDS = {
-    "inpaint-fill": napari_inpaint.cli,
+    "inpaint-fill": napari_inpaint.command.cli,
     "inpaint-train": inpaint_training.cli,
     "inpaint-eval": inpaint_training.evaluation.cli,
     "inpaint-export": inpaint_export.cli,

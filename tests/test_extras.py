@@ -15,7 +15,7 @@ OPTIONAL = (
 )  # fmt: skip
 """Import names of everything that only extras bring."""
 COMMANDS = {
-    "inpaint-fill": "napari_inpaint.cli",
+    "inpaint-fill": "napari_inpaint.command.cli",
     "inpaint-train": "inpaint_training.cli",
     "inpaint-eval": "inpaint_training.evaluation.cli",
     "inpaint-export": "inpaint_export.cli",

@@ -10,7 +10,7 @@ import napari_inpaint
 HEAVY = {"torch", "napari", "qtpy", "PyQt6", "magicgui", "superqt", "onnxruntime", "scipy", "numpy"}
 
 
-@pytest.mark.parametrize("module", ["napari_inpaint", "napari_inpaint.cli"])
+@pytest.mark.parametrize("module", ["napari_inpaint", "napari_inpaint.command.cli"])
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

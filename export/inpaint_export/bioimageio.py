@@ -22,11 +22,11 @@ from inpaint_export.calibrate import to_feeds
 from inpaint_export.convert import describe_tensors
 from inpaint_export.stages import REFINE_MEANING
 from inpaint_export.verify import make_case
-from napari_inpaint.inference.contract import FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK
+from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK
 from napari_inpaint.samples import THE_CREST
 
 if TYPE_CHECKING:
-    from napari_inpaint.inference.contract import ModelSpec
+    from napari_inpaint.inference.runtime.contract import ModelSpec
 
 FORMAT = "0.5.4"
 """Of the description: what the fields below are known to be valid in."""

@@ -13,8 +13,8 @@ import onnxruntime
 
 from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.holes import Holes, render_masks
-from napari_inpaint.inference.contract import IMAGE, MASK
-from napari_inpaint.inference.providers import CPU, make_options
+from napari_inpaint.inference.runtime.contract import IMAGE, MASK
+from napari_inpaint.inference.runtime.providers import CPU, make_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from inpaint_export.targets import check_targets
 from inpaint_training.errors import first_line, name_missing
-from napari_inpaint.inference.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
+from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,11 +20,11 @@ from inpaint_export.graph import CompletionGraph
 from inpaint_export.naming import name_nodes
 from inpaint_export.stages import REFINE_MEANING, add_default
 from inpaint_training.config import stages_of
-from napari_inpaint.inference.contract import FLOAT_LAYOUT, LAYOUTS, REFINE
+from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, REFINE
 
 if TYPE_CHECKING:
     from inpaint_training.config import ExportableNetwork
-    from napari_inpaint.inference.contract import Layout, ModelSpec
+    from napari_inpaint.inference.runtime.contract import Layout, ModelSpec
 
 OPSETS = {"fp32": 18, "fp16": 18, "int8": 19}
 """The oldest opset that each precision needs; the older, the more runtimes read it. ONNX's reference evaluator knows

@@ -31,8 +31,8 @@ from inpaint_export.verify import (
 from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.context_encoder import ContextEncoder
 from inpaint_training.spec import describe
-from napari_inpaint.inference.contract import BYTE_LAYOUT
-from napari_inpaint.inference.providers import CPU, make_options
+from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
+from napari_inpaint.inference.runtime.providers import CPU, make_options
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from inpaint_training.cases import Case
     from inpaint_training.config import ExportableNetwork
-    from napari_inpaint.inference.contract import ModelSpec
+    from napari_inpaint.inference.runtime.contract import ModelSpec
 
 
 class RefusedError(ValueError):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_training.windows import complete_window
-from napari_inpaint.inference.contract import HOLE_THRESHOLD
+from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
     from inpaint_training.config import ExportableNetwork

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from napari_inpaint.inference.contract import COARSE, REFINE
+from napari_inpaint.inference.runtime.contract import COARSE, REFINE
 
 if TYPE_CHECKING:
     import onnx_ir as ir

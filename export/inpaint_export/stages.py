@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from napari_inpaint.inference.contract import REFINE
+from napari_inpaint.inference.runtime.contract import REFINE
 
 REFINE_MEANING = (
     f"Optional input {REFINE}, bool (): true when the image's holes are filled already, so that only the second stage "

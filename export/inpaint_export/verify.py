@@ -15,8 +15,17 @@ from inpaint_export.calibrate import to_feeds
 from inpaint_export.graph import CompletionGraph
 from inpaint_training.cases import Case, random_strokes
 from inpaint_training.scores import psnr
-from napari_inpaint.inference.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK, REFINE
-from napari_inpaint.inference.providers import CPU, CUDA, choose_providers, make_options
+from napari_inpaint.inference.runtime.contract import (
+    BYTE_LAYOUT,
+    COMPLETION,
+    COMPOSITE,
+    FILLED,
+    IMAGE,
+    LAYOUTS,
+    MASK,
+    REFINE,
+)
+from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, make_options
 from napari_inpaint.samples import THE_CREST
 
 if TYPE_CHECKING:
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inpaint_training.config import ExportableNetwork
-    from napari_inpaint.inference.contract import ModelSpec
+    from napari_inpaint.inference.runtime.contract import ModelSpec
 
 SIZES = ((1, 1), (7, 300), (68, 68), (256, 256), (257, 511), (1024, 768), (2048, 2048))
 """Heights and widths of the pictures that are compared."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_inpaint.inference.boxes import Box as Box
     from napari_inpaint.inference.cancelling import FillCancelledError as FillCancelledError
     from napari_inpaint.inference.inpainter import Inpainter as Inpainter
     from napari_inpaint.inference.inpainter import fill as fill
+    from napari_inpaint.inference.inputs.boxes import Box as Box
 
 __version__ = "0.1.0"
 __all__ = ["Box", "FillCancelledError", "Inpainter", "__version__", "fill"]
@@ -21,7 +21,7 @@ __all__ = ["Box", "FillCancelledError", "Inpainter", "__version__", "fill"]
 def __getattr__(name: str) -> Any:
     """Import the public names when they are first used, so that importing the package costs nothing."""
     if name == "Box":
-        from napari_inpaint.inference.boxes import Box
+        from napari_inpaint.inference.inputs.boxes import Box
 
         return Box
     if name == "FillCancelledError":

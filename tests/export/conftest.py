@@ -14,7 +14,7 @@ from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.networks import CompletionNetwork
 from inpaint_training.recipes import load_recipe
-from napari_inpaint.inference.providers import CPU, make_options
+from napari_inpaint.inference.runtime.providers import CPU, make_options
 from napari_inpaint.models import bundled_models
 from napari_inpaint.samples import THE_CREST
 

@@ -19,7 +19,7 @@ from inpaint_export.cli import main
 from inpaint_export.editing import change_weight
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.recipes import load_recipe
-from napari_inpaint.inference.contract import ModelSpec
+from napari_inpaint.inference.runtime.contract import ModelSpec
 from napari_inpaint.samples import THE_CREST
 
 

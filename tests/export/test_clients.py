@@ -18,7 +18,7 @@ from inpaint_export.half import to_half
 from inpaint_export.layout import to_bytes
 from inpaint_export.quantize import to_int8
 from inpaint_export.verify import make_case
-from napari_inpaint.inference.providers import make_options
+from napari_inpaint.inference.runtime.providers import make_options
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"
 WASM = "onnxruntime-web@1.30.0"

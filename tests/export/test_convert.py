@@ -16,7 +16,7 @@ from inpaint_export.graph import CompletionGraph
 from inpaint_training.networks import CompletionNetwork
 from inpaint_training.pggan import PgganNetwork
 from napari_inpaint import Inpainter
-from napari_inpaint.inference.contract import FLOAT_LAYOUT, LAYOUTS, ModelSpec
+from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, ModelSpec
 
 
 @pytest.fixture(scope="session")

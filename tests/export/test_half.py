@@ -12,7 +12,7 @@ from inpaint_export.equalize import convolutions
 from inpaint_export.half import to_half
 from inpaint_export.naming import in_layers
 from inpaint_training.cases import Protocol, iterate_cases
-from napari_inpaint.inference.providers import find_cuda_problem
+from napari_inpaint.inference.runtime.providers import find_cuda_problem
 from napari_inpaint.samples import THE_CREST
 
 NO_CUDA = find_cuda_problem(onnxruntime)

@@ -11,7 +11,7 @@ from inpaint_export.layout import to_bytes
 from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.spec import describe
 from napari_inpaint import Inpainter
-from napari_inpaint.inference.contract import BYTE_LAYOUT, LAYOUTS
+from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, LAYOUTS
 
 
 @pytest.fixture(scope="session")

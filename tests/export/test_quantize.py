@@ -14,7 +14,7 @@ from inpaint_export.equalize import MOVEMENTS, convolutions, equalize, iterate_l
 from inpaint_export.naming import in_layers
 from inpaint_export.quantize import Scale, choose_scale, quantize_weight, to_int8
 from inpaint_export.verify import hole_psnr
-from napari_inpaint.inference.contract import ModelSpec
+from napari_inpaint.inference.runtime.contract import ModelSpec
 
 
 def complete(session, case):

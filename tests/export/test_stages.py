@@ -23,7 +23,7 @@ from inpaint_training.recipes import load_recipe
 from inpaint_training.spec import describe
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.cancelling import FillCancelledError
-from napari_inpaint.inference.providers import make_options
+from napari_inpaint.inference.runtime.providers import make_options
 from napari_inpaint.models import bundled_models
 
 

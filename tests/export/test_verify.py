@@ -9,8 +9,8 @@ import inpaint_export.verify as verify
 from inpaint_export.verify import BATCHES, HOLES, SIZES, TOLERANCES, Parity, compare, make_case, tolerance
 from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.spec import describe
-from napari_inpaint.inference.contract import BYTE_LAYOUT
-from napari_inpaint.inference.providers import CPU, CUDA
+from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
+from napari_inpaint.inference.runtime.providers import CPU, CUDA
 
 GOOD = Parity(CPU, 1, 8, 8, "box", 1e-6, 1e-7, True, TOLERANCES["fp32"])
 
@@ -57,7 +57,7 @@ def test_tolerances():
 
 
 def describe_tiny():
-    from napari_inpaint.inference.contract import ModelSpec
+    from napari_inpaint.inference.runtime.contract import ModelSpec
 
     return ModelSpec("tiny", "compact", 256, 24, 144, 4, 68, 1, "", "")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from napari_inpaint import Box, Inpainter, fill
 from napari_inpaint.inference.inpainter import FillCancelledError
-from napari_inpaint.inference.tensors import resolve_channel_axis
+from napari_inpaint.inference.inputs.values import resolve_channel_axis
 
 DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i2", "<u4", ">i4", "<u8", ">i8", "<f2", ">f2", "<f4", ">f4", "<f8", ">f8"]
 LAYOUTS = {

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_inpaint.inference.boxes import Box
-from napari_inpaint.inference.holes import Hole, find_holes
+from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.holes import Hole, find_holes
 from napari_inpaint.inference.record import SCHEMA
 from napari_inpaint.inference.replay import describe_holes, find_differences, read_holes
 

@@ -4,7 +4,7 @@ import pytest
 from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
 
-from napari_inpaint.plugin.preferences import Preferences
+from napari_inpaint.plugin.widget.preferences import Preferences
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def no_widget_stays(request):
 @pytest.fixture(autouse=True)
 def small_model(monkeypatch):
     """The widget starts with the small model here: the best one takes ten times as long."""
-    monkeypatch.setattr("napari_inpaint.plugin.inputs.read_preferences", lambda: Preferences(model="compact"))
+    monkeypatch.setattr("napari_inpaint.plugin.widget.inputs.read_preferences", lambda: Preferences(model="compact"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import napari, numpy as np
-from napari_inpaint.plugin.widget import InpaintWidget
+from napari_inpaint.plugin.widget.widget import InpaintWidget
 
 viewer = napari.Viewer(show=True)
 widget = InpaintWidget(viewer)

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 import pytest
 from npe2 import PluginManifest
 
-from napari_inpaint.plugin.preferences import Preferences, read_preferences
+from napari_inpaint.plugin.widget.preferences import Preferences, read_preferences
 
 
 @pytest.fixture(scope="module")

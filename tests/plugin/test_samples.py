@@ -8,8 +8,8 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_inpaint.plugin import samples
-from napari_inpaint.plugin.layers import Slices, read_job
-from napari_inpaint.plugin.worker import Settings, run_fill
+from napari_inpaint.plugin.layers.job import Slices, read_job
+from napari_inpaint.plugin.widget.worker import Settings, run_fill
 
 
 def open_sample(opener):

@@ -12,11 +12,11 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from PIL import Image as Picture
 
-from napari_inpaint.plugin.frame import Slices
-from napari_inpaint.plugin.holes import INVALID
-from napari_inpaint.plugin.layers import read_job
+from napari_inpaint.plugin.layers.frame import Slices
+from napari_inpaint.plugin.layers.holes import INVALID
+from napari_inpaint.plugin.layers.job import read_job
 from napari_inpaint.plugin.snippets import to_command, to_python
-from napari_inpaint.plugin.worker import Settings, run_fill
+from napari_inpaint.plugin.widget.worker import Settings, run_fill
 
 SETTINGS = Settings("compact", "cpu")
 CORNERS = np.array([(20, 30), (20, 69), (59, 69), (59, 30)])

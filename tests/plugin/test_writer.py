@@ -10,8 +10,8 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_inpaint import Inpainter
-from napari_inpaint.files import read_image, read_record
-from napari_inpaint.plugin.results import RECORD
+from napari_inpaint.io.images import read_image, read_record
+from napari_inpaint.plugin.layers.results import RECORD
 from napari_inpaint.plugin.writer import write_image
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from inpaint_training.layers import check_size, init_convolution, reflect_pad, scale_channels
 from inpaint_training.pieces import NetworkPiece
-from napari_inpaint.inference.contract import HOLE_THRESHOLD
+from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 PULLPUSH_LEVELS = 9
 """Halvings of the smooth fill: 2 ** 9 pixels reach across every window that a network is trained on."""

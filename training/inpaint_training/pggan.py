@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from inpaint_training.layers import check_size, init_convolution, scale_channels
 from inpaint_training.networks import zero_fill
 from inpaint_training.pieces import NetworkPiece
-from napari_inpaint.inference.contract import HOLE_THRESHOLD
+from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from inpaint_training.attention import CELL, SMALLEST, ContextualAttention, copy
 from inpaint_training.layers import check_size, scale_channels
 from inpaint_training.networks import TABLE_1, CompletionNetwork, Layer, LayerRow, NetworkConfig
 from inpaint_training.pieces import NetworkPiece, check_positive
-from napari_inpaint.inference.contract import COARSE, HOLE_THRESHOLD, REFINE
+from napari_inpaint.inference.runtime.contract import COARSE, HOLE_THRESHOLD, REFINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

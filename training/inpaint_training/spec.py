@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from inpaint_training.config import stages_of
 from inpaint_training.networks import count_parameters
-from napari_inpaint.inference.contract import ONE_STAGE, TWO_STAGES, ModelSpec
+from napari_inpaint.inference.runtime.contract import ONE_STAGE, TWO_STAGES, ModelSpec
 
 if TYPE_CHECKING:
     from inpaint_training.checkpoint import Checkpoint

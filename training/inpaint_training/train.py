@@ -28,7 +28,7 @@ from inpaint_training.recipes import to_plain
 from inpaint_training.run import Run
 from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
-from napari_inpaint.inference.contract import COARSE, REFINE
+from napari_inpaint.inference.runtime.contract import COARSE, REFINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

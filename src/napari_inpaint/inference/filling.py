@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.crop import Crop
+from napari_inpaint.inference.inputs.values import channel_groups
 from napari_inpaint.inference.record import WindowRecord
-from napari_inpaint.inference.refining import refine
-from napari_inpaint.inference.targets import Patch
-from napari_inpaint.inference.tensors import channel_groups
+from napari_inpaint.inference.windows.crop import Crop
+from napari_inpaint.inference.windows.patches import Patch
+from napari_inpaint.inference.windows.refining import refine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
-    from napari_inpaint.inference.job import Job
-    from napari_inpaint.inference.plan import Plan, Window
+    from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.record import Record
-    from napari_inpaint.inference.session import Session
-    from napari_inpaint.inference.targets import Target
-    from napari_inpaint.inference.tensors import IntensityRange
+    from napari_inpaint.inference.runtime.session import Session
+    from napari_inpaint.inference.windows.intensity import IntensityRange
+    from napari_inpaint.inference.windows.patches import Target
+    from napari_inpaint.inference.windows.plan import Plan, Window
 
 
 def fill_windows(

@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import napari_inpaint
-from napari_inpaint.inference.boxes import Box
 from napari_inpaint.inference.cancelling import FillCancelledError, stop_if
-from napari_inpaint.inference.check import SelfCheck, check
 from napari_inpaint.inference.filling import fill_windows
-from napari_inpaint.inference.holes import hash_holes
-from napari_inpaint.inference.job import is_lazy, read_job, to_whole
-from napari_inpaint.inference.loading import describe_cpu, find_model, measure, open_session
-from napari_inpaint.inference.plan import Plan, plan_windows
-from napari_inpaint.inference.planes import check_out
-from napari_inpaint.inference.providers import CPU, refuse_fork
+from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.holes import hash_holes
+from napari_inpaint.inference.inputs.job import is_lazy, read_job, to_whole
+from napari_inpaint.inference.inputs.planes import check_out
+from napari_inpaint.inference.inputs.values import channel_groups
+from napari_inpaint.inference.lazy import fill_lazily
 from napari_inpaint.inference.record import Record
-from napari_inpaint.inference.refining import count_pixels
 from napari_inpaint.inference.replay import describe_holes
-from napari_inpaint.inference.stack import fill_lazily
-from napari_inpaint.inference.targets import InPlace, Kept
-from napari_inpaint.inference.tensors import channel_groups
+from napari_inpaint.inference.runtime.loading import describe_cpu, find_model, measure, open_session
+from napari_inpaint.inference.runtime.providers import CPU, refuse_fork
+from napari_inpaint.inference.self_check import SelfCheck, check
+from napari_inpaint.inference.windows.patches import InPlace, Kept
+from napari_inpaint.inference.windows.plan import Plan, plan_windows
+from napari_inpaint.inference.windows.refining import count_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_inpaint.inference.cancelling import Event
-    from napari_inpaint.inference.job import Boxes, Job, Masks
-    from napari_inpaint.inference.session import Session
-    from napari_inpaint.inference.tensors import ChannelAxis
+    from napari_inpaint.inference.inputs.job import Boxes, Job, Masks
+    from napari_inpaint.inference.inputs.values import ChannelAxis
+    from napari_inpaint.inference.runtime.session import Session
 
 MOST_THREADS = 1024
 MOST_KEPT = 1 << 26

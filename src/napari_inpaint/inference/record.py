@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_inpaint.inference.boxes import Box
-    from napari_inpaint.inference.tensors import IntensityRange
+    from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.inference.windows.intensity import IntensityRange
 
 SCHEMA = 3
 
@@ -62,7 +62,7 @@ class Record:
     holes: list[dict[str, Any]] = field(default_factory=list)
     """What was filled, see `napari_inpaint.inference.replay`."""
     mask_sha256: str = ""
-    """Of the holes, see `napari_inpaint.inference.holes.hash_holes`."""
+    """Of the holes, see `napari_inpaint.inference.inputs.holes.hash_holes`."""
     filled_pixels: int = 0
     seconds: float = 0.0
     network_seconds: float = 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.boxes import to_box
+from napari_inpaint.inference.inputs.boxes import to_box
 from napari_inpaint.inference.record import SCHEMA
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_inpaint.inference.boxes import Box
-    from napari_inpaint.inference.holes import Hole
+    from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.inference.inputs.holes import Hole
 
 COMPARED = ("model_sha256", "precision", "provider", "threads", "batch", "runtime", "machine", "version")
 """Fields that decide the bits of a result, with the image and its holes."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from napari_inpaint.files import read_image
-from napari_inpaint.plugin.drawing import HOLES
+from napari_inpaint.io.images import read_image
+from napari_inpaint.plugin.layers.drawing import HOLES
 from napari_inpaint.samples import THE_CREST, dated_photo
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.types import LayerDataTuple
     from numpy.typing import NDArray
 
-    from napari_inpaint.inference.boxes import Box
+    from napari_inpaint.inference.inputs.boxes import Box
 
 CREDIT = {"credit": THE_CREST.credit}
 STACK = 8, 240, 320

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_inpaint.plugin.frame import CURRENT
-from napari_inpaint.plugin.holes import INVALID
-from napari_inpaint.plugin.results import RECORD
+from napari_inpaint.plugin.layers.frame import CURRENT
+from napari_inpaint.plugin.layers.holes import INVALID
+from napari_inpaint.plugin.layers.results import RECORD
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Shapes
 
-    from napari_inpaint.plugin.frame import Slices
-    from napari_inpaint.plugin.layers import Job
-    from napari_inpaint.plugin.worker import Settings
+    from napari_inpaint.plugin.layers.frame import Slices
+    from napari_inpaint.plugin.layers.job import Job
+    from napari_inpaint.plugin.widget.worker import Settings
 
 COLUMNS = 100
 """Wider calls are broken into lines."""
@@ -40,7 +40,7 @@ def to_python(
         holes_name = repr(holes) if isinstance(holes, str) else f"viewer.layers[{holes.name!r}]"
         arguments = ["viewer.dims", *([repr(slices)] if slices != CURRENT else []),
                      *([f"label={label}"] if label else [])]  # fmt: skip
-        lines += ["from napari_inpaint.plugin.frame import Slices"] if slices != CURRENT else []
+        lines += ["from napari_inpaint.plugin.layers import Slices"] if slices != CURRENT else []
         lines += ["from napari_inpaint.plugin.layers import read_job", "",
                   f"job = read_job({name}, {holes_name}, {', '.join(arguments)})", "image = job.image"]  # fmt: skip
         where = "boxes=job.boxes" if job.boxes is not None else "mask=job.masks"
@@ -63,7 +63,7 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
     ValueError
         When the command cannot do the same, and why.
     """
-    from napari_inpaint.batch import open_image  # loads the engine, which opening the widget does not wait for
+    from napari_inpaint.io.images import open_image  # loads codecs, which opening the widget does not wait for
 
     source = image.source.path
     if source is None:

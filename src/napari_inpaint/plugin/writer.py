@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_inpaint.codecs import RECORD_TAG
 from napari_inpaint.io.atomic import stage
-from napari_inpaint.plugin.results import RECORD
+from napari_inpaint.io.formats import RECORD_TAG
+from napari_inpaint.plugin.layers.results import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

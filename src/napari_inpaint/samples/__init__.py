@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_inpaint.inference.boxes import Box
+from napari_inpaint.inference.inputs.boxes import Box
 
 if TYPE_CHECKING:
     import numpy as np

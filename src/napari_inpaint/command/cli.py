@@ -1,0 +1,272 @@
+"""The command inpaint-fill."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import napari_inpaint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_inpaint.command.batch import Options, Outcome
+    from napari_inpaint.command.tasks import Task
+
+EXAMPLES = """examples:
+  inpaint-fill photo.png -o filled.png --box 120 80 200 260
+  inpaint-fill plate.tif -o filled.tif --mask dust.png --grow 2 --record
+  inpaint-fill scans/ -o filled/ --mask masks/ --jobs 4        # finished files are skipped on a second run
+  inpaint-fill plate.tif --mask dust.png --plan
+  inpaint-fill plate.tif --mask dust.png --self-check           # how far the fills are from the truth, on this image
+  inpaint-fill --check-devices
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser."""
+    parser = argparse.ArgumentParser(
+        "inpaint-fill", description="Fill holes in images. Pixels outside the holes do not change.", epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    parser.add_argument("input", type=Path, nargs="*", metavar="INPUT",
+                        help="png, jpg, webp, tif, npy, zarr; stacks too; or folders of them; - is stdin")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT",
+                        help="a file of the same format; a folder for several inputs; - is stdout")  # fmt: skip
+    parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
+                        help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
+    parser.add_argument("--mask", type=Path, metavar="FILE|DIR",
+                        help="an image of the same size, not black in holes; or a folder of such")  # fmt: skip
+    parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
+    parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
+    parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
+    parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
+    parser.add_argument("--record", action="store_true",
+                        help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
+    parser.add_argument(
+        "--replay", type=Path, metavar="RECORD", help="repeat the fill of a record, and say if it is the same"
+    )
+    parser.add_argument("--synthetic-mask", type=Path, metavar="FILE|DIR",
+                        help="write which pixels were made up, as a png that is white there")  # fmt: skip
+    parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
+    parser.add_argument(
+        "--self-check", action="store_true", help="hide known places near the holes, and print how close fills come"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files to fill at once, each in a process")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, a line for each file")
+    parser.add_argument("--check-devices", action="store_true",
+                        help="print what ONNX Runtime offers, what really works, and what fixes it")  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"napari-inpaint {napari_inpaint.__version__}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = build_parser()
+    arguments = parser.parse_intermixed_args(argv)
+    if arguments.check_devices:
+        return print_devices()
+    if not arguments.input:
+        parser.error("name an image to fill")
+    only_look = arguments.plan or arguments.self_check
+    if arguments.replay is not None and (
+        arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look
+    ):
+        parser.error("--replay takes the holes from the record: leave out --box, --mask, --nan, --grow, --plan and "
+                     "--self-check")  # fmt: skip
+    if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
+        parser.error("nothing to fill: give --box, --mask, --nan or --replay")
+    if arguments.output is None and not only_look:
+        parser.error("say where to write with --output, or add --plan or --self-check to write nothing")
+    if only_look and (arguments.output is not None or arguments.record or arguments.synthetic_mask):
+        parser.error("--plan and --self-check write nothing: leave out --output, --record and --synthetic-mask")
+    if arguments.synthetic_mask is not None and arguments.synthetic_mask.suffix.lower() not in ("", ".png"):
+        parser.error(f"--synthetic-mask writes a png, not {arguments.synthetic_mask}")
+    if arguments.plan and arguments.self_check:
+        parser.error("--plan and --self-check are two questions: ask one at a time")
+    if arguments.output is not None and not arguments.output.name and not arguments.output.is_dir():
+        parser.error(f"--output must name a file or a folder, not {str(arguments.output)!r}")
+    if arguments.grow < 0:
+        parser.error(f"--grow must not be negative, not {arguments.grow}")
+    if arguments.jobs < 1:
+        parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
+    open_streams()
+    logging.basicConfig(format="inpaint-fill: %(message)s", stream=sys.stderr)
+    logging.getLogger("napari_inpaint").setLevel(logging.INFO)
+    with contextlib.suppress(ValueError):  # in a thread that is not the main one
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(arguments)
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        say(str(error))
+        return 1
+    except MemoryError:
+        say("an image does not fit into memory")
+        return 1
+    except KeyboardInterrupt:
+        say("stopped; what is finished is kept, nothing is half-written")
+        return 1
+
+
+def open_streams() -> None:
+    """Let no closed stream, and no name of a file that a stream cannot show, end the work."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan or fill all files, and report."""
+    # imported here, so that --help and wrong usage answer at once
+    from napari_inpaint.command.batch import Options, check_file, plan_file
+    from napari_inpaint.command.tasks import is_finished, plan_tasks
+    from napari_inpaint.io.atomic import tidy
+
+    options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
+    look = plan_file if arguments.plan else check_file if arguments.self_check else None
+    output = None if look else arguments.output
+    tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
+                             arguments.overwrite)  # fmt: skip
+    if look:
+        return print_answers(tasks, functools.partial(look, options=options, note=say), arguments, many)
+    if arguments.replay is not None:
+        return replay(arguments, tasks)
+    finished = {task for task in tasks if many and not arguments.overwrite and is_finished(task)}
+    for task in finished:
+        for path in task.written:
+            tidy(path)
+    if not many:
+        refuse_existing(tasks[0].written, arguments.overwrite)
+    for task in tasks:
+        for path in task.written if many else ():
+            path.parent.mkdir(parents=True, exist_ok=True)
+    left = [task for task in tasks if task not in finished]
+    failed = fill_all(left, options, arguments, many)
+    if many:
+        skipped = f", {len(finished)} were there" if finished else ""
+        say(f"{len(left) - failed} of {len(tasks)} files filled{skipped}{f', {failed} failed' if failed else ''}")
+    return 1 if failed else 0
+
+
+def print_answers(tasks: Sequence[Task], look: Callable[..., Any], arguments: argparse.Namespace, many: bool) -> int:
+    """Print what is asked about every file; name those that cannot be looked at on stderr, and then return 1."""
+    from napari_inpaint.inference.inpainter import Inpainter
+
+    inpainter, status = Inpainter(arguments.model, arguments.device), 0
+    for task in tasks:
+        try:
+            answer = look(task, inpainter=inpainter)
+        except (ValueError, OSError) as error:
+            say(str(error) if str(task.input) in str(error) else f"{task.input}: {error}")
+            status = 1
+            continue
+        text = json.dumps({"input": str(task.input), **answer.to_dict()}) if arguments.json else str(answer)
+        heading = f"{task.input}: " if many and not arguments.json else ""
+        sys.stdout.write(f"{heading}{text}\n")
+    return status
+
+
+def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
+    """Repeat the fill of a record; return 1 when it fails, or the result is another one."""
+    from napari_inpaint.command.batch import replay_file
+    from napari_inpaint.io.images import FileError, read_record
+
+    if len(tasks) != 1:
+        raise FileError(f"a record is of one image, not of {len(tasks)}")
+    refuse_existing(tasks[0].written, arguments.overwrite)
+    record = read_record(arguments.replay)
+    outcome = replay_file(tasks[0], record, arguments.model, arguments.device)
+    for note in outcome.notes:
+        say(note)
+    if outcome.error:
+        say(outcome.error)
+        return 1
+    stream(outcome.task).write(describe(outcome, arguments.json) + "\n")
+    return 0 if record.get("result_sha256") == outcome.record["result_sha256"] else 1
+
+
+def fill_all(tasks: Sequence[Task], options: Options, arguments: argparse.Namespace, many: bool) -> int:
+    """Fill files, here or in processes; name those that fail on stderr, and return how many they are."""
+    from tqdm import tqdm
+
+    from napari_inpaint.command.batch import fill_files
+
+    failed = 0
+    outcomes = fill_files(tasks, options, arguments.model, arguments.device, arguments.jobs)
+    with tqdm(total=len(tasks), unit="file", disable=None if many else True, leave=False) as bar:
+        for outcome in outcomes:
+            bar.update()
+            with bar.external_write_mode(sys.stderr):
+                for note in outcome.notes:
+                    say(note)
+                if outcome.error:
+                    failed += 1
+                    say(outcome.error)
+                    continue
+            file = stream(outcome.task)
+            with bar.external_write_mode(file):
+                file.write(describe(outcome, arguments.json) + "\n")
+    return failed
+
+
+def stream(task: Task) -> TextIO:
+    """Return where the line about a file goes: not to the image, when that goes to standard output."""
+    return sys.stderr if str(task.output) == "-" else sys.stdout
+
+
+def describe(outcome: Outcome, as_json: bool) -> str:
+    """Return a line about a filled file."""
+    record = outcome.record
+    if as_json:
+        return json.dumps({"output": str(outcome.task.output), "record": record})
+    how = record["provider"] or "interpolated from the rim"
+    ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
+    return f"{outcome.task.output}: {record['filled_pixels']} pixels filled, {ran}"
+
+
+def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
+    """Refuse to write to what is there.
+
+    Raises
+    ------
+    FileError
+        Names it, and the remedy.
+    """
+    from napari_inpaint.io.images import FileError
+
+    for path in paths:
+        if str(path) == "-":
+            continue
+        if path.is_dir() and path.suffix != ".zarr":
+            raise FileError(f"{path} is a folder: name a file")
+        if path.exists() and not overwrite:
+            raise FileError(f"{path} exists: name another file, or add --overwrite")
+
+
+def print_devices() -> int:
+    """Print what works on this machine; return 1 when there is something to fix."""
+    from napari_inpaint.inference.runtime.devices import check_devices
+
+    report = check_devices()
+    sys.stdout.write(f"{report}\n")
+    return 0 if report.healthy else 1
+
+
+def say(sentence: str) -> None:
+    """Tell the user something on stderr."""
+    sys.stderr.write(f"inpaint-fill: {sentence}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

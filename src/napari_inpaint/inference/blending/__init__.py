@@ -1,0 +1,1 @@
+"""Smooth fills, and the correction that lets a fill meet its rim."""

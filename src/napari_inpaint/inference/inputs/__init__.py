@@ -1,0 +1,1 @@
+"""What is filled: images, holes, boxes, planes."""

@@ -1,0 +1,77 @@
+"""An array of any axes as planes of channels, read and written box by box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.inputs.boxes import Box
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """An array in memory, on disk (zarr, h5py), or computed when it is read (dask)."""
+
+    array: Any
+    """(..., H, W), or with an axis for channels."""
+    channel_axis: int | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(..., H, W, C)."""
+        shape = tuple(self.array.shape)
+        if self.channel_axis is None:
+            return (*shape, 1)
+        return (*(length for axis, length in enumerate(shape) if axis != self.channel_axis), shape[self.channel_axis])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the pixels."""
+        dtype: np.dtype[Any] = np.dtype(self.array.dtype)
+        return dtype
+
+    def like(self, array: Any) -> Planes:
+        """Return another array of this shape as planes."""
+        return Planes(array, self.channel_axis)
+
+    def read(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
+        """Return (h, w, C) pixels: a view where the array is in memory."""
+        block: NDArray[Any] = np.asarray(self.array[self._index(plane, box)])
+        if self.channel_axis is None:
+            return block[..., None]
+        return np.moveaxis(block, max(self.channel_axis - len(plane), 0), -1)
+
+    def write(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
+        """Write (h, w, C) pixels."""
+        if self.channel_axis is None:
+            block = pixels[..., 0]
+        else:
+            block = np.moveaxis(pixels, -1, max(self.channel_axis - len(plane), 0))
+        self.array[self._index(plane, box)] = block
+
+    def _index(self, plane: tuple[int, ...], box: Box) -> tuple[int | slice, ...]:
+        index: list[int | slice] = [*plane, *box.slices]
+        if self.channel_axis is not None:
+            index.insert(self.channel_axis, slice(None))
+        return tuple(index)
+
+
+def check_out(out: Any, source: Any) -> None:
+    """Refuse what cannot receive an image.
+
+    Raises
+    ------
+    ValueError
+        Names the shape and dtype that it must have.
+    """
+    is_array = all(hasattr(out, name) for name in ("__setitem__", "shape", "dtype")) and not hasattr(out, "dask")
+    if not is_array or not getattr(getattr(out, "flags", None), "writeable", True):
+        raise ValueError(f"out must be an array that can be written (numpy, zarr, h5py), not {type(out).__name__}")
+    found, wanted = ((tuple(array.shape), np.dtype(array.dtype)) for array in (out, source))
+    if found != wanted:
+        raise ValueError(f"out has shape {found[0]} and dtype {found[1]}, the image has {wanted[0]} and {wanted[1]}")

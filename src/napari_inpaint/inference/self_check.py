@@ -1,0 +1,318 @@
+"""What a fill is worth on this very image: known pixels beside the holes are hidden, filled and compared."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_inpaint.inference.blending.pullpush import pullpush_fill
+from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.values import RGB, channel_groups
+from napari_inpaint.inference.windows.intensity import OUTLIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.inputs.holes import Hole
+    from napari_inpaint.inference.inputs.job import Job
+
+    Filler = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
+    """From (H, W, C) values around [0, 1] and a mask (H, W) to the filled values."""
+
+OURS = "fill"
+GAP = 4
+"""Known pixels that must lie between a hidden place and the holes."""
+RINGS = 8
+"""How many times its own size a place may lie away from its hole."""
+MOST_STEPS = 24
+"""Distances that are tried."""
+MOST_HOLES = 200
+"""Holes that a place is looked for."""
+CONTEXT = 256
+"""What the fill sees around a hidden place, in pixels; at least twice the place's size."""
+CLASSICAL_CONTEXT = 48
+"""Likewise the classical methods, which look no further."""
+SLOW = 1 << 15
+"""Places of more pixels are not filled by biharmonic equations: minutes each."""
+SSIM_WINDOW = 7
+MARGIN = 0.97
+"""Another method must have less than this share of the fill's L1, and more PSNR, to be called closer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How close a fill of hidden pixels came to them."""
+
+    l1: float
+    """Mean absolute difference, in percent of the range of the intensities around, without 0.1 % of outliers at either
+    end."""
+    psnr: float
+    """Peak signal-to-noise ratio over the same range, in dB; at most 60."""
+    ssim: float
+    """Structural similarity; Wang et al. 2004, uniform window of 7 pixels, of the windows in the hidden place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hidden place, and what every method made of it."""
+
+    plane: tuple[int, ...]
+    box: Box
+    hole: Box
+    """The bounding box of the hole that it stands for."""
+    scores: dict[str, Score]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfCheck:
+    """What `Inpainter.self_check` found; ``print`` shows a table."""
+
+    model: str
+    places: tuple[Place, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences about what to be careful with."""
+    scores: dict[str, Score] = field(default_factory=dict)
+    """The mean over all places of every method that ran on all of them; `OURS` is the fill itself."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return a table, and the notes."""
+        lines = list(self.notes)
+        if self.places:
+            holes = len({(place.plane, place.hole) for place in self.places})
+            names = {OURS: f"fill ({self.model})"}
+            lines += [
+                f"{len(self.places)} known places beside {holes} holes were hidden, filled and compared:",
+                f"{'method':24}{'L1 %':>8}{'PSNR':>8}{'SSIM':>8}",
+                *(f"{names.get(name, name):24}{score.l1:8.2f}{score.psnr:8.2f}{score.ssim:8.3f}"
+                  for name, score in self.scores.items()),
+            ]  # fmt: skip
+        return "\n".join(lines)
+
+
+def check(
+    job: Job, fill: Callable[..., NDArray[Any]], model: str, most: int, notes: tuple[str, ...], cancel: Event | None
+) -> SelfCheck:
+    """Hide, fill and compare.
+
+    Parameters
+    ----------
+    job
+        The image and its holes.
+    fill
+        Maps pixels (H, W, C) and a mask (H, W) to filled pixels, as the job's holes would be filled.
+    model
+        The model's name, for the table.
+    most
+        How many places are hidden.
+    notes
+        What else is to be said of these holes.
+    """
+    methods = classical_methods()
+    places: list[Place] = []
+    for plane, hole, moved in choose_places(job, most, cancel):
+        stop_if(cancel)
+        if place := try_place(job, plane, hole, moved, fill, methods):
+            places.append(place)
+        if len(places) == most:
+            break
+    if not places:
+        reason = "there is nothing to fill" if not job.holes else "no known place of a hole's size and shape was found"
+        return SelfCheck(model, (), (*notes, f"{reason}: nothing could be hidden and compared"))
+    common = [name for name in places[0].scores if all(name in place.scores for place in places)]
+    scores = {name: _mean([place.scores[name] for place in places]) for name in common}
+    ours = scores[OURS]
+    closer = [name for name, each in scores.items() if each.l1 < MARGIN * ours.l1 and each.psnr > ours.psnr]
+    if closer:
+        best = min(closer, key=lambda name: scores[name].l1)
+        notes = (
+            *notes,
+            f"at these places {best} came closer than the fill: L1 {scores[best].l1:.2f} % against {ours.l1:.2f} %",
+        )
+    return SelfCheck(model, tuple(places), notes, scores)
+
+
+def choose_places(job: Job, most: int, cancel: Event | None = None) -> Iterator[tuple[tuple[int, ...], Hole, Hole]]:
+    """Yield plane, hole, and the hole moved to a known place nearby: of the largest holes first, in turns."""
+    height, width = job.source.shape[-3:-1]
+    holes = [(plane, hole) for plane, holes in job.holes.items() for hole in holes]
+    # All planes alike, and not only the first ones, when their holes are of one size.
+    order = np.random.default_rng(0).permutation(len(holes))
+    holes = sorted((holes[index] for index in order), key=lambda each: -each[1].pixels)[:MOST_HOLES]
+    boxes: dict[tuple[int, ...], NDArray[np.int64]] = {}
+    taken: dict[tuple[int, ...], list[Box]] = {}
+    waiting = iter(holes)
+    active: list[tuple[tuple[int, ...], Hole, Iterator[Hole]]] = []
+    while True:
+        while len(active) < most and (entry := next(waiting, None)):
+            stop_if(cancel)
+            plane, hole = entry
+            if plane not in boxes:
+                boxes[plane], taken[plane] = np.array([each.box for each in job.holes[plane]]), []
+            places = _free_places(hole, job.holes[plane], boxes[plane], taken[plane], height, width)
+            if (first := next(places, None)) is not None:
+                active.append((plane, hole, itertools.chain([first], places)))
+        if not active:
+            return
+        for each in list(active):
+            plane, hole, places = each
+            moved = next((m for m in places if not any(_overlap(m.box, box) for box in taken[plane])), None)
+            if moved is None:
+                active.remove(each)
+                continue
+            taken[plane].append(moved.box)
+            yield plane, hole, moved
+
+
+def _free_places(
+    hole: Hole, holes: tuple[Hole, ...], boxes: NDArray[np.int64], taken: list[Box], height: int, width: int
+) -> Iterator[Hole]:
+    """Yield a hole moved in eight directions, further and further, to where all is known."""
+    step = hole.size + GAP  # of a scratch its width
+    farthest = RINGS * (max(hole.box.height, hole.box.width) + GAP)
+    distances = np.unique(np.geomspace(step, max(step, farthest), MOST_STEPS).astype(int)).tolist()
+    shape = np.ones((hole.box.height, hole.box.width), bool) if hole.mask is None else hole.mask
+    reach = ndimage.maximum_filter(np.pad(shape, GAP), 2 * GAP + 1)  # what must be known
+    for distance in distances:
+        for dy, dx in ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (1, -1), (-1, -1), (1, 1)):
+            box = hole.box.shift(dy * distance, dx * distance)
+            if box.clip(height, width) != box or any(_overlap(box, other) for other in taken):
+                continue
+            near = (boxes[:, 0] < box.y1 + GAP) & (boxes[:, 2] > box.y0 - GAP)
+            near &= (boxes[:, 1] < box.x1 + GAP) & (boxes[:, 3] > box.x0 - GAP)
+            if not near.any():
+                yield replace(hole, box=box, spans=(False, False))
+                continue
+            around = Box(box.y0 - GAP, box.x0 - GAP, box.y1 + GAP, box.x1 + GAP)
+            unknown = _paint([holes[i] for i in np.flatnonzero(near)], around)
+            if not (unknown & reach).any():
+                yield replace(hole, box=box, spans=(False, False))
+
+
+def try_place(
+    job: Job, plane: tuple[int, ...], hole: Hole, moved: Hole, fill: Callable[..., NDArray[Any]],
+    methods: dict[str, Filler],
+) -> Place | None:  # fmt: skip
+    """Hide a place and fill it with every method; None where the image has no finite pixels."""
+    *_, height, width, channels = job.source.shape
+    colours = slice(0, RGB if channels == RGB + 1 else channels)
+    region = moved.box.widen(max(CONTEXT, 2 * max(moved.box.height, moved.box.width)), height, width)
+    pixels = job.source.read(plane, region)  # H, W, C
+    unknown = _paint(job.holes[plane], region)  # H, W
+    if pixels.dtype.kind == "f":
+        unknown |= ~np.isfinite(pixels[..., colours]).all(-1)
+    hidden = _paint([moved], region)  # H, W
+    if (hidden & unknown).any():
+        return None
+    filled = fill(pixels, unknown | hidden)
+
+    crop = moved.box.widen(CLASSICAL_CONTEXT, height, width).shift(-region.y0, -region.x0).slices
+    hidden, unknown = hidden[crop], unknown[crop]
+    known = pixels[crop][~unknown][:, colours].astype(np.float64) / 4  # differences of the largest floats overflow
+    low, scale = np.zeros(known.shape[1]), np.ones(known.shape[1])
+    for group in channel_groups(channels):  # as the fill sees them: colours together, others one by one
+        low[group], high = np.quantile(known[:, group], (OUTLIERS, 1 - OUTLIERS))
+        scale[group] = high - low[group] if (high > low[group]).all() else 1.0
+
+    def normalise(x: NDArray[Any]) -> NDArray[np.float32]:
+        return ((x[..., colours].astype(np.float64) / 4 - low) / scale).astype(np.float32)
+
+    truth = np.where(unknown[..., None], np.float32(0), normalise(np.where(unknown[..., None], 0, pixels[crop])))
+    scores = {OURS: score(truth, normalise(np.where(hidden[..., None], filled[crop], pixels[crop])), hidden, unknown)}
+    visible = np.where(hidden[..., None], np.float32(0), truth)
+    for name, method in methods.items():
+        if name == "biharmonic" and moved.pixels > SLOW:
+            continue
+        composite = np.where(hidden[..., None], method(visible, hidden | unknown), truth)
+        scores[name] = score(truth, composite, hidden, unknown)
+    return Place(plane, moved.box, hole.box, scores)
+
+
+def score(
+    truth: NDArray[np.float32], filled: NDArray[Any], hidden: NDArray[np.bool_], unknown: NDArray[np.bool_]
+) -> Score:
+    """Compare (H, W, C) values in [0, 1] where they were hidden; what was never known counts nowhere."""
+    filled = np.where(unknown[..., None], truth, filled).astype(np.float64)
+    error = (filled - truth)[hidden]
+    power = max(float((error**2).mean()), 1e-6)
+    similar = ssim_map(truth.astype(np.float64), filled)[hidden]
+    return Score(100 * float(np.abs(error).mean()), -10 * math.log10(power), float(similar.mean()))
+
+
+def ssim_map(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the structural similarity of two (H, W, C) images in [0, 1] at every pixel: (H, W, C).
+
+    Wang, Bovik, Sheikh, Simoncelli 2004, equation 13, with a uniform window of 7 pixels.
+    """
+
+    def mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        averaged: NDArray[np.float64] = ndimage.uniform_filter(x, (SSIM_WINDOW, SSIM_WINDOW, 1))
+        return averaged
+
+    unbiased = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
+    mean_a, mean_b = mean(a), mean(b)
+    var_a, var_b = (unbiased * (mean(x * x) - m**2) for x, m in ((a, mean_a), (b, mean_b)))
+    covariance = unbiased * (mean(a * b) - mean_a * mean_b)
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return similarity / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+
+
+def classical_methods() -> dict[str, Filler]:
+    """Return the methods that can be imported.
+
+    Pull-push always; Telea 2004 with OpenCV; biharmonic equations, Damelin and Hoang 2018, with scikit-image.
+    """
+    methods: dict[str, Filler] = {
+        "pull-push": lambda image, mask: np.moveaxis(pullpush_fill(np.moveaxis(image, -1, 0), mask), 0, -1)
+    }
+    try:
+        import cv2
+
+        methods["telea"] = functools.partial(_fill_channels, lambda x, mask: cv2.inpaint(x, mask, 5, cv2.INPAINT_TELEA))
+    except ImportError:
+        pass
+    try:
+        from skimage.restoration import inpaint_biharmonic
+
+        methods["biharmonic"] = lambda image, mask: inpaint_biharmonic(image, mask, channel_axis=-1)
+    except ImportError:
+        pass
+    return methods
+
+
+def _fill_channels(
+    fill: Callable[..., NDArray[Any]], image: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> NDArray[Any]:  # fmt: skip
+    """Fill one channel after the other in 16 bits, as OpenCV wants more than eight."""
+    whole = np.rint(np.moveaxis(image.clip(0, 1), -1, 0) * 65535).astype(np.uint16)  # C, H, W
+    return np.stack([fill(channel, mask.astype(np.uint8)) for channel in whole], -1) / np.float32(65535)
+
+
+def _paint(holes: list[Hole] | tuple[Hole, ...], crop: Box) -> NDArray[np.bool_]:
+    canvas = np.zeros((crop.height, crop.width), bool)
+    for hole in holes:
+        hole.paint(canvas, crop)
+    return canvas
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a.y0 < b.y1 and b.y0 < a.y1 and a.x0 < b.x1 and b.x0 < a.x1
+
+
+def _mean(scores: list[Score]) -> Score:
+    return Score(*(float(np.mean([getattr(each, name) for each in scores])) for name in ("l1", "psnr", "ssim")))

@@ -1,0 +1,215 @@
+"""Between pixels of any real dtype and the network's values in [0, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_inpaint.inference.blending.pullpush import block_mean
+from napari_inpaint.inference.inputs.values import RGB
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OUTLIERS = 0.001
+"""This share of the context's darkest pixels, and of its brightest, does not count for the intensity range."""
+RIM = 2
+"""Width, in pixels, of the rim around a hole whose pixels always count."""
+SAMPLES = 48
+"""The context is sampled on a grid of about this many rows and columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntensityRange:
+    """The pixel values that the network sees as 0 and 1."""
+
+    low: float
+    high: float
+    """Python integers for integer pixels, so that 64 bits are exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A sample of the known pixels of a window: a grid of them, and the rim of its holes."""
+
+    y: NDArray[np.intp]
+    """(S,) rows."""
+    x: NDArray[np.intp]
+    """(S,) columns."""
+    rim: int
+    """The last so many are the rim's."""
+    share: float
+    """How many of the window's pixels are known: 0..1."""
+
+
+def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context:
+    """Choose the pixels of a window that stand for its context.
+
+    Parameters
+    ----------
+    known, hole : bool array of shape (H, W)
+        The pixels that are known, and those that are to be filled.
+
+    Raises
+    ------
+    ValueError
+        When no pixel is known.
+    """
+    step = max(1, round((known.size**0.5) / SAMPLES)) | 1  # odd, so that it meets every colour of a mosaic
+    y, x = np.nonzero(known[::step, ::step])
+    if not y.size:
+        step = 1
+        y, x = np.nonzero(known)
+    if not y.size:
+        raise ValueError(
+            "no pixel is known around a hole, everything in its window is a hole, NaN or infinite: fill those too with "
+            "nan_is_hole=True, or leave it out"
+        )
+    share = np.count_nonzero(known) / known.size
+    rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    top, left = max(0, rows[0] - RIM), max(0, columns[0] - RIM)
+    around = np.s_[top : rows[-1] + RIM + 1, left : columns[-1] + RIM + 1]
+    rim_y, rim_x = np.nonzero(ndimage.binary_dilation(hole[around], iterations=RIM) & known[around])
+    return Context(np.append(y * step, rim_y + top), np.append(x * step, rim_x + left), len(rim_y), share)
+
+
+def find_range(pixels: NDArray[Any], context: Context) -> IntensityRange:
+    """Choose the intensity range of a window: that of its context without outliers, and all of its rim.
+
+    Hot pixels far from the hole do not flatten what the network sees; and the rim, which the fill must meet, is
+    inside the range.
+
+    Parameters
+    ----------
+    pixels : array of shape (H, W, C)
+    context
+        Where the known pixels are.
+    """
+    values = pixels[context.y, context.x]
+    if values.dtype == np.bool_:
+        values = values.view(np.uint8)
+    rim = values[len(values) - context.rim :]
+    flat = values.ravel()
+    skip = int(OUTLIERS * flat.size)
+    ordered = np.partition(flat, (skip, flat.size - 1 - skip))
+    low, high = ordered[skip].item(), ordered[flat.size - 1 - skip].item()
+    if rim.size:
+        low, high = min(low, rim.min().item()), max(high, rim.max().item())
+    return IntensityRange(low, high)
+
+
+def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: IntensityRange) -> NDArray[np.floating[Any]]:
+    """Scale a window so that its intensity range becomes [0, 1].
+
+    Parameters
+    ----------
+    pixels : array of shape (H, W, C)
+    unknown : bool array of shape (H, W)
+        Becomes 0; must hold all NaN pixels.
+    intensity
+        What becomes 0 and 1.
+
+    Returns
+    -------
+    float32 or float64 array of shape (C, H, W)
+        In [-1, 2]: outliers are clipped there. float32 where that holds all values of the dtype.
+    """
+    kind = np.dtype(np.result_type(pixels.dtype, np.float32))
+    low, high = intensity.low, intensity.high
+    if low == high:
+        return np.zeros((pixels.shape[2], *pixels.shape[:2]), kind)
+    planar = pixels.transpose(2, 0, 1)
+    if planar.dtype.kind in "iu" and planar.dtype.itemsize > 2:  # count from the lower end: float64 lacks some integers
+        limits, span = np.iinfo(planar.dtype), int(high - low)
+        lowest, highest = max(limits.min, low - span), min(limits.max, high + span)
+        wide = np.int64 if planar.dtype.kind == "i" else np.uint64
+        offset = np.clip(planar, lowest, highest).astype(wide).view(np.uint64) - np.uint64(lowest % 2**64)
+        tensor = np.ascontiguousarray(offset, kind)
+        tensor -= float(low - lowest)
+        tensor /= float(span)
+    else:
+        tensor = np.array(planar, kind, order="C")
+        part = 0.5 if high - low > float(np.finfo(kind).max) else 1.0  # a span that the dtype does not hold
+        with np.errstate(invalid="ignore", over="ignore"):
+            if part != 1:
+                tensor *= part
+            tensor -= low * part
+            tensor /= high * part - low * part
+            np.clip(tensor, -1, 2, out=tensor)
+    np.copyto(tensor, 0, where=unknown)
+    return tensor
+
+
+def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensity: IntensityRange) -> NDArray[Any]:
+    """Scale filled values back to pixels: the inverse of `to_tensor`.
+
+    Parameters
+    ----------
+    tensor : float array of shape (C, ...)
+        Values outside [0, 1] become pixels outside the intensity range, as far as the dtype goes; floats at most two
+        ranges beyond it.
+    dtype
+        Integers are rounded, bools become True from 0.5.
+
+    Returns
+    -------
+    array of shape (..., C)
+    """
+    fraction = np.moveaxis(tensor, 0, -1).astype(np.float64)
+    low, high = intensity.low, intensity.high
+    if low == high:
+        return np.full(fraction.shape, low, dtype)
+    if dtype.kind == "b":
+        return np.asarray(fraction >= 0.5)
+    if dtype.kind == "f":
+        limit = float(np.finfo(dtype).max) / 8  # eighths, so that nothing overflows on the way
+        np.clip(fraction, -2, 3, out=fraction)
+        return np.asarray(8 * np.clip(low / 8 * (1 - fraction) + high / 8 * fraction, -limit, limit), dtype)
+    limits, span = np.iinfo(dtype), high - low
+    steps = np.rint(fraction * span)
+    if dtype.itemsize < 8:
+        return np.clip(low + steps, limits.min, limits.max).astype(dtype)
+    # float64 does not hold all integers of 64 bits: count up or down from the lower end
+    room_up, room_down = limits.max - low, low - limits.min
+    up, down = (
+        np.where(way >= float(room), np.uint64(room), np.clip(way, 0, np.nextafter(2.0**64, 0)).astype(np.uint64))
+        for way, room in ((steps, room_up), (-steps, room_down))
+    )
+    up = np.where(fraction == 1, np.uint64(span), up)
+    filled = np.uint64(low % 2**64) + up - np.where(steps < 0, down, np.uint64(0))
+    return np.asarray(filled.view(dtype.newbyteorder("=")), dtype)
+
+
+def to_rgb(tensor: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Return the float32 (3, H, W) image that the network completes for (3, H, W) or (1, H, W)."""
+    return np.repeat(tensor, RGB // len(tensor), 0).astype(np.float32, copy=False)
+
+
+def from_rgb(image: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """Return (C, H, W) from the completed (3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
+    return np.asarray(image if channels == RGB else image.mean(0, dtype=np.float32, keepdims=True))
+
+
+def shrink(
+    tensor: NDArray[np.float32], hole: NDArray[np.bool_], factor: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Scale a window down by a whole factor; holes do not leak into known pixels.
+
+    Parameters
+    ----------
+    tensor : float32 array of shape (C, H, W)
+    hole : bool array of shape (H, W)
+
+    Returns
+    -------
+    tensor, hole
+        A pixel is known when any of its block is; its value is the mean of the known ones.
+    """
+    if factor == 1:
+        return tensor, hole
+    weight = block_mean((~hole).astype(np.float32), factor)
+    total = block_mean(np.where(hole, np.float32(0), tensor), factor)
+    return np.divide(total, np.maximum(weight, np.float32(1e-30)), dtype=np.float32), weight == 0

@@ -1,0 +1,256 @@
+"""Read and write image files without changing what is not filled: dtype, format, metadata."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from napari_inpaint.io.atomic import stage
+from napari_inpaint.io.formats import (
+    PNG_SIGNATURE,
+    READERS,
+    RECORD_TAG,
+    WRITERS,
+    FileError,
+    ImageFile,
+    read_record_tag,
+)
+from napari_inpaint.io.zarr import ZarrImage, is_zarr, open_zarr, read_zarr_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+FORMATS = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY",
+    ".zarr": "ZARR",
+}  # fmt: skip
+STREAM = Path("-")
+"""Standard input, and standard output."""
+
+
+def read_image(path: Path) -> ImageFile:
+    """Read an image file.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, WebP, TIFF or NPY; what it is is decided by its content. ``-`` is standard input.
+
+    Raises
+    ------
+    FileError
+        When the file does not exist, is broken, or cannot be written back without loss.
+    """
+    try:
+        with contextlib.nullcontext(BytesIO(sys.stdin.buffer.read())) if path == STREAM else path.open("rb") as file:
+            kind = find_format(file.read(12))
+            file.seek(0)
+            if kind is not None:
+                return READERS[kind](path, file)
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except MemoryError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise FileError(f"{path} has too many pixels to be read safely in this format; convert it to TIFF") from error
+    except Exception as error:  # five decoders raise many kinds about broken files
+        raise FileError(f"{path} is broken: {error or type(error).__name__}") from error
+    raise FileError(f"{path} is no PNG, JPEG, WebP, TIFF or NPY image")
+
+
+def open_image(path: Path) -> ImageFile:
+    """Read an image, or open a zarr store without reading it.
+
+    Raises
+    ------
+    FileError
+        As `read_image` and `open_zarr`.
+    """
+    return as_file(open_zarr(path)) if is_zarr(path) else read_image(path)
+
+
+def as_file(image: ZarrImage) -> ImageFile:
+    """Describe a store like a file."""
+    return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR")
+
+
+def find_format(head: bytes) -> str | None:
+    """Return the format of a file by its first 12 bytes."""
+    if head.startswith(PNG_SIGNATURE):
+        return "PNG"
+    if head.startswith(b"\xff\xd8"):
+        return "JPEG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head.startswith(np.lib.format.MAGIC_PREFIX):
+        return "NPY"
+    return "TIFF" if head[:2] in (b"II", b"MM") else None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read the record of a fill from a JSON file, or from the filled TIFF or zarr itself.
+
+    Raises
+    ------
+    FileError
+        When there is none.
+    """
+    try:
+        if path.is_dir():
+            text = read_zarr_record(path)
+        else:
+            with path.open("rb") as file:
+                head = file.read(12)
+            text = read_record_tag(path) if find_format(head) == "TIFF" else path.read_text(encoding="utf-8")
+        record = json.loads(text or "null")
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # decoders raise many kinds
+        raise FileError(f"{path} is no record: {error}") from error
+    if not isinstance(record, dict):
+        raise FileError(f"{path} is no record of a fill, and holds none")
+    return record
+
+
+def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None) -> bytes:
+    """Encode pixels in the format and with the metadata of the file that they came from.
+
+    Parameters
+    ----------
+    path
+        Where they will be written; its suffix must be one of the source's format.
+    source
+        The file that was read.
+    pixels
+        Same shape and dtype as the source's.
+    record
+        JSON that goes into a TIFF as a tag; other formats have no place for it.
+
+    Raises
+    ------
+    FileError
+        As `check_output`, or when the format cannot hold them.
+    """
+    check_output(path, source)
+    buffer = BytesIO()
+    if record is not None and source.format == "TIFF":
+        tag = (RECORD_TAG, 2, 0, record, True)  # 2: text
+        source = replace(source, options={**source.options, "extratags": [*source.options["extratags"], tag]})
+    try:
+        WRITERS[source.format](buffer, source, pixels)
+    except MemoryError:
+        raise
+    except Exception as error:  # five encoders raise many kinds
+        raise FileError(f"{path} cannot be encoded like {source.path}: {error}; convert the input first") from error
+    return buffer.getvalue()
+
+
+def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Encode an image, see `encode_image`, and write it, see `write_bytes`."""
+    write_bytes(path, encode_image(path, source, pixels))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write to standard output, or a file that appears whole or not at all.
+
+    Raises
+    ------
+    FileError
+        When writing fails, for example because the disk is full.
+    """
+    if path != STREAM:
+        with staged(path, data) as appear:
+            appear()
+        return
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def check_output(path: Path, source: ImageFile) -> None:
+    """Refuse an output path that `write_image` could not write.
+
+    Raises
+    ------
+    FileError
+        When the suffix is of another format than the source's, or the folder does not exist.
+    """
+    if path == STREAM:
+        return
+    if FORMATS.get(path.suffix.lower()) != source.format:
+        suffixes = " or ".join(suffix for suffix, kind in FORMATS.items() if kind == source.format)
+        raise FileError(f"{path}: the input is {source.format}, so the output must end in {suffixes}")
+    if not path.parent.is_dir():
+        raise FileError(f"{path} cannot be written: {path.parent} is no folder")
+
+
+@contextlib.contextmanager
+def staged(path: Path, data: bytes) -> Iterator[Callable[[], None]]:
+    """Write a file under a hidden name, and give what makes it appear: then even a full disk is no reason to fail.
+
+    Raises
+    ------
+    FileError
+        When writing fails; nothing is left behind, and an existing file stays as it was.
+    """
+    try:
+        with stage(path) as file:
+            file.write(data)
+            yield file.appear
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def read_mask(path: Path, planes: tuple[int, ...]) -> Any:
+    """Read a mask: what is not black is a hole; in a JPEG or WebP, what is brighter than grey. Alpha does not count.
+
+    Parameters
+    ----------
+    path
+        PNG, JPEG, WebP, TIFF, NPY or zarr.
+    planes
+        The image's leading axes, height and width: the mask must have its height and width, or all of it.
+
+    Returns
+    -------
+    array
+        Of shape ``planes[-2:]`` or ``planes``: bool, or a zarr array that is not read yet, not 0 inside holes.
+
+    Raises
+    ------
+    FileError
+        When the file cannot be read, has another size, or holds NaN.
+    """
+    if path.is_dir():
+        mask = open_zarr(path).levels[0]
+        if mask.shape not in (planes[-2:], planes):
+            raise FileError(f"{path} has {mask.shape} pixels, the image has {planes}: the mask must have the same size")
+        return mask
+    file = read_image(path)
+    mask = file.pixels
+    if file.channel_axis is not None and mask.shape not in (planes[-2:], planes):
+        mask = np.moveaxis(mask, file.channel_axis, -1)
+        mask = (mask[..., :-1] if file.alpha else mask).max(-1)
+    if mask.dtype.kind not in "buif":
+        raise FileError(f"{path} holds {mask.dtype}: a mask is of numbers")
+    if mask.shape not in (planes[-2:], planes):
+        size = planes[-2:] if mask.ndim < 3 else planes
+        raise FileError(f"{path} has {mask.shape} pixels, the image has {size}: the mask must have the same size")
+    if mask.dtype.kind == "f" and np.isnan(mask).any():
+        raise FileError(f"{path} holds NaN: a mask is 0 where pixels are known and anything else inside holes")
+    if file.format == "TIFF" and file.options["photometric"] == tifffile.PHOTOMETRIC.MINISWHITE:
+        mask = mask.max(initial=0) - mask if mask.dtype != bool else ~mask
+    holes: NDArray[np.bool_] = mask > 127 if file.format in ("JPEG", "WEBP") else mask != 0
+    return holes

@@ -1,0 +1,127 @@
+"""Where an image lies in a viewer, and which of its planes are meant."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_inpaint.plugin.layers import geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.components import Dims
+    from napari.layers import Image, Labels
+
+    Plane = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Which slices of a stack are filled: the current one, all, or a range of them."""
+
+    which: Literal["current", "all", "range"] = "current"
+    axis: int = 0
+    """Of a range: the image's axis that it runs along; on other axes it stays at the current slice."""
+    first: int = 0
+    last: int = 0
+    """Inclusive."""
+    repeat: bool = False
+    """The shapes that are seen now are filled in all of these slices, not each in its own."""
+
+
+CURRENT = Slices()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An image layer's data as planes, those that the viewer shows."""
+
+    axes: tuple[int, int]
+    """The displayed axes of the data, in their order."""
+    rgb: bool
+
+    def planes(self, array: Any) -> Any:
+        """Return an array with the displayed axes last, but for the channels'."""
+        where = (-3, -2) if self.rgb else (-2, -1)
+        return array if self.is_plain(array.ndim) else np.moveaxis(array, self.axes, where)
+
+    def back(self, array: Any) -> Any:
+        """Return what `planes` was given."""
+        where = (-3, -2) if self.rgb else (-2, -1)
+        return array if self.is_plain(array.ndim) else np.moveaxis(array, where, self.axes)
+
+    def is_plain(self, ndim: int) -> bool:
+        """Return whether the displayed axes are the last ones anyway."""
+        last = ndim - self.rgb
+        return self.axes == (last - 2, last - 1)
+
+
+def full_resolution(layer: Image | Labels) -> Any:
+    """Return a layer's data, of several resolutions the largest."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+class Frame:
+    """Where an image layer lies in a viewer, and which of its planes is seen.
+
+    Parameters
+    ----------
+    image
+    dims
+        The viewer's.
+
+    Raises
+    ------
+    ValueError
+        When the viewer shows no plane of the image.
+    """
+
+    def __init__(self, image: Image, dims: Dims) -> None:
+        if len(dims.displayed) != 2:
+            raise ValueError("holes are filled in planes: switch the viewer to 2-D display")
+        self.image, self.units = image, getattr(dims, "units", None)
+        self.point, self.displayed = np.array(dims.point, float), sorted(dims.displayed)
+        self.offset = len(self.point) - image.ndim
+        if self.displayed[0] < self.offset:
+            raise ValueError(f"{image.name!r} is flat in this view: show it along its own rows and columns")
+        self.view = View((self.displayed[0] - self.offset, self.displayed[1] - self.offset), bool(image.rgb))
+        shape = tuple(full_resolution(image).shape[: image.ndim])
+        self.leading = [axis for axis in range(image.ndim) if axis not in self.view.axes]
+        self.counts = tuple(shape[axis] for axis in self.leading)
+        self.height, self.width = (shape[axis] for axis in self.view.axes)
+        self.to_world = geometry.to_world_matrix(image, self.units)
+        self.from_world = np.linalg.inv(self.to_world)
+        here = geometry.apply(self.from_world, self.point[self.offset :])
+        self.current = tuple(int(np.rint(here[axis])) for axis in self.leading)
+
+    def choose(self, slices: Slices) -> list[Plane]:
+        """Return the planes that are to be filled.
+
+        Raises
+        ------
+        ValueError
+            When there is none.
+        """
+        if slices.which == "all":
+            return list(np.ndindex(*self.counts))
+        along = slices.axis if slices.which == "range" else None
+        if any(
+            not 0 <= index < count and axis != along
+            for index, count, axis in zip(self.current, self.counts, self.leading, strict=True)
+        ):
+            raise ValueError(f"the current slice lies outside layer {self.image.name!r}: move the sliders into it")
+        ranges: list[Sequence[int]] = [(index,) for index in self.current]
+        if slices.which == "range":
+            if slices.axis not in self.leading:
+                raise ValueError(
+                    f"a range of slices cannot run along axis {slices.axis}, which is shown: choose another"
+                )
+            place = self.leading.index(slices.axis)
+            ranges[place] = range(max(0, slices.first), min(self.counts[place], slices.last + 1))
+            if not ranges[place]:
+                raise ValueError(f"no slice lies between {slices.first} and {slices.last}: choose another range")
+        return list(itertools.product(*ranges))

@@ -1,0 +1,148 @@
+"""From napari layers to what the engine takes: what is filled, and where.
+
+Works on layer objects without a viewer and without Qt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_inpaint.plugin.layers import geometry
+from napari_inpaint.plugin.layers.frame import CURRENT, Frame, Slices, View, full_resolution
+from napari_inpaint.plugin.layers.holes import Canvas, Masks, find_invalid, read_labels, read_shapes, to_boxes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from napari.components import Dims
+    from napari.layers import Image, Labels, Layer, Shapes
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.plugin.layers.frame import Plane
+
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""Attributes that say where a layer lies in the world."""
+KEPT_ATTRIBUTES = (
+    *PLACE, "rgb", "contrast_limits", "colormap", "gamma", "blending", "interpolation2d", "interpolation3d", "opacity",
+)  # fmt: skip
+"""What a result takes over from the layer that it comes from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """What is filled, detached from the layers."""
+
+    data: Any
+    """The image layer's array, full resolution; is never written."""
+    levels: tuple[Any, ...]
+    """Its smaller levels."""
+    view: View
+    boxes: dict[Plane, list[Box]] | None
+    masks: Mapping[Plane, NDArray[np.bool_]] | None
+    """The holes of the planes that are filled: rectangles along rows and columns, or everything else."""
+    attributes: dict[str, Any]
+    """Of the layer that the result will be."""
+    notes: tuple[str, ...]
+    """What the user should know."""
+
+    @property
+    def image(self) -> Any:
+        """What `Inpainter.fill` takes: (..., H, W), or (..., H, W, 3 or 4)."""
+        return self.view.planes(self.data)
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """The lengths of the axes before the planes'."""
+        return tuple(self.image.shape[: self.image.ndim - 2 - self.view.rgb])
+
+    @property
+    def channel_axis(self) -> int | None:
+        """What `Inpainter.fill` takes."""
+        return self.data.ndim - 1 if self.view.rgb else None
+
+
+def read_job(
+    image: Image, holes: Shapes | Labels | str, dims: Dims, slices: Slices = CURRENT, label: int = 0,
+    only: Collection[int] | None = None,
+) -> Job:  # fmt: skip
+    """Read from the layers what is to be filled.
+
+    Parameters
+    ----------
+    image
+        Any image layer.
+    holes
+        A Shapes layer: what its shapes cover; a Labels layer; or `INVALID`. They are placed in the image by their
+        world coordinates, whatever the transforms and units of both layers are.
+    dims
+        The viewer's: which plane is seen.
+    slices
+        Which slices are filled. A shape counts on the slice that it was drawn on; one of a layer with fewer dimensions
+        than the image on all.
+    label
+        Of a Labels layer: the only label that is a hole; 0 means all.
+    only
+        Of a Shapes layer: the indices of the only shapes that count.
+
+    Raises
+    ------
+    ValueError
+        With what the user can do about it.
+    """
+    frame = Frame(image, dims)
+    planes = frame.choose(slices)
+    array = _to_array(full_resolution(image))
+    boxes, masks, notes = None, None, []
+    if isinstance(holes, str):
+        masks = Masks(planes, lambda plane: find_invalid(np.asarray(frame.view.planes(array)[plane]), frame.view.rgb))
+    elif hasattr(holes, "shape_type"):
+        drawn = read_shapes(holes, frame, planes, slices, only)
+        outlines = [outline for shapes in drawn.values() for shape in shapes for outline in shape.outlines]
+        if any(geometry.reaches_beyond(outline, frame.height, frame.width) for outline in outlines):
+            notes.append("shapes that reach beyond the image were clipped")
+        if all(geometry.is_upright(outline) for outline in outlines):
+            boxes = to_boxes(drawn, frame)
+            if not any(boxes.values()):
+                raise ValueError(f"no pixel of {image.name!r} has its centre inside the shapes of {holes.name!r}")
+        else:
+            masks = Masks(list(drawn), Canvas(drawn, frame))
+    else:
+        masks = read_labels(holes, frame, planes, label)
+    levels = tuple(map(_to_array, image.data[1:])) if image.multiscale else ()
+    return Job(array, levels, frame.view, boxes, masks, to_attributes(image), tuple(notes))
+
+
+def _to_array(data: Any) -> Any:
+    """Return a layer's data as a numpy array, or, when they are anything else, a dask array that reads them."""
+    if isinstance(data, np.ndarray):
+        return data
+    import dask.array as da
+
+    return data if isinstance(data, da.Array) else da.from_array(data, name=False)  # hashing it would take seconds
+
+
+def attributes_of(layer: Layer, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of a layer's attributes that this napari knows."""
+    attributes = layer.as_layer_data_tuple()[1]
+    return {name: attributes[name] for name in names if name in attributes}
+
+
+def to_attributes(image: Image) -> dict[str, Any]:
+    """Return the attributes of the layer that a result of this image will be."""
+    kept = attributes_of(image, KEPT_ATTRIBUTES)
+    return kept | {"name": f"{image.name} filled", "metadata": dict(image.metadata), "multiscale": image.multiscale}
+
+
+def why_not_in_place(image: Image) -> str:
+    """Return why an image layer cannot be filled in place; an empty string when it can."""
+    if image.multiscale:
+        return f"{image.name!r} has several resolutions: it is filled in a new layer"
+    if not isinstance(image.data, np.ndarray):
+        return f"{image.name!r} is read from elsewhere when it is looked at: it is filled in a new layer"
+    if not image.data.flags.writeable:
+        return f"the pixels of {image.name!r} are read-only: it is filled in a new layer"
+    return ""

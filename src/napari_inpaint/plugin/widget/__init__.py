@@ -1,0 +1,1 @@
+"""The widget and what runs behind it."""

@@ -1,0 +1,122 @@
+"""Fills that can be compared with what was there, and taken back."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from napari_inpaint.plugin.layers.frame import full_resolution
+from napari_inpaint.plugin.layers.job import to_attributes
+from napari_inpaint.plugin.layers.results import Filled
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+    from napari_inpaint.plugin.layers.drawing import DrawnShape
+
+
+class History:
+    """What was filled in a viewer.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers are filled.
+
+    Attributes
+    ----------
+    fills
+        In place, the last one last; with the shape that it was drawn with.
+    made
+        The newest layer that was made of an image, and the data that the image had then, by the image.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self.viewer = viewer
+        self.fills: list[tuple[Filled, DrawnShape | None]] = []
+        self.made: dict[Image, tuple[Image, Any]] = {}
+        self._shown: Any = None  # the last fill: `Filled`, or the new layer
+        self._compared: Image | None = None
+
+    def add_layer(self, source: Image, data: Any, layer: Image) -> None:
+        """Take a new layer that was made of an image with these data."""
+        self.made[source] = layer, data
+        self._shown = layer
+
+    def add_fill(self, filled: Filled, drawn: DrawnShape | None) -> None:
+        """Take a fill in place."""
+        self.fills.append((filled, drawn))
+        self._shown = filled
+
+    def compare(self, before: bool) -> bool:
+        """Show what was there before the last fill, or the fill again; return whether that is shown."""
+        self.forget()
+        layers, shown = self.viewer.layers, self._shown
+        if not before:
+            if self._compared is not None and self._compared in layers:
+                if self._compared is shown:
+                    self._compared.visible = True
+                else:
+                    layers.remove(self._compared)
+            self._compared = None
+            return False
+        if shown is None or self._compared is not None:
+            return self._compared is not None
+        if isinstance(shown, Filled):  # a fill in place: a layer above it shows its pixels without the fill
+            selection = set(layers.selection)
+            attributes = to_attributes(shown.layer) | {"name": f"{shown.layer.name} before", "metadata": {}}
+            self._compared = self.viewer.add_image(shown.before(), **attributes)
+            layers.move(len(layers) - 1, layers.index(shown.layer) + 1)
+            layers.selection = selection
+        else:
+            self._compared = shown
+            shown.visible = False
+        return True
+
+    def undo(self) -> str:
+        """Take the last fill in place back; return a sentence about it."""
+        self.compare(before=False)
+        if not self.fills:
+            return "nothing to undo: only fills in place are taken back, a new layer can be deleted"
+        filled, drawn = self.fills.pop()
+        left = filled.undo()
+        if drawn is not None and drawn.layer in self.viewer.layers:
+            drawn.remove()
+        self._shown = self.fills[-1][0] if self.fills else None
+        sentence = f"the last fill of {filled.layer.name!r} was taken back"
+        if left is None:
+            return sentence
+        if left.size < filled.size:  # another fill may give them back
+            self.fills.append((left, None))
+        return f"{sentence}, but for {left.size:,} values that are no longer those of the fill"
+
+    def forget(self) -> None:
+        """Forget what was filled in layers that were removed, or have other data now."""
+        layers = self.viewer.layers
+        self.fills = [each for each in self.fills if each[0].layer in layers and each[0].is_there]
+        self.made = {source: made for source, made in self.made.items() if source in layers and made[0] in layers}
+        shown = self._shown
+        is_there = shown in [each[0] for each in self.fills] if isinstance(shown, Filled) else shown in layers
+        if not is_there:
+            self._shown = None
+        if self._compared is not None and self._compared not in layers:
+            self._compared = None
+
+    @property
+    def is_comparing(self) -> bool:
+        """Return whether what was there before is shown."""
+        return self._compared is not None
+
+    def result_of(self, image: Image) -> Image | None:
+        """Return the newest layer that was made of an image, if both are there and the image has the same data."""
+        layer, data = self.made.get(image, (None, None))
+        return layer if layer in self.viewer.layers and full_resolution(image) is data else None
+
+    def close(self) -> None:
+        """Show the fills, and let go of everything."""
+        with contextlib.suppress(RuntimeError):  # the canvas may be gone
+            self.compare(before=False)
+        self.fills.clear()
+        self.made.clear()
+        self._shown = self._compared = None

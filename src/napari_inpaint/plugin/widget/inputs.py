@@ -1,0 +1,167 @@
+"""The widget's questions: what is filled, where, with what, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, create_widget
+from napari.layers import Labels, Shapes
+from qtpy.QtWidgets import QFileDialog
+
+from napari_inpaint.inference.runtime.loading import find_model
+from napari_inpaint.models import DEFAULT, bundled_models
+from napari_inpaint.plugin.layers.frame import Slices, full_resolution
+from napari_inpaint.plugin.layers.holes import INVALID
+from napari_inpaint.plugin.widget.preferences import IN_PLACE, NEW_LAYER, read_preferences
+from napari_inpaint.plugin.widget.worker import Settings
+
+if TYPE_CHECKING:
+    import napari
+    from magicgui.widgets import Widget
+
+NO_HOLES = "(none yet: draw rectangles)"
+OTHER_MODEL = "(a file ...)"
+SLICES = {"current slice": "current", "all slices": "all", "a range of slices": "range"}
+MOST = 2**31 - 1
+"""The largest number of Qt's spin boxes."""
+
+
+def in_row(*widgets: Widget, label: str = "") -> Container:
+    """Return widgets side by side."""
+    row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label)
+    row.margins = (0, 0, 0, 0)
+    return row
+
+
+def is_model(name: str) -> bool:
+    """Return whether a name is that of a bundled model, with or without its precision, or of an ONNX file."""
+    try:
+        return all(path.suffix == ".onnx" for path in find_model(name).values())
+    except ValueError:
+        return False
+
+
+class Inputs(Container):
+    """What the user chooses; starts with the user's preferences.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers are offered.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self.viewer = viewer
+        chosen = read_preferences()
+        self._files: list[str] = []
+        self.image: Any = create_widget(annotation="napari.layers.Image", label="image")
+        self.holes = ComboBox(choices=self._offer_holes, label="holes")
+        self.label_id = SpinBox(
+            value=0, min=0, max=MOST, label="label", tooltip="the only label that is a hole; 0: all"
+        )
+        if chosen.model not in bundled_models() and is_model(chosen.model):
+            self._files.append(chosen.model)
+        self.model = ComboBox(choices=self._offer_models, label="model")
+        self.problem = (
+            "" if is_model(chosen.model) else f"the preferred model {chosen.model!r} is gone: {DEFAULT} is used"
+        )
+        """What the user should know about the preferences."""
+        self.model.value = DEFAULT if self.problem else chosen.model
+        self._model = self.model.value
+        devices = ["auto", "cpu", "cuda"]
+        device = chosen.device if chosen.device in devices else devices[0]
+        self.device = ComboBox(choices=devices, value=device, label="device")
+        self.runs_on = Label(value="", label="runs on")
+        self.slices = ComboBox(choices=list(SLICES), label="slices")
+        self.along = ComboBox(choices=self._offer_axes, label="along")
+        self.first = SpinBox(value=0, min=0, max=MOST, label="first")
+        self.last = SpinBox(value=0, min=0, max=MOST, label="last", tooltip="is filled too")
+        self.range = in_row(self.along, self.first, self.last, label="range")
+        self.repeat = CheckBox(value=False, text="every shape in every slice",
+                               tooltip="the shapes that are seen now, also those drawn on one slice")  # fmt: skip
+        self.result = ComboBox(
+            choices=[NEW_LAYER, IN_PLACE], value=IN_PLACE if chosen.result == IN_PLACE else NEW_LAYER, label="result"
+        )
+        self.grow = SpinBox(value=min(max(chosen.grow, 0), MOST), min=0, max=MOST, label="grow",
+                            tooltip="extend every hole by so many pixels, over edges of what is to go")  # fmt: skip
+        self.seam = CheckBox(value=chosen.seam, text="seamless", tooltip="correct the fill so that it meets its rim")
+        super().__init__(
+            widgets=[self.image, self.holes, self.label_id, self.model, self.device, self.runs_on, self.slices,
+                     self.range, self.repeat, self.result, in_row(self.grow, self.seam, label="grow, px")]
+        )  # fmt: skip
+        self.margins = (0, 0, 0, 0)
+        self.model.changed.connect(self._choose_model)
+        self._ranged: object = None
+        choices: tuple[Any, ...] = (self.image, self.holes, self.slices, self.along)
+        for each in choices:
+            each.changed.connect(self.show_what_matters)
+        self.show_what_matters()
+
+    @property
+    def which(self) -> Any:
+        """Which slices are filled; whether the widget is on the screen does not matter."""
+        is_stack = self.image.value is not None and self.image.value.ndim > 2
+        return SLICES[self.slices.value] if is_stack else "current"
+
+    @property
+    def can_repeat(self) -> bool:
+        """Return whether shapes may count on other slices than those that they were drawn on."""
+        holes = self.holes.value
+        return self.which != "current" and isinstance(holes, Shapes) and holes.ndim > 2
+
+    def read_slices(self) -> Slices:
+        """Return which slices are filled."""
+        if self.which == "current":
+            return Slices()
+        repeat = self.can_repeat and self.repeat.value
+        if self.which == "all":
+            return Slices("all", repeat=repeat)
+        return Slices("range", self.along.value, self.first.value, self.last.value, repeat)
+
+    def read_settings(self) -> Settings:
+        """Return with what, and how, holes are filled."""
+        return Settings(self._model, self.device.value, self.grow.value, self.seam.value)
+
+    def show_what_matters(self, _: object = None) -> None:
+        """Hide what does not apply to the chosen layers."""
+        image = self.image.value
+        self.label_id.visible = isinstance(self.holes.value, Labels)
+        self.slices.visible = image is not None and image.ndim > 2
+        self.range.visible = self.which == "range"
+        self.repeat.visible = self.can_repeat
+        with self.along.changed.blocked():
+            self.along.reset_choices()
+        self.along.visible = len(self.along.choices) > 1
+        if image is not None and self.along.value is not None and self._ranged != (image, self.along.value):
+            self._ranged = image, self.along.value
+            self.first.value, self.last.value = 0, max(0, full_resolution(image).shape[self.along.value] - 1)
+
+    def _offer_holes(self, _: object) -> list[Any]:
+        layers = self.viewer.layers
+        drawn = [layer for kind in (Shapes, Labels) for layer in reversed(layers) if isinstance(layer, kind)]
+        return [*(drawn or [NO_HOLES]), INVALID]
+
+    def _offer_models(self, _: object) -> list[tuple[str, str]]:
+        files = [(Path(file).name, file) for file in self._files]
+        return [*((name, name) for name in bundled_models()), *files, (OTHER_MODEL, OTHER_MODEL)]
+
+    def _offer_axes(self, _: object) -> list[tuple[str, int]]:
+        """Return the axes of the image that are not shown."""
+        image, dims = self.image.value, self.viewer.dims
+        if image is None:
+            return []
+        shown = {axis - dims.ndim + image.ndim for axis in dims.displayed}
+        labels = getattr(image, "axis_labels", None) or [""] * image.ndim
+        return [(f"{labels[axis]} (axis {axis})", axis) for axis in range(image.ndim) if axis not in shown]
+
+    def _choose_model(self, value: str | None) -> None:
+        """Ask for a file when that was chosen."""
+        if value != OTHER_MODEL:
+            self._model = value or self._model
+            return
+        path, _ = QFileDialog.getOpenFileName(self.native, "A model from inpaint-export", "", "ONNX (*.onnx)")
+        if path and path not in self._files:
+            self._files.append(path)
+            self.model.reset_choices()
+        self.model.value = path or self._model

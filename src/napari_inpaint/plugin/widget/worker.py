@@ -1,0 +1,185 @@
+"""Fills and checks, off the GUI thread; arrays in, arrays out."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QThreadPool, Signal
+from superqt.utils import WorkerBase, create_worker
+
+from napari_inpaint.plugin.layers.overlay import Overlay
+from napari_inpaint.plugin.layers.results import to_data, to_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from superqt.utils import FunctionWorker
+
+    from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.inpainter import Inpainter
+    from napari_inpaint.inference.self_check import SelfCheck
+    from napari_inpaint.plugin.layers.job import Job
+    from napari_inpaint.plugin.layers.overlay import Change
+
+CANCELLED = "Cancelled; nothing was changed."
+REMEDY = {"fill those too with nan_is_hole=True": "choose the image's NaN pixels as holes"}
+"""Words of the engine for those who write programs, and what they mean here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """With what, and how, holes are filled; as `Inpainter` and its `fill` take them."""
+
+    model: str
+    device: str
+    grow: int = 0
+    seam: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """What a fill made."""
+
+    job: Job
+    changes: tuple[Change, ...]
+    record: dict[str, Any]
+    """As the new layer keeps it."""
+    data: Any
+    """Of the new layer; None when the image is to be changed in place."""
+    sentences: tuple[str, ...]
+    """What to tell the user."""
+
+
+def make_inpainter(settings: Settings) -> Inpainter:
+    """Return what fills; opened models are shared. The engine is imported here, off the GUI's thread."""
+    from napari_inpaint.inference.inpainter import Inpainter
+
+    return Inpainter(settings.model, settings.device)
+
+
+def make_room() -> None:
+    """Let go of opened models that nobody uses."""
+    from napari_inpaint.inference.runtime.loading import forget_sessions
+
+    forget_sessions()
+
+
+def run_fill(
+    job: Job, settings: Settings, in_place: bool, cancel: Event, on_progress: Callable[[int, int], object] | None = None
+) -> Result | str:
+    """Fill the holes of a job; return a sentence when the user must change something.
+
+    Raises
+    ------
+    ImportError, RuntimeError, MemoryError, OSError
+        When the runtime, the device or the data fail.
+    """
+    from napari_inpaint.inference.inpainter import FillCancelledError
+
+    overlay: Any = Overlay(job.image)
+    try:
+        inpainter = make_inpainter(settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the record has them too
+            inpainter.fill(overlay, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
+                           channel_axis=job.channel_axis, on_progress=on_progress, cancel=cancel,
+                           out=overlay)  # fmt: skip
+        made = inpainter.last_record
+        assert made is not None
+        if not made["filled_pixels"]:
+            return "No pixel of the image is a hole: nothing was filled."
+        record = to_record(job, made)
+        data = None if in_place else to_data(job, overlay, record, cancel)
+        problem = inpainter.session.cuda_problem
+    except FillCancelledError:
+        return CANCELLED
+    except ValueError as error:
+        return to_sentence(error)
+    ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
+    how = ran if record["provider"] else "from the rim: too narrow for the network"
+    pixels = f"{record['filled_pixels']:,} pixel{'s' if record['filled_pixels'] > 1 else ''}"
+    sentences = (f"{pixels} filled in {record['seconds']:.2f} s {how}", *job.notes, *record["notes"])
+    return Result(job, tuple(overlay.changes), record, data, tuple(map(to_sentence, sentences)))
+
+
+def run_check(job: Job, settings: Settings, cancel: Event) -> SelfCheck | str:
+    """Hide known pixels beside the holes of a job, fill and compare them; or return a sentence that says why not."""
+    from napari_inpaint.inference.inpainter import FillCancelledError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the report has them too
+            return make_inpainter(settings).self_check(
+                job.image, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
+                channel_axis=job.channel_axis, cancel=cancel,
+            )  # fmt: skip
+    except FillCancelledError:
+        return CANCELLED
+    except ValueError as error:
+        return to_sentence(error)
+
+
+def to_sentence(error: object) -> str:
+    """Return what an error says, as a sentence."""
+    text = str(error) or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+    for words, meaning in REMEDY.items():
+        text = text.replace(words, meaning)
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def warm_up(settings: Settings) -> tuple[Settings, str]:
+    """Open the model and run it once; return the settings, and a sentence about what it runs on."""
+    try:
+        inpainter = make_inpainter(settings)
+        session = inpainter.session
+        inpainter.warm_up().join()
+    except (ValueError, ImportError, RuntimeError) as error:
+        return settings, to_sentence(error)
+    problem = f"; no CUDA: {session.cuda_problem}" if session.cuda_problem else ""
+    return settings, f"{session.provider}, {session.spec.precision}{problem}"
+
+
+class Running(QObject):
+    """Work in another thread; its signals arrive in the GUI's. It is the event that stops the work.
+
+    Parameters
+    ----------
+    function
+        Takes ``arguments``, the event as ``cancel``, and, when it ``counts``, ``on_progress``.
+    """
+
+    progressed = Signal(int, int)
+    """Windows that are done, and of all windows."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any, counts: bool = False) -> None:
+        super().__init__()
+        self._stopped = threading.Event()
+        self.started = time.monotonic()
+        options: dict[str, Any] = {"on_progress": self.progressed.emit} if counts else {}
+        self.worker: FunctionWorker[Any] = create_worker(
+            function, *arguments, cancel=self, **options, _start_thread=False, _ignore_errors=True,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Let the work end as soon as it can."""
+        self._stopped.set()
+
+    def is_set(self) -> bool:
+        """Return whether the work is to end: the user cancelled, or napari closes."""
+        return self._stopped.is_set() or self.worker.abort_requested
+
+
+@atexit.register
+def stop_workers() -> None:
+    """Stop what runs, and wait for it: a thread that outlives Qt ends the process with a crash."""
+    with contextlib.suppress(RuntimeError):  # one has ended while they were told
+        WorkerBase.await_workers()
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone()

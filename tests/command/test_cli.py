@@ -1,0 +1,321 @@
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_inpaint.command.cli import main
+from napari_inpaint.io.images import read_image
+from napari_inpaint.samples import THE_CREST
+
+
+@pytest.fixture
+def png(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_fills_a_box_and_reports(tmp_path, png, photo, capsys):
+    output = tmp_path / "filled.png"
+    assert main([str(png), "-o", str(output), "--box", "100", "120", "150", "190", "--record"]) == 0
+    result = read_image(output).pixels
+    changed = (result != photo).any(-1)
+    assert changed[100:150, 120:190].any()
+    changed[100:150, 120:190] = False
+    assert not changed.any()
+    out = capsys.readouterr().out
+    assert "3500 pixels filled, CPUExecutionProvider" in out or "CUDA" in out
+    record = json.loads((tmp_path / "filled.png.json").read_text(encoding="utf-8"))
+    assert record["windows"][0]["holes"] == [[100, 120, 150, 190]]
+
+
+def test_a_mask_file_and_boxes_and_json(tmp_path, png, photo, capsys):
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[10:20, 30:50] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    output = tmp_path / "filled.png"
+    words = [
+        str(png),
+        "-o",
+        str(output),
+        "--mask",
+        str(tmp_path / "mask.png"),
+        "--box",
+        "60",
+        "60",
+        "70",
+        "70",
+        "--json",
+    ]
+    assert main([*words, "--device", "cpu"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["output"] == str(output)
+    assert printed["record"]["filled_pixels"] == 300
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_is_kept(tmp_path, photo, channels):
+    alpha = np.random.default_rng(0).integers(0, 256, (*photo.shape[:2], 1), np.uint8)
+    array = np.dstack([photo[..., : channels - 1], alpha])
+    Image.fromarray(array).save(tmp_path / "in.png")
+    assert main([str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--box", "9", "9", "60", "60"]) == 0
+    result = read_image(tmp_path / "out.png").pixels
+    np.testing.assert_array_equal(result[..., -1], array[..., -1])
+    assert (result[9:60, 9:60, 0] != array[9:60, 9:60, 0]).any()
+
+
+def test_partial_boxes_are_clipped_and_it_says_so(tmp_path, png, capsys):
+    assert main([str(png), "-o", str(tmp_path / "f.png"), "--box", "-5", "-5", "20", "20"]) == 0
+    assert "clipped to (0, 0, 20, 20)" in capsys.readouterr().err
+
+
+def test_an_empty_mask_copies_the_pixels(tmp_path, png, photo, capsys):
+    Image.fromarray(np.zeros(photo.shape[:2], np.uint8)).save(tmp_path / "m.png")
+    assert main([str(png), "-o", str(tmp_path / "f.png"), "--mask", str(tmp_path / "m.png")]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "f.png").pixels, photo)
+    assert "nothing to fill" in capsys.readouterr().out
+
+
+def test_the_input_may_be_replaced_only_when_asked(tmp_path, png, photo, capsys):
+    words = [str(png), "-o", str(png), "--box", "0", "0", "9", "9"]
+    before = png.read_bytes()
+    assert main(words) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert png.read_bytes() == before
+    assert main([*words, "--overwrite"]) == 0
+    assert png.read_bytes() != before
+
+
+BOX = ["--box", "5", "5", "20", "20"]
+BAD = {
+    "unreadable": (["{tmp}/text.png", *BOX], "is no PNG, JPEG, WebP, TIFF"),
+    "missing": (["{tmp}/nothing.png", *BOX], "No such file"),
+    "mask of another size": (["{png}", "--mask", "{tmp}/small.png"], "the mask must have the same size"),
+    "no known pixel": (["{png}", "--mask", "{tmp}/all.png"], "no pixel is known"),
+    "box outside": (["{png}", "--box", "5000", "0", "5010", "9"], "lies outside the image of 512 x 640"),
+    "empty box": (["{png}", "--box", "9", "9", "9", "20"], "is empty"),
+    "no model": (["{png}", *BOX, "--model", "nonsense"], "no model 'nonsense'"),
+    "no output name": (["{png}", *BOX, "--model", "{tmp}"], "no model"),
+    "no onnx": (["{png}", *BOX, "--model", "{png}"], "is not a model that ONNX Runtime can load"),
+    "other device": (["{png}", *BOX, "--device", "gpu"], "unknown device 'gpu'"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), BAD.values(), ids=BAD)
+def test_bad_input_gets_a_sentence_and_writes_nothing(tmp_path, png, photo, capsys, words, message):
+    (tmp_path / "text.png").write_text("no image")
+    Image.fromarray(photo[:100, :, 0]).save(tmp_path / "small.png")
+    Image.fromarray(np.full(photo.shape[:2], 255, np.uint8)).save(tmp_path / "all.png")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    words = [word.format(tmp=tmp_path, png=png) for word in words]
+    assert main([*words, "-o", str(tmp_path / "out.png")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("inpaint-fill: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [["{png}"], ["{png}", "-o", "{out}"], ["{png}", "-o", "{out}", "--box", "1", "2"],
+                                   ["{png}", "-o", "{out}", *BOX, "--grow", "-1"], [], ["--nonsense"]])  # fmt: skip
+def test_wrong_usage_exits_2(tmp_path, png, words):
+    with pytest.raises(SystemExit) as exit_:
+        main([word.format(png=png, out=tmp_path / "o.png") for word in words])
+    assert exit_.value.code == 2
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_wrong_output_is_refused_before_the_work(tmp_path, png, capsys):
+    for output, message in (("f.jpg", "must end in .png"), ("no/f.png", "is no folder")):
+        assert main([str(png), "-o", str(tmp_path / output), *BOX]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_jpeg_says_that_it_is_encoded_again(tmp_path, capsys):
+    assert main([str(THE_CREST.path), "-o", str(tmp_path / "f.jpg"), *BOX]) == 0
+    assert capsys.readouterr().err.count("JPEG loses a little") == 1
+
+
+@pytest.fixture
+def scans(tmp_path, photo):
+    """Five files in two folders: one is broken, one is a stack of 16 bits."""
+    (tmp_path / "in/sub").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.png", "sub/c.png")):
+        Image.fromarray(photo[number * 50 : number * 50 + 120, :150]).save(tmp_path / "in" / name)
+    tifffile.imwrite(tmp_path / "in/sub/d.tif", np.stack([photo[:120, :150, 0]] * 2).astype(np.uint16) * 200)
+    (tmp_path / "in/broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return tmp_path
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_with_a_broken_file(scans, capsys, jobs):
+    words = [
+        str(scans / "in"),
+        "-o",
+        str(scans / "out"),
+        "--box",
+        "30",
+        "40",
+        "70",
+        "90",
+        "--device",
+        "cpu",
+        "--jobs",
+        jobs,
+    ]
+    words += ["--record", "--synthetic-mask", str(scans / "made-up")]
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert "broken.png is broken" in printed.err
+    assert "4 of 5 files filled, 1 failed" in printed.err
+    assert len(printed.out.splitlines()) == 4
+    written = sorted(
+        path.relative_to(scans / "out").as_posix() for path in (scans / "out").rglob("*") if path.is_file()
+    )
+    assert written == ["a.png", "a.png.json", "b.png", "b.png.json", "sub/c.png", "sub/c.png.json", "sub/d.tif",
+                       "sub/d.tif.json"]  # fmt: skip
+    for name in ("a.png", "sub/d.tif"):
+        before, after = read_image(scans / "in" / name).pixels, read_image(scans / "out" / name).pixels
+        made_up = np.asarray(Image.open((scans / "made-up" / name).with_suffix(".png")))
+        changed = (before != after).reshape(-1, *before.shape[-3:])[0] if name == "a.png" else before[0] != after[0]
+        changed = changed.any(-1) if changed.ndim == 3 else changed
+        assert made_up.sum() == 40 * 50
+        assert not (changed & ~made_up).any()
+
+
+def test_a_second_run_skips_what_is_finished(scans, capsys):
+    words = [str(scans / "in"), "-o", str(scans / "out"), "--box", "30", "40", "70", "90", "--device", "cpu"]
+    main(words)
+    whole = {path: path.read_bytes() for path in (scans / "out").rglob("*") if path.is_file()}
+    (scans / "out/b.png").unlink()  # as if the run had been killed before it
+    capsys.readouterr()
+    assert main(words) == 1
+    printed = capsys.readouterr()
+    assert [line.split(":")[0] for line in printed.out.splitlines()] == [str(scans / "out/b.png")]
+    assert "1 of 5 files filled, 3 were there, 1 failed" in printed.err
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
+def test_masks_by_name(scans, capsys):
+    for name in ("a", "b"):
+        (scans / "masks").mkdir(exist_ok=True)
+        mask = np.zeros((120, 150), np.uint8)
+        mask[10:40, 10 : 40 if name == "a" else 60] = 255
+        Image.fromarray(mask).save(scans / "masks" / f"{name}.tif")
+    images = [str(scans / "in/a.png"), str(scans / "in/b.png")]
+    words = [*images, "-o", str(scans / "out"), "--mask", str(scans / "masks"), "--device", "cpu", "--json"]
+    assert main(words) == 0
+    records = [json.loads(line)["record"] for line in capsys.readouterr().out.splitlines()]
+    assert [record["filled_pixels"] for record in records] == [900, 1500]
+    assert main([*words, str(scans / "in/sub/c.png")]) == 1  # which has no mask: the others were filled
+    printed = capsys.readouterr()
+    assert "masks/c.png cannot be read" in printed.err
+    assert "0 of 3 files filled, 2 were there, 1 failed" in printed.err
+
+
+def test_self_check_prints_a_table_and_writes_nothing(tmp_path, png, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [png.name, "--box", "100", "120", "130", "160", "--self-check"]
+    assert main(words) == 0
+    table = capsys.readouterr().out
+    assert "8 known places beside 1 holes" in table
+    assert [line.split()[0] for line in table.splitlines()[-4:]] == ["fill", "pull-push", "telea", "biharmonic"]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"]["fill"]["l1"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+    with pytest.raises(SystemExit):
+        main([*words, "--plan"])
+
+
+def test_plans_of_a_folder(scans, capsys):
+    (scans / "in/broken.png").unlink()
+    assert main([str(scans / "in"), "--box", "30", "40", "70", "90", "--plan", "--json"]) == 0
+    plans = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [plan["network_calls"] for plan in plans] == [1, 1, 1, 2]
+    assert main([str(scans / "in"), "--box", "30", "40", "70", "90", "--plan"]) == 0
+    assert "a.png: 1 window, 1 hole: 1 for the network" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [[], ["--jobs", "0"], ["--grow", "-1"]])
+def test_wrong_usage_exits_with_2(scans, words):
+    with pytest.raises(SystemExit) as stop:
+        main([str(scans / "in"), *words, "-o", str(scans / "out"), *(["--nan"] if words else [])])
+    assert stop.value.code == 2
+
+
+@pytest.fixture
+def recorded(tmp_path, photo):
+    """A fill of boxes, defects and a scratch in a stack, and its record."""
+    stack = np.stack([photo[:200, :220, 0], photo[200:400, :220, 1]]).astype(np.uint16) * 150
+    mask = np.random.default_rng(0).random((200, 220)) < 0.005
+    mask[50:53, 20:200] = mask[100:140, 100:150] = True
+    tifffile.imwrite(tmp_path / "in.tif", stack)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = [
+        str(tmp_path / "in.tif"),
+        "-o",
+        str(tmp_path / "out.tif"),
+        "--mask",
+        str(tmp_path / "mask.png"),
+        "--grow",
+        "1",
+    ]
+    assert main([*words, "--record", "--model", "compact.fp32", "--device", "cpu"]) == 0
+    return tmp_path
+
+
+def replay(folder, *words, output="again.tif"):
+    record = folder / "out.tif.json"
+    return main([str(folder / "in.tif"), "-o", str(folder / output), "--replay", str(record), *words])
+
+
+def test_a_replay_is_the_same_bit_for_bit(recorded, capsys):
+    assert replay(recorded, "--synthetic-mask", str(recorded / "made-up.png")) == 0
+    assert "the filled pixels are the same, bit for bit" in capsys.readouterr().err
+    again, filled = (tifffile.imread(recorded / name) for name in ("again.tif", "out.tif"))
+    np.testing.assert_array_equal(again, filled)
+    filled = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8"))["filled_pixels"]
+    assert 2 * np.asarray(Image.open(recorded / "made-up.png")).sum() == filled
+
+
+def test_a_replay_that_cannot_be_the_same_says_what_differs(recorded, capsys):
+    assert replay(recorded, "--model", "compact.int8") == 1
+    said = capsys.readouterr().err
+    assert "the result differs: model_sha256 was" in said
+    assert "precision was 'fp32', now 'int8'" in said
+    tifffile.imwrite(recorded / "in.tif", tifffile.imread(recorded / "in.tif")[:, ::-1])
+    assert replay(recorded, output="flipped.tif") == 1
+    assert "the image is not the one that was filled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": [9, 9]}, "the record is of an image of shape [9, 9]"),
+        ({"dtype": "uint8"}, "of dtype uint8"),
+        ({"schema": 99}, "no record that can be repeated"),
+        ({"model": "unknown"}, "the model unknown.fp32, which is not bundled"),
+        ({"model": "/somewhere/evil", "precision": "onnx"}, "the model /somewhere/evil.onnx, which is not bundled"),
+        ({"threads": "many"}, "threads must be a whole number"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused(recorded, capsys, change, message):
+    record = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8")) | change
+    (recorded / "out.tif.json").write_text(json.dumps(record))
+    assert replay(recorded) == 1
+    assert message in capsys.readouterr().err
+    assert not (recorded / "again.tif").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000])
+def test_what_is_no_record_is_refused(recorded, capsys, content):
+    (recorded / "out.tif.json").write_text(content)
+    assert replay(recorded) == 1
+    assert "is no record" in capsys.readouterr().err
+
+
+def test_a_replay_takes_no_holes_of_its_own(recorded):
+    with pytest.raises(SystemExit) as stop:
+        replay(recorded, "--nan")
+    assert stop.value.code == 2

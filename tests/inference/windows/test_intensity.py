@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_inpaint.inference.inputs.values import channel_groups
+from napari_inpaint.inference.windows.intensity import (
+    Context,
+    IntensityRange,
+    find_range,
+    from_rgb,
+    from_tensor,
+    sample_context,
+    shrink,
+    to_rgb,
+    to_tensor,
+)
+
+DTYPES = [bool, np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float16, np.float32, np.float64]
+
+
+def context_of(known):
+    return Context(*np.nonzero(known), rim=0, share=1.0)
+
+
+@given(st.sampled_from(DTYPES).flatmap(lambda dtype: hnp.arrays(dtype, (5, 4, 3))))
+def test_there_and_back(pixels):
+    """Pixels inside the intensity range come back: exactly up to 16 bits, others to within rounding of their range."""
+    known = np.isfinite(pixels).all(-1)
+    if not known.any():
+        with pytest.raises(ValueError, match="no pixel is known"):
+            sample_context(known, ~known)
+        return
+    intensity = find_range(pixels, context_of(known))
+    tensor = to_tensor(pixels, ~known, intensity)
+    assert tensor.dtype == np.result_type(pixels.dtype, np.float32)
+    assert np.isfinite(tensor).all()
+    assert -1 <= tensor.min() <= tensor.max() <= 2
+    back = from_tensor(tensor, pixels.dtype, intensity)
+    assert back.dtype == pixels.dtype
+    span = float(intensity.high) / 2 - float(intensity.low) / 2
+    eps = 2**-10 if pixels.dtype == np.float16 else 2**-22 if pixels.dtype == np.float32 else 2**-50
+    tolerance = 0 if pixels.dtype.kind in "bui" and pixels.dtype.itemsize <= 2 else max(span * eps, 1e-300)
+    if pixels.dtype.kind in "bui":
+        tolerance = np.floor(tolerance)
+    difference = np.abs(back.astype(float) / 2 - pixels.astype(float) / 2)[known]
+    assert difference.max() <= tolerance
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.uint64, np.int64])
+def test_filled_integers_stay_in_their_dtype(dtype):
+    limits = np.iinfo(dtype)
+    intensity = IntensityRange(limits.min, limits.max)
+    beyond = np.array([-1e30, -0.5, 0, 0.5, 1, 1.5, 1e30]).reshape(1, 7)
+    filled = from_tensor(beyond, np.dtype(dtype), intensity).ravel().tolist()
+    assert filled[:3] == [limits.min] * 3
+    assert filled[4:] == [limits.max] * 3
+    assert abs(filled[3] - (limits.min + limits.max) / 2) <= 1
+    inner = from_tensor(beyond, np.dtype(dtype), IntensityRange(limits.max - 9, limits.max - 5)).ravel().tolist()
+    assert inner == [limits.min, *(limits.max - minus for minus in (11, 9, 7, 5, 3, 0))]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_filled_floats_stay_finite(dtype):
+    largest = float(np.finfo(dtype).max)
+    filled = from_tensor(np.array([[-1e30, 0.25, 1e30]]), np.dtype(dtype), IntensityRange(-largest, largest)).ravel()
+    assert filled[[0, 2]].tolist() == [-largest, largest]
+    assert filled[1] == pytest.approx(-largest / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "low"), [(np.uint64, 2**63 + 5), (np.int64, -(2**62) - 3), (np.int32, -(2**31))])
+def test_large_integers_of_a_small_span_are_exact(dtype, low):
+    pixels = (np.arange(60).reshape(5, 4, 3).astype(object) + low).astype(dtype)
+    intensity = find_range(pixels, context_of(np.ones((5, 4), bool)))
+    tensor = to_tensor(pixels, np.zeros((5, 4), bool), intensity)
+    np.testing.assert_array_equal(np.moveaxis(tensor, 0, -1), np.arange(60).reshape(5, 4, 3) / 59)
+    np.testing.assert_array_equal(from_tensor(tensor, np.dtype(dtype), intensity), pixels)
+
+
+def test_outliers_far_from_the_hole_do_not_count_and_the_rim_does():
+    pixels = np.random.default_rng(0).integers(1000, 2000, (200, 200, 1)).astype(np.uint16)
+    pixels[5, 5] = 65_535
+    hole = np.zeros((200, 200), bool)
+    hole[80:120, 80:120] = True
+    pixels[hole] = 50_000
+    intensity = find_range(pixels, sample_context(~hole, hole))
+    assert 1000 <= intensity.low < 1020
+    assert 1980 < intensity.high < 2000
+    pixels[79, 100], pixels[118, 121] = 900, 3000
+    assert find_range(pixels, sample_context(~hole, hole)) == IntensityRange(900, 3000)
+
+
+def test_every_colour_of_a_mosaic_is_sampled():
+    pixels = np.zeros((256, 256, 1), np.uint16)
+    pixels[1::2, 1::2] = 1000
+    hole = np.zeros((256, 256), bool)
+    hole[100, 100] = True
+    context = sample_context(~hole, hole)
+    assert set(zip((context.y % 2).tolist(), (context.x % 2).tolist(), strict=True)) == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert find_range(pixels, context) == IntensityRange(0, 1000)
+
+
+def test_what_is_under_the_hole_does_not_matter():
+    pixels = np.ones((4, 4, 1), np.float32)
+    hole = np.zeros((4, 4), bool)
+    hole[1, 1] = True
+    pixels[1, 1] = np.nan
+    intensity = find_range(pixels, sample_context(~hole, hole))
+    assert intensity == IntensityRange(1, 1)
+    assert np.isfinite(to_tensor(pixels, hole, intensity)).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_there_and_back(channels):
+    tensor = np.random.default_rng(0).random((channels, 4, 5), np.float32)
+    image = to_rgb(tensor)
+    assert (image.shape, image.dtype) == ((3, 4, 5), np.float32)
+    np.testing.assert_allclose(from_rgb(image, channels), tensor, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(1, [[0]]), (2, [[0], [1]]), (3, [[0, 1, 2]]), (4, [[0, 1, 2]]),
+                                                  (5, [[0], [1], [2], [3], [4]])])  # fmt: skip
+def test_colours_go_together_alpha_stays_and_others_go_alone(channels, groups):
+    assert [list(range(channels))[group] for group in channel_groups(channels)] == groups
+
+
+def test_shrink_averages_known_pixels_only():
+    tensor = np.array([[[1, 9], [3, 9], [5, 9]]], np.float32)
+    hole = np.array([[False, True], [False, True], [True, True]])
+    small, small_hole = shrink(tensor, hole, 2)
+    assert small[0, 0, 0] == 2
+    np.testing.assert_array_equal(small_hole, [[False], [True]])

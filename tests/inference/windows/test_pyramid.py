@@ -1,0 +1,39 @@
+"""Smaller levels show fills where they lie."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_inpaint.inference.windows.pyramid import average_blocks, find_ratio, rebuild_level
+
+
+@pytest.mark.parametrize(
+    ("larger", "smaller", "ratio"),
+    [(300, 150, 2), (301, 150, 2), (301, 151, 2), (1001, 501, 2), (300, 100, 3), (300, 200, 1.5), (5, 5, 1), (7, 1, 7)],
+)
+def test_ratios(larger, smaller, ratio):
+    assert find_ratio(larger, smaller) == ratio
+
+
+@given(st.integers(20, 90), st.sampled_from([1, 2, 3, 4, 1.5, 2.5, 1.25]), st.data())
+def test_only_what_shows_the_fill_is_computed_anew(length, ratio, data):
+    smaller = max(1, round(length / ratio))
+    y0 = data.draw(st.integers(0, length - 2))
+    y1 = data.draw(st.integers(y0 + 1, length))
+    top, level = np.zeros((length, length)), np.full((smaller, smaller), -1.0)
+    top[y0:y1, y0:y1] = 1
+    rebuild_level(top, level, top.shape, [{"plane": (), "holes": [(y0, y0, y1, y1)]}])
+    exact = find_ratio(length, smaller)
+    shows = [i for i in range(smaller) if i * exact < y1 and (i + 1) * exact > y0] or [smaller - 1]
+    assert np.argwhere(level != -1).min() >= min(shows) - 1e-9
+    assert np.argwhere(level != -1).max() <= max(shows)
+    assert (level[np.ix_(shows, shows)] >= 0).all()
+    assert level.max() > 0
+
+
+def test_blocks_are_averaged_each_on_its_own():
+    array = np.arange(12.0).reshape(3, 4)
+    array[0, 0] = np.nan
+    expected = [[np.nan, (2 + 3 + 6 + 7) / 4], [8.5, 10.5]]
+    np.testing.assert_array_equal(average_blocks(array, (slice(0, 2), slice(0, 2)), [2, 2]), expected)

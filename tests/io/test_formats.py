@@ -1,0 +1,386 @@
+"""Formats of inpaint-fill beyond PNG, JPEG and TIFF: WebP, NPY, zarr, streams; and records inside files."""
+
+import io
+import json
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+from PIL import Image
+
+from napari_inpaint.command.cli import main
+from napari_inpaint.io.formats import RECORD_TAG
+
+BOX = ["--box", "30", "40", "70", "90", "--device", "cpu"]
+HOLE = np.s_[30:70, 40:90]
+
+
+def check(before, after, hole=HOLE):
+    """The hole changed, and nothing else."""
+    assert (before.dtype, before.shape) == (after.dtype, after.shape)
+    changed = before != after
+    assert changed[hole].any()
+    changed[hole] = False
+    assert not changed.any()
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_lossless_webp_stays_exact(tmp_path, photo, alpha):
+    image = np.dstack([photo, photo[..., 0]]) if alpha else photo
+    exif = Image.Exif()
+    exif[270] = "a dune"
+    Image.fromarray(image).save(tmp_path / "in.webp", lossless=True, exact=True, exif=exif)
+    assert main([str(tmp_path / "in.webp"), "-o", str(tmp_path / "out.webp"), *BOX]) == 0
+    with Image.open(tmp_path / "out.webp") as filled:
+        check(image, np.array(filled))
+        assert filled.getexif()[270] == "a dune"
+
+
+def test_lossy_webp_says_so(tmp_path, photo, capsys):
+    Image.fromarray(photo).save(tmp_path / "in.webp", quality=90)
+    assert main([str(tmp_path / "in.webp"), "-o", str(tmp_path / "out.webp"), *BOX]) == 0
+    assert "lossy WebP loses a little" in capsys.readouterr().err
+    before, after = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("in.webp", "out.webp"))
+    assert np.abs(before - after)[100:].mean() < 3
+
+
+def test_an_animated_webp_is_refused(tmp_path, photo, capsys):
+    frames = [Image.fromarray(photo[:64, :64]), Image.fromarray(photo[64:128, :64])]
+    frames[0].save(tmp_path / "in.webp", save_all=True, append_images=frames[1:])
+    assert main([str(tmp_path / "in.webp"), "-o", str(tmp_path / "out.webp"), *BOX]) == 1
+    assert "animation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4", "i8", "?"])
+@pytest.mark.parametrize("layout", ["grey", "rgb", "stack"])
+def test_npy(tmp_path, photo, dtype, layout, windows):
+    image = {"grey": photo[..., 0], "rgb": photo, "stack": np.moveaxis(photo, -1, 0)}[layout]
+    image = np.random.default_rng(0).random(image.shape) > 0.5 if dtype == "?" else image.astype(dtype)
+    image = np.asfortranarray(image)
+    np.save(tmp_path / "in.npy", image)
+    assert main([str(tmp_path / "in.npy"), "-o", str(tmp_path / "out.npy"), *BOX]) == 0
+    check(image, np.load(tmp_path / "out.npy"), (..., *HOLE) if layout == "stack" else HOLE)
+
+
+def test_masks_of_stacks(tmp_path, photo):
+    stack = np.moveaxis(photo, -1, 0).copy()
+    mask = np.zeros(stack.shape, bool)
+    mask[1][HOLE] = True
+    np.save(tmp_path / "in.npy", stack)
+    np.save(tmp_path / "mask.npy", mask)
+    words = [str(tmp_path / "in.npy"), "-o", str(tmp_path / "out.npy"), "--mask", str(tmp_path / "mask.npy")]
+    assert main(words) == 0
+    check(stack, np.load(tmp_path / "out.npy"), (1, *HOLE))
+
+
+@pytest.mark.parametrize("content", [{"a": 1}, np.array([{}]), np.zeros((4, 4), complex)])
+def test_arrays_of_objects_and_complex_numbers_are_refused(tmp_path, content, capsys):
+    np.save(tmp_path / "in.npy", content, allow_pickle=True)
+    assert main([str(tmp_path / "in.npy"), "-o", str(tmp_path / "out.npy"), "--box", "0", "0", "2", "2"]) == 1
+    assert "in.npy" in capsys.readouterr().err
+    assert not (tmp_path / "out.npy").exists()
+
+
+def pipe(data, *words):
+    code = "from napari_inpaint.inference import loading; loading.DEFAULT = 'compact';"
+    code += "from napari_inpaint.command.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *map(str, words), *BOX]
+    return subprocess.run(command, input=data, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "NPY", "WEBP"])
+def test_streams(photo, kind, tmp_path):
+    buffer = io.BytesIO()
+    if kind == "NPY":
+        np.save(buffer, photo)
+    elif kind == "TIFF":
+        tifffile.imwrite(buffer, photo.astype(np.uint16) * 200, photometric="rgb")
+    else:
+        Image.fromarray(photo).save(buffer, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
+    done = pipe(buffer.getvalue(), "-", "-o", "-")
+    assert done.returncode == 0, done.stderr
+    assert b"pixels filled" in done.stderr
+    read = {"NPY": np.load, "TIFF": tifffile.imread}.get(kind, lambda file: np.asarray(Image.open(file)))
+    check(*(read(io.BytesIO(data)) for data in (buffer.getvalue(), done.stdout)))
+
+
+def test_streams_and_files_mix(photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "in.png")
+    done = pipe((tmp_path / "in.png").read_bytes(), "-", "-o", tmp_path / "out.png")
+    assert done.returncode == 0
+    assert b"out.png: 2000 pixels filled" in done.stdout
+    check(photo, np.asarray(Image.open(tmp_path / "out.png")))
+    assert pipe(b"nonsense", "-", "-o", "-").returncode == 1
+    assert b"standard output" in pipe(b"", tmp_path, "-o", "-").stderr
+
+
+@pytest.fixture
+def store(tmp_path, photo):
+    """A zarr array of three planes."""
+    path = tmp_path / "in.zarr"
+    array = zarr.create_array(str(path), shape=(3, 512, 640), chunks=(1, 128, 128), dtype="uint16")
+    array[:] = np.moveaxis(photo, -1, 0).astype(np.uint16) * 200
+    array.attrs["kept"] = "yes"
+    return path
+
+
+def test_a_zarr_array(store, tmp_path, windows):
+    out = tmp_path / "out.zarr"
+    assert main([str(store), "-o", str(out), "--record", *BOX]) == 0
+    before, after = zarr.open(str(store)), zarr.open(str(out))
+    check(before[:], after[:], (..., *HOLE))
+    assert after.attrs["kept"] == "yes"
+    record = json.loads((tmp_path / "out.zarr.json").read_text(encoding="utf-8"))
+    assert after.attrs["napari_inpaint"] == record
+    assert "napari_inpaint" not in before.attrs
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    untouched = [path for path in store.rglob("c/*/3/4") if path.is_file()]
+    assert untouched
+    for path in untouched:  # chunks without windows are the same files
+        assert path.read_bytes() == (out / path.relative_to(store)).read_bytes()
+
+
+def test_a_zarr_is_not_overwritten_unasked(store, tmp_path, capsys):
+    out = tmp_path / "out.zarr"
+    words = [str(store), "-o", str(out), *BOX]
+    assert main(words) == 0
+    first = zarr.open(str(out))[:]
+    assert main(words) == 1
+    assert "out.zarr exists" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    np.testing.assert_array_equal(zarr.open(str(out))[:], first)
+    assert main([str(store), "-o", str(tmp_path / "out.tif"), *BOX]) == 1
+    assert "must end in .zarr" in capsys.readouterr().err
+    assert main([str(store), "--plan", *BOX]) == 0
+    assert main([str(store), "--self-check", *BOX]) == 0
+
+
+def ome(path, photo, version):
+    plane = photo[:500, :, 1].astype(np.float32)  # 500: no multiple of 4
+    planes = np.stack([plane, plane[::-1]])[:, None]
+    group = zarr.open_group(str(path), mode="w", zarr_format=3 if version == "0.5" else 2)
+    for level, step in enumerate((1, 2, 4)):
+        height, width = (-(-side // step) for side in plane.shape)
+        image = planes[..., ::step, ::step][..., :height, :width]
+        array = group.create_array(f"s{level}", shape=image.shape, chunks=(1, 1, 100, 100), dtype=image.dtype)
+        array[:] = image
+    multiscales = [{
+        "version": version, "axes": [{"name": name} for name in "tcyx"],
+        "datasets": [{"path": f"s{level}"} for level in range(3)],
+    }]  # fmt: skip
+    group.attrs.update({"ome": {"version": version, "multiscales": multiscales}} if version == "0.5" else
+                       {"multiscales": multiscales})  # fmt: skip
+    return planes
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_all_levels_of_ome_zarr_show_the_fill(tmp_path, photo, version, windows):
+    planes = ome(tmp_path / "in.zarr", photo, version)
+    words = ["--box", "30", "41", "70", "91", "--box", "480", "600", "500", "640"]
+    assert main([str(tmp_path / "in.zarr"), "-o", str(tmp_path / "out.zarr"), *words]) == 0
+    out = zarr.open(str(tmp_path / "out.zarr"))
+    assert out.attrs.asdict() == zarr.open(str(tmp_path / "in.zarr")).attrs.asdict()
+    changed = out["s0"][:] != planes
+    assert changed[..., 30:70, 41:91].any()
+    assert changed[..., 480:, 600:].any()
+    for level, step in ((1, 2), (2, 4)):
+        before, after = planes[..., ::step, ::step], out[f"s{level}"][:]
+        mean = out["s0"][..., 32:68, 44:88].reshape(2, 1, 36 // step, step, 44 // step, step).mean((3, 5))
+        np.testing.assert_allclose(after[..., 32 // step : 68 // step, 44 // step : 88 // step], mean, rtol=1e-5)
+        hole = np.zeros(before.shape, bool)
+        hole[..., 30 // step : -(-70 // step), 41 // step : -(-91 // step)] = True
+        hole[..., 480 // step :, 600 // step :] = True
+        np.testing.assert_array_equal(after[~hole], before[~hole])
+        assert (after[hole] != before[hole]).mean() > 0.9
+
+
+@pytest.mark.posix("links need rights there")
+@pytest.mark.parametrize("damage", ["levels outside", "no levels", "a link", "broken", "a level that is a group"])
+def test_hostile_stores_are_refused(tmp_path, photo, capsys, damage):
+    path, secret = tmp_path / "in.zarr", tmp_path / "secret.zarr"
+    ome(path, photo, "0.5")
+    zarr.create_array(str(secret), shape=(100, 100), dtype="uint8")[:] = 7
+    before = {file: file.read_bytes() for file in secret.rglob("*") if file.is_file()}
+    meta = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    datasets = meta["attributes"]["ome"]["multiscales"][0]["datasets"]
+    if damage == "levels outside":
+        datasets[0]["path"] = "../secret.zarr"
+    elif damage == "no levels":
+        datasets.clear()
+    elif damage == "a link":
+        chunk = next(file for file in path.rglob("*/c/**/*") if file.is_file())
+        chunk.unlink()
+        chunk.symlink_to(next(iter(before)))
+    elif damage == "a level that is a group":
+        datasets[0]["path"] = ""
+    (path / "zarr.json").write_text("{" if damage == "broken" else json.dumps(meta))
+    assert main([str(path), "-o", str(tmp_path / "out.zarr"), *BOX]) == 1
+    assert "in.zarr" in capsys.readouterr().err
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["in.zarr", "secret.zarr"]
+    assert all(file.read_bytes() == data for file, data in before.items())
+
+
+def test_folders_of_all_formats(tmp_path, photo, store):
+    (tmp_path / "scans").mkdir()
+    store.rename(tmp_path / "scans" / "a.zarr")
+    np.save(tmp_path / "scans" / "b.npy", photo)
+    Image.fromarray(photo).save(tmp_path / "scans" / "c.webp", lossless=True)
+    words = [str(tmp_path / "scans"), "-o", str(tmp_path / "filled"), *BOX]
+    assert main(words) == 0
+    assert sorted(path.name for path in (tmp_path / "filled").iterdir()) == ["a.zarr", "b.npy", "c.webp"]
+    (tmp_path / "filled" / "b.npy").unlink()
+    inode = (tmp_path / "filled" / "a.zarr").stat().st_ino
+    assert main(words) == 0
+    assert (tmp_path / "filled" / "b.npy").exists()
+    assert (tmp_path / "filled" / "a.zarr").stat().st_ino == inode
+
+
+def test_a_filled_tiff_carries_its_record(tmp_path, photo, capsys):
+    image = photo[..., 0].astype(np.uint16) * 200
+    tifffile.imwrite(tmp_path / "in.tif", image, extratags=[(65000, 2, 0, "mine", True)])
+    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), "--record", *BOX]) == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        tags = tiff.pages[0].tags
+        assert json.loads(tags[RECORD_TAG].value) == json.loads((tmp_path / "out.tif.json").read_text(encoding="utf-8"))
+        assert tags[65000].value == "mine"
+    words = [str(tmp_path / "in.tif"), "-o", str(tmp_path / "again.tif"), "--replay", str(tmp_path / "out.tif")]
+    assert main(words) == 0
+    assert "the same, bit for bit" in capsys.readouterr().err
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "again.tif"), tifffile.imread(tmp_path / "out.tif"))
+    # filled once more, without a record: the old one must not stand for the new fill
+    assert main([str(tmp_path / "out.tif"), "-o", str(tmp_path / "more.tif"), "--box", "200", "200", "240", "240"]) == 0
+    with tifffile.TiffFile(tmp_path / "more.tif") as tiff:
+        assert RECORD_TAG not in tiff.pages[0].tags
+
+
+@pytest.mark.parametrize("kind", ["a tif without record", "a zarr without record", "text", "nothing"])
+def test_what_is_no_record_is_refused(tmp_path, photo, capsys, store, kind):
+    Image.fromarray(photo).save(tmp_path / "in.png")
+    record = {"a zarr without record": store}.get(kind, tmp_path / "record")
+    if kind == "a tif without record":
+        tifffile.imwrite(record, photo)
+    elif kind == "text":
+        record.write_text("[1, 2]")
+    assert main([str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--replay", str(record)]) == 1
+    assert Path(record).name in capsys.readouterr().err
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_the_fill_of_a_zarr_is_repeated(store, tmp_path, capsys):
+    mask = zarr.create_array(str(tmp_path / "mask.zarr"), shape=(3, 512, 640), chunks=(1, 128, 128), dtype="bool")
+    mask[1, 30:70, 40:90] = True
+    out, again = tmp_path / "out.zarr", tmp_path / "again.zarr"
+    assert main([str(store), "-o", str(out), "--mask", str(tmp_path / "mask.zarr"), "--record"]) == 0
+    check(zarr.open(str(store))[:], zarr.open(str(out))[:], (1, *HOLE))
+    assert main([str(store), "-o", str(again), "--replay", str(out)]) == 0
+    assert "the same, bit for bit" in capsys.readouterr().err
+    np.testing.assert_array_equal(zarr.open(str(again))[:], zarr.open(str(out))[:])
+
+
+def test_a_jpeg_loses_the_thumbnail_of_what_was_there(tmp_path, photo, capsys):
+    thumbnail = io.BytesIO()
+    Image.fromarray(photo[:60, :80]).save(thumbnail, "JPEG")
+    exif = Image.Exif()
+    exif[270] = "a dune"
+    data = exif.tobytes()
+    # a second directory, which Pillow does not write: compression 6, offset and length of the thumbnail
+    start = len(data) - 6
+    entries = ((0x0103, 3, 1, 6), (0x0201, 4, 1, start + 2 + 3 * 12 + 4), (0x0202, 4, 1, len(thumbnail.getvalue())))
+    order = "<" if data[6:8] == b"II" else ">"
+    directory = struct.pack(order + "H", 3) + b"".join(
+        struct.pack(order + ("HHIHxx" if kind == 3 else "HHII"), tag, kind, count, value)
+        for tag, kind, count, value in entries
+    )
+    first = struct.unpack_from(order + "I", data, 10)[0] + 6
+    link = first + 2 + 12 * struct.unpack_from(order + "H", data, first)[0]
+    data = (
+        data[:link] + struct.pack(order + "I", start) + data[link + 4 :] + directory + bytes(4) + thumbnail.getvalue()
+    )
+    Image.fromarray(photo).save(tmp_path / "in.jpg", exif=data)
+    assert thumbnail.getvalue() in (tmp_path / "in.jpg").read_bytes()
+    assert main([str(tmp_path / "in.jpg"), "-o", str(tmp_path / "out.jpg"), *BOX]) == 0
+    assert "thumbnail shows what was there" in capsys.readouterr().err
+    assert thumbnail.getvalue() not in (tmp_path / "out.jpg").read_bytes()
+    assert Image.open(tmp_path / "out.jpg").getexif()[270] == "a dune"
+
+
+def test_what_a_tiff_loses_is_named(tmp_path, photo, capsys):
+    tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], imagej=True, metadata={"Labels": ["one"], "Info": "much"})
+    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), *BOX]) == 0
+    assert "not kept: ImageJ's overlays" in capsys.readouterr().err
+
+
+def test_neither_zarr_is_lost_when_the_last_step_is_interrupted(store, tmp_path, monkeypatch):
+    before, rename = zarr.open(str(store))[:], Path.rename
+
+    def interrupted(self, target):
+        if self.name == f".{store.name}.partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    assert main([str(store), "-o", str(store), "--overwrite", *BOX]) == 1
+    np.testing.assert_array_equal(zarr.open(str(store))[:], before)
+    assert [path.name for path in tmp_path.iterdir()] == [store.name]
+    monkeypatch.setattr(Path, "rename", rename)
+    store.rename(tmp_path / f".{store.name}.replaced")  # killed between moving one away and the other in
+    assert main([str(tmp_path / f".{store.name}.replaced"), "-o", str(store), *BOX]) == 1
+    np.testing.assert_array_equal(zarr.open(str(store))[:], before)
+
+
+def test_a_zarr_inside_another_one_is_refused(store, capsys):
+    assert main([str(store), "-o", str(store / "out.zarr"), *BOX]) == 1
+    assert "inside another zarr" in capsys.readouterr().err
+    assert not (store / "out.zarr").exists()
+
+
+def test_a_stack_without_planes_has_an_empty_mask(tmp_path):
+    np.save(tmp_path / "in.npy", np.zeros((0, 100, 100), np.uint8))
+    words = [str(tmp_path / "in.npy"), "-o", str(tmp_path / "out.npy"), *BOX]
+    assert main([*words, "--synthetic-mask", str(tmp_path / "mask.png")]) == 0
+    assert not np.asarray(Image.open(tmp_path / "mask.png")).any()
+
+
+def test_the_users_files_are_not_replaced_unasked(tmp_path, photo, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", photo)
+    Image.fromarray(photo).save(tmp_path / "in" / "a.png")
+    (tmp_path / "out" / "b.tif.json").write_text("mine")
+    before = (tmp_path / "in" / "a.png").read_bytes()
+    words = [str(tmp_path / "in" / "a.tif"), str(tmp_path / "in" / "b.tif"), "-o", str(tmp_path / "out"), *BOX]
+    assert main([*words, "--record", "--synthetic-mask", str(tmp_path / "in")]) == 1
+    said = capsys.readouterr().err
+    assert "in/a.png exists" in said
+    assert "b.tif.json exists" in said
+    assert (tmp_path / "in" / "a.png").read_bytes() == before
+    assert (tmp_path / "out" / "b.tif.json").read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b.tif.json"]
+
+
+def test_masks_and_results_may_lie_inside_the_input(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    (tmp_path / "masks").mkdir()
+    mask = np.zeros(photo.shape[:2], bool)
+    mask[HOLE] = True
+    Image.fromarray(mask).save(tmp_path / "masks" / "a.png")
+    words = [str(tmp_path), "-o", str(tmp_path / "filled"), "--mask", str(tmp_path / "masks")]
+    for _ in range(2):
+        assert main([*words, "--synthetic-mask", str(tmp_path / "made-up")]) == 0
+    assert [path.name for path in (tmp_path / "filled").iterdir()] == ["a.png"]
+    assert [path.name for path in (tmp_path / "made-up").iterdir()] == ["a.png"]
+
+
+def test_a_folder_in_the_place_of_an_output_is_named(tmp_path, photo, capsys):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    tifffile.imwrite(tmp_path / "b.tif", photo)
+    (tmp_path / "out" / "a.png").mkdir(parents=True)
+    assert main([str(tmp_path / "a.png"), str(tmp_path / "b.tif"), "-o", str(tmp_path / "out"), *BOX]) == 1
+    assert "a.png cannot be written" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.tif").is_file()
