@@ -84,6 +84,8 @@ def test_every_block_has_a_language_that_says_if_it_runs():
         for block in read_blocks(page):
             assert block["language"] in RUN | SHOWN, (page, block)
             assert block["reason"] is None or block["language"] in RUN, (page, block)
+            if block["language"] == "sh":
+                assert " #" not in block["code"], "the shell of macOS takes remarks for words"
 
 
 @pytest.mark.posix("pages are scripts of a shell")

@@ -48,7 +48,7 @@ def check_help(words, done):
 
 def check_needy(words, done):
     assert done.returncode == 1
-    line = rf"{words.split()[0]}: \w+ is missing or too old: pip install 'napari-inpaint\[{NEEDY[words]}\]'\n"
+    line = rf'{words.split()[0]}: \w+ is missing or too old: pip install "napari-inpaint\[{NEEDY[words]}\]"\n'
     assert re.fullmatch(line, done.stderr), done.stderr
 
 

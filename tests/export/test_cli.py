@@ -182,7 +182,7 @@ def test_a_missing_extra_is_named(checkpoint, tmp_path, capsys, monkeypatch):
     assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
     assert (
         capsys.readouterr().err
-        == "inpaint-export: onnx_ir is missing or too old: pip install 'napari-inpaint[export]'\n"
+        == 'inpaint-export: onnx_ir is missing or too old: pip install "napari-inpaint[export]"\n'
     )
 
 

@@ -2,14 +2,16 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import filelock
 import pytest
 
-from napari_inpaint.io.atomic import locked, stage, tidy, write_atomically
+from napari_inpaint.io.atomic import locked, stage, tidy, tidy_all, write_atomically
 
 
 def contents(folder):
@@ -71,6 +73,68 @@ def test_no_folder_is_made(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("killed", ["before the old folder was deleted", "while it was"])
+def test_a_folder_that_was_replaced_is_garbage(tmp_path, killed):
+    write_folder(tmp_path / "b", new="new")
+    left = tmp_path / (".b.replaced" if killed.startswith("before") else ".b.partial")
+    left.mkdir()
+    (left / "old").write_text("old")
+    write_folder(tmp_path / "b", newer="newer")
+    assert contents(tmp_path) == {"b/newer": b"newer"}
+
+
+def test_half_of_a_deleted_folder_never_comes_back(tmp_path, monkeypatch):
+    write_folder(tmp_path / "b", old="old", older="older")
+
+    def killed(path, *_, **__):
+        next(Path(path).iterdir()).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("shutil.rmtree", killed)
+        write_folder(tmp_path / "b", new="new")
+    shutil.rmtree(tmp_path / "b")
+    with pytest.raises(ZeroDivisionError), stage(tmp_path / "b"):
+        raise ZeroDivisionError
+    assert contents(tmp_path) == {}
+
+
+def test_a_folder_does_not_replace_a_file(tmp_path):
+    write_atomically(tmp_path / "b", b"precious")
+    with pytest.raises(NotADirectoryError):
+        write_folder(tmp_path / "b", new="new")
+    assert contents(tmp_path) == {"b": b"precious"}
+
+
+def test_all_that_was_left_in_a_folder_is_removed(tmp_path):
+    write_folder(tmp_path / "step-1", old="old")
+    for name in (".step-2.partial", ".step-1.replaced"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").touch()
+    (tmp_path / ".step-3.lock").touch()
+    (tmp_path / ".hidden").touch()
+    tidy_all(tmp_path)
+    assert contents(tmp_path) == {"step-1/old": b"old", ".hidden": b""}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_new_files_have_the_users_permissions(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "a.png", b"")
+    finally:
+        os.umask(before)
+    if os.name == "posix":
+        assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_the_lock_of_a_computer_that_died_is_named(tmp_path, monkeypatch):
+    without_fcntl(monkeypatch)
+    (tmp_path / ".a.png.lock").write_text("1\nanother-computer\n")
+    with pytest.raises(BlockingIOError, match=r"if none is, delete .*\.a\.png\.lock"):
+        write_atomically(tmp_path / "a.png", b"")
+
+
 @pytest.mark.parametrize("name", ["a.png", "b"])
 def test_a_failure_leaves_what_was_there(tmp_path, name):
     write_atomically(tmp_path / "a.png", b"old")
@@ -96,12 +160,12 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
 @pytest.mark.posix("links need rights there")
 def test_links_and_permissions_stay(tmp_path):
     (tmp_path / "real.png").write_bytes(b"old")
-    (tmp_path / "real.png").chmod(0o600)
+    (tmp_path / "real.png").chmod(0o640)
     (tmp_path / "link.png").symlink_to("real.png")
     write_atomically(tmp_path / "link.png", b"new")
     assert (tmp_path / "link.png").is_symlink()
     assert (tmp_path / "real.png").read_bytes() == b"new"
-    assert (tmp_path / "real.png").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "real.png").stat().st_mode & 0o777 == 0o640
 
 
 @pytest.mark.posix("links need rights there")

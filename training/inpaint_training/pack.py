@@ -171,6 +171,8 @@ def pack(
         staged.partial.mkdir()
         left_out = _pack_into(staged.partial, sources, decode, jobs)
         staged.sync()
+        if destination.exists():
+            destination.rmdir()  # refuses what somebody has put there meanwhile
         staged.appear()
     return left_out
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from inpaint_training.batches import Crops, split
 from inpaint_training.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
@@ -29,6 +28,7 @@ from inpaint_training.run import Run
 from inpaint_training.runlog import RunLog
 from inpaint_training.steps import train_step
 from napari_inpaint.inference.runtime.contract import COARSE, REFINE
+from napari_inpaint.io.atomic import locked, tidy_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,15 +187,12 @@ def lock(run: Path, wanted: bool) -> Iterator[None]:
         yield
         return
     run.mkdir(parents=True, exist_ok=True)
-    guard = FileLock(run / ".lock")
     try:
-        guard.acquire(timeout=0)
-    except Timeout:
+        with locked(run / "run"):
+            tidy_all(run)
+            yield
+    except BlockingIOError:
         raise ValueError(f"another run is at work in {run}: wait for it, or name another folder") from None
-    try:
-        yield
-    finally:
-        guard.release()
 
 
 def take_weights(models: Models, recipe: Recipe, path: Path) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What file systems without locks answer: some of FUSE, NFS and Lustre."""
+HIDDEN = ("lock", "softlock", "partial", "replaced")
+"""What stands beside a file or folder while it is written."""
+warnings.filterwarnings("ignore", message="flock not supported")  # filelock makes do without, and says so each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +34,15 @@ class Staged:
     """Where it will appear."""
 
     def write(self, data: bytes) -> None:
-        """Write a file that the disk keeps: then a full disk is no reason why it should not appear.
+        """Write a file, and have the disk keep it: from then on a full disk does not stop it from appearing.
 
         Raises
         ------
         OSError
             When it cannot be written.
         """
-        self.partial.write_bytes(data)
+        with self.partial.open("xb") as file:  # never through a link that somebody puts there
+            file.write(data)
         self.sync()
 
     def sync(self) -> None:
@@ -57,14 +61,18 @@ class Staged:
             For example when another program has the target open, on Windows; the target stays as it was.
         """
         if self.partial.is_file():
-            if self.target.is_file():
+            if self.target.is_file() and os.name == "posix":  # Windows only knows read-only, which it does not replace
                 self.partial.chmod(self.target.stat().st_mode & 0o7777)
             self.partial.replace(self.target)
             return
         replaced = hidden(self.target, "replaced")
         if self.target.exists():  # a folder takes two steps to replace; `stage` takes the first one back after a crash
+            if not self.target.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "it is no folder")
             self.target.rename(replaced)
         self.partial.rename(self.target)
+        if replaced.exists():
+            replaced.rename(self.partial)  # what has this name is garbage, however much of it is deleted
 
 
 @contextlib.contextmanager
@@ -90,19 +98,23 @@ def stage(path: Path) -> Iterator[Staged]:
         raise FileNotFoundError(errno.ENOENT, f"{target.parent} is no folder")
     if target.exists() and not target.is_file() and not target.is_dir():
         raise OSError(errno.EINVAL, "it is neither a file nor a folder")
+    if target.is_dir() and target.is_mount():
+        raise OSError(errno.EBUSY, "it is a mount point, which cannot be replaced: name a folder inside it")
     partial, replaced = hidden(target, "partial"), hidden(target, "replaced")
-    with locked(target):
-        if replaced.exists() and not target.exists():  # killed between the two renames of `appear`
-            replaced.rename(target)
+
+    def clean() -> None:
         _remove(partial)
+        if replaced.exists():  # killed between the renames of `appear`: before the new folder had its name, or after
+            replaced.rename(partial if target.exists() else target)
+            _remove(partial)
+
+    with locked(target):
+        clean()
         try:
             yield Staged(partial, target)
         finally:
-            if replaced.exists() and not target.exists():
-                replaced.rename(target)
-            with contextlib.suppress(OSError):
-                _remove(partial)
-                _remove(replaced)
+            with contextlib.suppress(OSError):  # what cannot be removed now is used up by the next one
+                clean()
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -121,9 +133,16 @@ def write_atomically(path: Path, data: bytes) -> None:
 def tidy(path: Path) -> None:
     """Remove what a killed process left beside a file or folder that it had just finished."""
     target = path.resolve()
-    if any(hidden(target, kind).exists() for kind in ("lock", "partial", "replaced")):
+    if any(hidden(target, kind).exists() for kind in HIDDEN):
         with contextlib.suppress(OSError), stage(target):
             pass
+
+
+def tidy_all(folder: Path) -> None:
+    """Remove what killed processes left of anything in a folder."""
+    for kind in HIDDEN:
+        for path in folder.glob(f".*.{kind}"):
+            tidy(folder / path.name.removeprefix(".").removesuffix(f".{kind}"))
 
 
 @contextlib.contextmanager
@@ -135,28 +154,26 @@ def locked(path: Path) -> Iterator[None]:
     BlockingIOError
         When another process, or thread, has it.
     """
-    name = hidden(path, "lock")
-    lock: FileLock | SoftFileLock = FileLock(name, timeout=0)
+    lock: FileLock | SoftFileLock = FileLock(hidden(path, "lock"), timeout=0)
     try:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that filelock makes do without locks by itself
-                lock.acquire()
+            lock.acquire()
         except Timeout:
             raise
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-            name.unlink(missing_ok=True)
+            hidden(path, "lock").unlink(missing_ok=True)
             lock = SoftFileLock(hidden(path, "softlock"), timeout=0)
             lock.acquire()
     except Timeout:
-        raise BlockingIOError(errno.EAGAIN, "another process is writing it") from None
+        remedy = f"another process is writing it; if none is, delete {lock.lock_file}"
+        raise BlockingIOError(errno.EAGAIN, remedy, str(path)) from None
     try:
         yield
     finally:
         with contextlib.suppress(OSError):  # Windows deletes no open file
-            name.unlink()
+            hidden(path, "lock").unlink()
         lock.release()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,9 @@ def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, 
         with stage(target) as staged:
             if staged.target.exists() and not overwrite:
                 raise FileError(f"{target} exists: name another one, or add --overwrite")
-            shutil.copytree(source, staged.partial)
+            shutil.copytree(source, staged.partial, copy_function=shutil.copyfile)
+            for folder, _, _ in os.walk(staged.partial):  # of a store that is read-only, too, the copy can be filled
+                Path(folder).chmod(Path(folder).stat().st_mode | 0o700)
             yield staged.partial, staged.appear  # not synced: a store can have millions of files
     except OSError as error:
         raise FileError(f"{target} cannot be written: {error.strerror or error}") from error

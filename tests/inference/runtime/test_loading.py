@@ -60,7 +60,7 @@ def test_the_fastest_precision_is_measured_once_said_and_kept(cache, monkeypatch
     assert sorted(measured) == ["fp32", "int8"]
     assert [*json.loads(cache.read_text(encoding="utf-8")).values()] == [chosen == "int8"]
     assert [record.message for record in caplog.records] == [
-        "measuring whether this CPU is faster in int8; this happens once"
+        "measuring whether this CPU is faster in int8; this takes about a second"
     ]
     fastest_on_cpu(FILES, 1)  # another number of threads is measured by itself
     assert len(measured) == 4

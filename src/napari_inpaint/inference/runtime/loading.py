@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import json
 import logging
 import os
@@ -28,7 +29,7 @@ FAST_INT8 = {"avx2", "avx_vnni", "avx512_vnni", "amx_int8"}
 """Instruction sets with which int8 was measured to be faster than floats: 1.2 to 1.7 times with AVX2, 4 with VNNI."""
 GAIN = 1.1
 """Elsewhere int8 must be this many times as fast as floats, which are a little better, to be chosen."""
-PROBE, PROBE_SIDE = "compact", 96
+PROBE, PROBE_SIDE = "compact", 256
 """The model and the side of the window that are measured."""
 
 _opening = threading.RLock()
@@ -121,7 +122,7 @@ def fastest_on_cpu(files: Mapping[str, Path], threads: int | None) -> str:
 def is_int8_fast(threads: int | None) -> bool:
     """Return whether this CPU runs networks in int8 faster than in floats.
 
-    Where its instructions leave no doubt, they decide. Elsewhere the smallest bundled model is measured, in half a
+    Where its instructions leave no doubt, they decide. Elsewhere the smallest bundled model is measured, in about a
     second, and the result kept in the user's cache folder for this CPU, number of threads and ONNX Runtime.
     """
     if FAST_INT8 & set(read_cpu()[1]):
@@ -132,7 +133,7 @@ def is_int8_fast(threads: int | None) -> bool:
     known = _read_cache(cache)
     if isinstance(known.get(key), bool):
         return known[key]
-    logging.getLogger(__name__).info("measuring whether this CPU is faster in int8; this happens once")
+    logging.getLogger(__name__).info("measuring whether this CPU is faster in int8; this takes about a second")
     files = bundled_models()[PROBE]
     int8, exact = (measure(Session(files[each], "cpu", threads), PROBE_SIDE) for each in ("int8", _float(files)))
     known[key] = int8 * GAIN < exact
@@ -170,13 +171,22 @@ def describe_cpu() -> str:
 
 @functools.cache
 def read_cpu() -> tuple[str, tuple[str, ...]]:
-    """Return the CPU's model and its instruction sets, as Linux names them; elsewhere they are empty."""
+    """Return the CPU's model and its instruction sets, as Linux names them; elsewhere those that numpy knows of."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
     except OSError:
-        return "", ()
+        return "", _read_cpu_features()
     facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return facts.get("model name", ""), tuple(facts.get("flags", facts.get("Features", "")).split())
+
+
+def _read_cpu_features() -> tuple[str, ...]:
+    """Return the instruction sets that numpy has found; it has no public name for them, so they may be none."""
+    for core in ("numpy._core", "numpy.core"):
+        with contextlib.suppress(ImportError, AttributeError):
+            features = importlib.import_module(f"{core}._multiarray_umath").__cpu_features__
+            return tuple(name.lower() for name, found in features.items() if found)
+    return ()
 
 
 @functools.lru_cache(maxsize=8)

@@ -134,7 +134,7 @@ def to_sentence(error: object) -> str:
 
 
 def warm_up(settings: Settings) -> tuple[Settings, str]:
-    """Open the model and run it once; return the settings, and a sentence about what it runs on."""
+    """Open the model before the first fill; return the settings, and a sentence about what it runs on."""
     try:
         inpainter = make_inpainter(settings)
         session = inpainter.session
@@ -177,9 +177,10 @@ class Running(QObject):
 
 @atexit.register
 def stop_workers() -> None:
-    """Stop what runs, and wait for it: a thread that outlives Qt ends the process with a crash."""
-    with contextlib.suppress(RuntimeError):  # one has ended while they were told
-        WorkerBase.await_workers()
+    """Ask all workers to stop, and wait for them: a thread that outlives Qt ends the process with a crash."""
+    for worker in [*WorkerBase._worker_set]:
+        with contextlib.suppress(RuntimeError):  # Qt has deleted it
+            worker.quit()
     pool = QThreadPool.globalInstance()
     if pool is not None:
         pool.waitForDone()
