@@ -54,7 +54,7 @@ def open_files():
 
 @pytest.fixture
 def windows(monkeypatch):
-    """Renaming fails while a file below it is open in this process, and flushing what is open for reading: as there."""
+    """As there: nothing is renamed while it is open, or onto what exists; only what is open for writing is flushed."""
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("open files are listed in /proc, which this system does not have")
     rename, replace, sync = Path.rename, Path.replace, os.fsync
@@ -67,6 +67,8 @@ def windows(monkeypatch):
         def moved(self, target):
             refuse(self.resolve())
             refuse(Path(target).resolve())
+            if Path(target).is_dir() or (move is rename and Path(target).exists()):
+                raise FileExistsError(errno.EEXIST, "Cannot create a file when that file already exists")
             return move(self, target)
 
         return moved

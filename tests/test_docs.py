@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,10 @@ def run_page(page, folder):
 @pytest.fixture
 def folder(tmp_path):
     """What a reader brings along: a clone's weights, and photos to train with and others to judge on."""
-    (tmp_path / "weights").symlink_to(ROOT / "weights")
+    if sys.platform == "win32":  # links need rights there
+        shutil.copytree(ROOT / "weights", tmp_path / "weights")
+    else:
+        (tmp_path / "weights").symlink_to(ROOT / "weights")
     photo, _ = dated_photo()
     for name, parts in {"my-photos": ((0, 0), (100, 60), (40, 160), (140, 200)), "other-photos": ((150, 250),)}.items():
         (tmp_path / name).mkdir()

@@ -32,7 +32,7 @@ def test_it_is_found_in_the_menus(make_napari_viewer):
 
     app = get_app_model()
     for menu, title in (("napari/layers/filter", "Inpaint"), ("napari/file/new_layer", "Holes"),
-                        ("napari/file/samples", "Landscape with a label burnt in")):  # fmt: skip
+                        ("napari/file/samples", "Landscape with a date burnt in")):  # fmt: skip
         items = list(app.menus.get_menu(menu))
         titles = [getattr(getattr(item, "command", item), "title", "") for item in items]
         for item in items:

@@ -123,6 +123,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(dataset, tmp_path, adve
     assert read_newest(tmp_path / "broken")[0].progress.images == 48
 
 
+@pytest.mark.posix("it has no such signals for processes")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_finish_the_step_and_save(dataset, tmp_path, reconstruction, number):
     words = [
