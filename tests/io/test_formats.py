@@ -87,7 +87,7 @@ def test_arrays_of_objects_and_complex_numbers_are_refused(tmp_path, content, ca
 
 
 def pipe(data, *words):
-    code = "from napari_inpaint.inference import loading; loading.DEFAULT = 'compact';"
+    code = "from napari_inpaint.inference.runtime import loading; loading.DEFAULT = 'compact';"
     code += "from napari_inpaint.command.cli import main; import sys; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, *map(str, words), *BOX]
     return subprocess.run(command, input=data, capture_output=True, check=False)
