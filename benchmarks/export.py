@@ -22,12 +22,12 @@ import onnx_ir as ir
 import onnxruntime
 import torch
 
-from inpaint_export.calibrate import to_feeds
-from inpaint_export.convert import OPSETS, to_onnx
-from inpaint_export.graph import CompletionGraph
-from inpaint_export.half import to_half
-from inpaint_export.quantize import to_int8
-from inpaint_export.upsampling import to_subpixel
+from inpaint_export.graph.convert import OPSETS, to_onnx
+from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.upsampling import to_subpixel
+from inpaint_export.precision.calibrate import to_feeds
+from inpaint_export.precision.half import to_half
+from inpaint_export.precision.quantize import to_int8
 from inpaint_export.verify import make_case
 from inpaint_training.networks import CompletionNetwork
 from napari_inpaint.inference.runtime.contract import COMPOSITE, IMAGE, MASK

@@ -21,9 +21,9 @@ def shorten_export():
     import onnx
     import onnx_ir as ir
 
-    from inpaint_export import export, verify
+    from inpaint_export import pipeline, verify
 
-    to_onnx = export.to_onnx
+    to_onnx = pipeline.to_onnx
 
     def export_once(network, _opset):
         weights = b"".join(value.numpy().tobytes() for value in network.state_dict().values())
@@ -32,7 +32,7 @@ def shorten_export():
             kept.write_bytes(ir.to_proto(to_onnx(network, 19)).SerializeToString())
         return ir.from_proto(onnx.load(kept))
 
-    export.to_onnx, verify.SIZES, verify.REPEATS = export_once, ((1, 1), (70, 75)), 1
+    pipeline.to_onnx, verify.SIZES, verify.REPEATS = export_once, ((1, 1), (70, 75)), 1
 
 
 def run(command, words):

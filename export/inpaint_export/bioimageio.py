@@ -18,9 +18,9 @@ import onnx
 import yaml
 from PIL import Image
 
-from inpaint_export.calibrate import to_feeds
-from inpaint_export.convert import describe_tensors
-from inpaint_export.stages import REFINE_MEANING
+from inpaint_export.graph.convert import describe_tensors
+from inpaint_export.graph.stages import REFINE_MEANING
+from inpaint_export.precision.calibrate import to_feeds
 from inpaint_export.verify import make_case
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK
 from napari_inpaint.samples import THE_CREST

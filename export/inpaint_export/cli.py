@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         targets = [path for path in (arguments.model, arguments.bioimageio) if path]
         check_targets(targets, arguments.overwrite)
-        from inpaint_export.export import export  # after the cheap checks: torch and onnx take seconds to import
+        from inpaint_export.pipeline import export  # after the cheap checks: torch and onnx take seconds to import
 
         export(arguments)
     except ImportError as error:

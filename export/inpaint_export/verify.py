@@ -11,8 +11,8 @@ import onnxruntime
 import torch
 from PIL import Image
 
-from inpaint_export.calibrate import to_feeds
-from inpaint_export.graph import CompletionGraph
+from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.precision.calibrate import to_feeds
 from inpaint_training.cases import Case, random_strokes
 from inpaint_training.scores import psnr
 from napari_inpaint.inference.runtime.contract import (

@@ -7,9 +7,9 @@ import onnxruntime
 import pytest
 import torch
 
-import inpaint_export.export
+import inpaint_export.pipeline
 import inpaint_export.verify
-from inpaint_export.convert import to_onnx
+from inpaint_export.graph.convert import to_onnx
 from inpaint_training.cases import Protocol, iterate_cases
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.networks import CompletionNetwork
@@ -51,7 +51,7 @@ def tiny(tiny_proto):
 @pytest.fixture
 def quick(tiny_proto, monkeypatch):
     """Exports of the checkpoint without waiting for PyTorch, compared on few sizes."""
-    monkeypatch.setattr(inpaint_export.export, "to_onnx", lambda network, opset: ir.from_proto(tiny_proto))
+    monkeypatch.setattr(inpaint_export.pipeline, "to_onnx", lambda network, opset: ir.from_proto(tiny_proto))
     monkeypatch.setattr(inpaint_export.verify, "SIZES", ((1, 1), (70, 75)))
     monkeypatch.setattr(inpaint_export.verify, "REPEATS", 1)
 

@@ -13,10 +13,10 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-import inpaint_export.export
+import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.cli import main
-from inpaint_export.editing import change_weight
+from inpaint_export.graph.editing import change_weight
 from inpaint_training.checkpoint import Progress, write_checkpoint
 from inpaint_training.recipes import load_recipe
 from napari_inpaint.inference.runtime.contract import ModelSpec
@@ -55,7 +55,7 @@ def test_a_failing_proof_leaves_no_file(quick, checkpoint, photos, tmp_path, cap
     if change == "TOLERANCES":
         monkeypatch.setitem(inpaint_export.verify.TOLERANCES, "int8", inpaint_export.verify.Tolerance(-1.0, 1.0))
     else:
-        monkeypatch.setattr(inpaint_export.export, "LARGEST_LOSS", -100.0)
+        monkeypatch.setattr(inpaint_export.pipeline, "LARGEST_LOSS", -100.0)
     target = tmp_path / "out"
     target.mkdir()
     words = [str(checkpoint), str(target / "m.onnx"), "--precision", "int8", "--calibrate", str(photos)]
@@ -130,8 +130,8 @@ def test_weights_that_cannot_be_written_are_refused(quick, checkpoint, tmp_path,
         )
         return model
 
-    original = inpaint_export.export.to_onnx
-    monkeypatch.setattr(inpaint_export.export, "to_onnx", to_onnx)
+    original = inpaint_export.pipeline.to_onnx
+    monkeypatch.setattr(inpaint_export.pipeline, "to_onnx", to_onnx)
     assert main([str(folder), str(tmp_path / "m.onnx"), "--precision", "fp16"]) == 1
     assert message in capsys.readouterr().err
     assert not (tmp_path / "m.onnx").exists()
@@ -160,7 +160,7 @@ def test_a_file_that_appears_meanwhile_is_kept(quick, checkpoint, tmp_path, caps
         (tmp_path / "m.onnx").write_bytes(b"mine")
         return 1.0
 
-    monkeypatch.setattr(inpaint_export.export, "time_window", appear)
+    monkeypatch.setattr(inpaint_export.pipeline, "time_window", appear)
     assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
     assert "exists: name another file" in capsys.readouterr().err
     assert (tmp_path / "m.onnx").read_bytes() == b"mine"
@@ -188,7 +188,7 @@ def test_a_missing_extra_is_named(checkpoint, tmp_path, capsys, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that even root cannot write to")
 def test_a_target_that_cannot_be_written_is_said_before_anything_is_computed(checkpoint, capsys, monkeypatch):
-    monkeypatch.setattr(inpaint_export.export, "read_checkpoint", None)
+    monkeypatch.setattr(inpaint_export.pipeline, "read_checkpoint", None)
     assert main([str(checkpoint), "/proc/m.onnx"]) == 1
     assert capsys.readouterr().err.startswith("inpaint-export: /proc/m.onnx cannot be written: ")
 
@@ -203,7 +203,7 @@ def test_a_library_that_fails_is_quoted_in_a_line(quick, checkpoint, tmp_path, c
         raise kind("Failed to allocate memory\nand a long trace")
 
     monkeypatch.setattr(OtherLibraryError, "__module__", "onnxruntime.capi.state")
-    monkeypatch.setattr(inpaint_export.export, "compare", fail)
+    monkeypatch.setattr(inpaint_export.pipeline, "compare", fail)
     assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
     message = capsys.readouterr().err
     assert message == "inpaint-export: Failed to allocate memory (is there enough memory?); nothing written\n"
@@ -214,7 +214,7 @@ def test_a_stop_leaves_nothing(quick, checkpoint, tmp_path, capsys, monkeypatch)
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(inpaint_export.export, "time_window", stop)  # the last thing before writing
+    monkeypatch.setattr(inpaint_export.pipeline, "time_window", stop)  # the last thing before writing
     assert main([str(checkpoint), str(tmp_path / "m.onnx")]) == 1
     assert capsys.readouterr().err == "inpaint-export: stopped, nothing written\n"
     assert not list(tmp_path.iterdir())

@@ -13,10 +13,10 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
-from inpaint_export.calibrate import to_feeds
-from inpaint_export.half import to_half
-from inpaint_export.layout import to_bytes
-from inpaint_export.quantize import to_int8
+from inpaint_export.graph.layout import to_bytes
+from inpaint_export.precision.calibrate import to_feeds
+from inpaint_export.precision.half import to_half
+from inpaint_export.precision.quantize import to_int8
 from inpaint_export.verify import make_case
 from napari_inpaint.inference.runtime.providers import make_options
 

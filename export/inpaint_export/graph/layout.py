@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from inpaint_export.editing import add_node, constant
+from inpaint_export.graph.editing import add_node, constant
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, COMPLETION, FILLED, IMAGE, LAYOUTS, MASK
 
 FLOAT, BYTE, BOOL = ir.DataType.FLOAT, ir.DataType.UINT8, ir.DataType.BOOL

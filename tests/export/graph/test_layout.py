@@ -6,8 +6,8 @@ import onnx
 import pytest
 from hypothesis import given, settings
 
-from inpaint_export.convert import to_file
-from inpaint_export.layout import to_bytes
+from inpaint_export.graph.convert import to_file
+from inpaint_export.graph.layout import to_bytes
 from inpaint_training.checkpoint import read_checkpoint
 from inpaint_training.spec import describe
 from napari_inpaint import Inpainter

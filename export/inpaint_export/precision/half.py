@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from inpaint_export.editing import change_weight, weight
-from inpaint_export.naming import in_layers
+from inpaint_export.graph.editing import change_weight, weight
+from inpaint_export.graph.naming import in_layers
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 

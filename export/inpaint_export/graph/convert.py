@@ -16,9 +16,9 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from inpaint_export.graph import CompletionGraph
-from inpaint_export.naming import name_nodes
-from inpaint_export.stages import REFINE_MEANING, add_default
+from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.naming import name_nodes
+from inpaint_export.graph.stages import REFINE_MEANING, add_default
 from inpaint_training.config import stages_of
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, REFINE
 

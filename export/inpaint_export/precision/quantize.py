@@ -9,9 +9,10 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from inpaint_export.calibrate import Samples, sample
-from inpaint_export.editing import change_weight, constant, leaky_slope, weight
-from inpaint_export.equalize import (
+from inpaint_export.graph.editing import change_weight, constant, leaky_slope, weight
+from inpaint_export.graph.upsampling import to_subpixel
+from inpaint_export.precision.calibrate import Samples, sample
+from inpaint_export.precision.equalize import (
     ACTIVATIONS,
     MOVEMENTS,
     convolutions,
@@ -19,14 +20,13 @@ from inpaint_export.equalize import (
     final_convolutions,
     split_signs,
 )
-from inpaint_export.upsampling import to_subpixel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from inpaint_export.upsampling import Form
+    from inpaint_export.graph.upsampling import Form
     from inpaint_training.cases import Case
 
 LEVELS = 255

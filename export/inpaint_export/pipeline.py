@@ -11,12 +11,12 @@ import onnxruntime
 import torch
 
 from inpaint_export.bioimageio import check_licence, make_package
-from inpaint_export.calibrate import read_cases
-from inpaint_export.convert import choose_opset, to_file, to_onnx
-from inpaint_export.half import to_half
-from inpaint_export.layout import to_bytes
-from inpaint_export.quantize import to_int8
-from inpaint_export.stages import make_optional
+from inpaint_export.graph.convert import choose_opset, to_file, to_onnx
+from inpaint_export.graph.layout import to_bytes
+from inpaint_export.graph.stages import make_optional
+from inpaint_export.precision.calibrate import read_cases
+from inpaint_export.precision.half import to_half
+from inpaint_export.precision.quantize import to_int8
 from inpaint_export.targets import write_files
 from inpaint_export.verify import (
     LARGEST_LOSS,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from inpaint_export.calibrate import sample
-from inpaint_export.editing import change_weight, leaky_slope, weight
-from inpaint_export.naming import in_layers
+from inpaint_export.graph.editing import change_weight, leaky_slope, weight
+from inpaint_export.graph.naming import in_layers
+from inpaint_export.precision.calibrate import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

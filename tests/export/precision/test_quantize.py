@@ -8,11 +8,11 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given
 
-from inpaint_export.calibrate import Samples, sample, to_feeds
-from inpaint_export.editing import change_weight, weight
-from inpaint_export.equalize import MOVEMENTS, convolutions, equalize, iterate_links, split_signs
-from inpaint_export.naming import in_layers
-from inpaint_export.quantize import Scale, choose_scale, quantize_weight, to_int8
+from inpaint_export.graph.editing import change_weight, weight
+from inpaint_export.graph.naming import in_layers
+from inpaint_export.precision.calibrate import Samples, sample, to_feeds
+from inpaint_export.precision.equalize import MOVEMENTS, convolutions, equalize, iterate_links, split_signs
+from inpaint_export.precision.quantize import Scale, choose_scale, quantize_weight, to_int8
 from inpaint_export.verify import hole_psnr
 from napari_inpaint.inference.runtime.contract import ModelSpec
 

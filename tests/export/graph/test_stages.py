@@ -9,14 +9,14 @@ import onnxruntime
 import pytest
 import torch
 
-import inpaint_export.export
+import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.cli import main
-from inpaint_export.convert import to_file, to_onnx
-from inpaint_export.graph import CompletionGraph
-from inpaint_export.half import to_half
-from inpaint_export.quantize import to_int8
-from inpaint_export.stages import make_optional
+from inpaint_export.graph.convert import to_file, to_onnx
+from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.stages import make_optional
+from inpaint_export.precision.half import to_half
+from inpaint_export.precision.quantize import to_int8
 from inpaint_training.checkpoint import Progress, read_checkpoint, write_checkpoint
 from inpaint_training.completer import CheckpointInpainter
 from inpaint_training.recipes import load_recipe
@@ -149,7 +149,7 @@ def test_eight_bits_are_in_the_convolutions_of_both_stages(model, spec, crops):
 def test_the_command_writes_a_file_that_the_engine_refines_large_holes_with(
     two_stages, proto, tmp_path, monkeypatch, photo, capsys
 ):
-    monkeypatch.setattr(inpaint_export.export, "to_onnx", lambda network, opset: ir.from_proto(proto))
+    monkeypatch.setattr(inpaint_export.pipeline, "to_onnx", lambda network, opset: ir.from_proto(proto))
     monkeypatch.setattr(inpaint_export.verify, "SIZES", ((1, 1), (70, 75)))
     monkeypatch.setattr(inpaint_export.verify, "REPEATS", 1)
     path = tmp_path / "pair.onnx"
@@ -228,7 +228,7 @@ def test_a_file_that_only_claims_a_second_stage_is_refused(tmp_path, disguise):
 
 
 def test_bytes_go_in_and_out_with_two_stages_too(two_stages, proto, tmp_path, monkeypatch):
-    monkeypatch.setattr(inpaint_export.export, "to_onnx", lambda network, opset: ir.from_proto(proto))
+    monkeypatch.setattr(inpaint_export.pipeline, "to_onnx", lambda network, opset: ir.from_proto(proto))
     monkeypatch.setattr(inpaint_export.verify, "SIZES", ((1, 1), (70, 75)))
     monkeypatch.setattr(inpaint_export.verify, "REPEATS", 1)
     assert main([str(two_stages.folder), str(tmp_path / "pair.onnx"), "--layout", "nhwc-uint8"]) == 0

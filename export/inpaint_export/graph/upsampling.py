@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import onnx_ir as ir
 
-from inpaint_export.editing import add_node, change_weight, constant, weight
+from inpaint_export.graph.editing import add_node, change_weight, constant, weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

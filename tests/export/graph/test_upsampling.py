@@ -5,7 +5,7 @@ import onnx_ir as ir
 import pytest
 import torch
 
-from inpaint_export.upsampling import to_subpixel
+from inpaint_export.graph.upsampling import to_subpixel
 
 
 def transposed_convolution(pads, bias, stride=2):

@@ -11,8 +11,8 @@ from torch import nn
 
 import inpaint_export.verify
 from inpaint_export.cli import main
-from inpaint_export.convert import choose_opset, fold_batch_norms
-from inpaint_export.graph import CompletionGraph
+from inpaint_export.graph.convert import choose_opset, fold_batch_norms
+from inpaint_export.graph.graph import CompletionGraph
 from inpaint_training.networks import CompletionNetwork
 from inpaint_training.pggan import PgganNetwork
 from napari_inpaint import Inpainter

@@ -1,0 +1,1 @@
+"""Layers in half precision and in eight bits."""
