@@ -18,15 +18,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from inpaint_training.batches import Crops, held_out_batches
-from inpaint_training.dataset import PhotoDataset
-from inpaint_training.features import FeatureNetwork, feature_distance
-from inpaint_training.health import gradient_energy, hole_psnr
-from inpaint_training.losses import masked_mean
-from inpaint_training.machine import Machine
-from inpaint_training.models import Models
-from inpaint_training.recipes import load_recipe
-from inpaint_training.steps import train_step
+from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.sampler import Crops, held_out_batches
+from inpaint_training.losses.features import FeatureNetwork, feature_distance
+from inpaint_training.losses.reconstruction import masked_mean
+from inpaint_training.recipes.library import load_recipe
+from inpaint_training.trainer.fabric import Machine
+from inpaint_training.trainer.state import Models
+from inpaint_training.trainer.step import train_step
+from inpaint_training.trainer.validate import gradient_energy, hole_psnr
 
 BOXES = "{kind: boxes, side_min: 24, side_max: 42}"
 CENTRE = "{kind: centre, side: 33}"

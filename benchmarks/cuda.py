@@ -25,7 +25,7 @@ import onnxruntime
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from inpaint_training.checkpoint import read_checkpoint
+from inpaint_training.checkpoints.checkpoint import read_checkpoint
 from napari_inpaint.inference.runtime.contract import COMPLETION, IMAGE, MASK
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, find_cuda_problem, make_options
 from napari_inpaint.inference.runtime.session import Session

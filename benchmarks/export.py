@@ -29,7 +29,7 @@ from inpaint_export.precision.calibrate import to_feeds
 from inpaint_export.precision.half import to_half
 from inpaint_export.precision.quantize import to_int8
 from inpaint_export.verify import make_case
-from inpaint_training.networks import CompletionNetwork
+from inpaint_training.networks.completion import CompletionNetwork
 from napari_inpaint.inference.runtime.contract import COMPOSITE, IMAGE, MASK
 from napari_inpaint.inference.runtime.providers import make_options
 

@@ -25,9 +25,9 @@ import onnxruntime
 import torch
 from PIL import Image
 
-from inpaint_training.checkpoint import read_checkpoint
-from inpaint_training.methods import MissingPackageError, load_method
-from inpaint_training.windows import complete_window
+from inpaint_training.checkpoints.checkpoint import read_checkpoint
+from inpaint_training.evaluation.baselines import MissingPackageError, load_method
+from inpaint_training.networks.padding import complete_window
 from napari_inpaint import Box, Inpainter
 from napari_inpaint.inference.filling import batches
 from napari_inpaint.inference.runtime.loading import describe_cpu

@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inpaint_training.cases import Case
-from inpaint_training.features import FeatureNetwork, compare_features
-from inpaint_training.holes import random_box
-from inpaint_training.methods import load_method
-from inpaint_training.photos import decode_photo, iterate_photos
-from inpaint_training.scores import average, score
+from inpaint_training.data.masks import random_box
+from inpaint_training.data.photos import decode_photo, iterate_photos
+from inpaint_training.evaluation.baselines import load_method
+from inpaint_training.evaluation.cases import Case
+from inpaint_training.evaluation.metrics import average, score
+from inpaint_training.losses.features import FeatureNetwork, compare_features
 
 CONTEXT = 2.5
 """Side of the image, in holes."""
@@ -76,7 +76,7 @@ def peak_mib() -> float:
 
 
 def load_model(name: str):
-    from inpaint_training.completer import CheckpointInpainter
+    from inpaint_training.evaluation.inpainter import CheckpointInpainter
     from napari_inpaint import Inpainter
 
     warnings.simplefilter("ignore")  # that holes are large is why we are here

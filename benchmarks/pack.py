@@ -23,8 +23,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from inpaint_training.pack import count_cores, pack
-from inpaint_training.photos import BadPhotoError, decode_photo, iterate_photos
+from inpaint_training.data.pack import count_cores, pack
+from inpaint_training.data.photos import BadPhotoError, decode_photo, iterate_photos
 
 
 def decode(data, short_side):

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from inpaint_training.batches import Crops, held_out_batches, split
-from inpaint_training.dataset import PhotoDataset
-from inpaint_training.health import examine
-from inpaint_training.machine import Machine
-from inpaint_training.models import Models
-from inpaint_training.recipes import load_recipe
-from inpaint_training.steps import train_step
+from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.sampler import Crops, held_out_batches, split
+from inpaint_training.recipes.library import load_recipe
+from inpaint_training.trainer.fabric import Machine
+from inpaint_training.trainer.state import Models
+from inpaint_training.trainer.step import train_step
+from inpaint_training.trainer.validate import examine
 
 SIZE = [
     "--network.width", "0.25", "--critics.0.width", "0.25", "--critics.0.side", "48", "--train.steps", "1000000",

@@ -19,14 +19,14 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from inpaint_training import layers
-from inpaint_training.adversarial import gradient_penalty
-from inpaint_training.batches import Crops
-from inpaint_training.dataset import PhotoDataset
-from inpaint_training.machine import PRECISIONS, Machine
-from inpaint_training.models import Models
-from inpaint_training.recipes import load_recipe
-from inpaint_training.steps import see, train_step
+from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.sampler import Crops
+from inpaint_training.losses.adversarial import gradient_penalty
+from inpaint_training.networks.completion import layers
+from inpaint_training.recipes.library import load_recipe
+from inpaint_training.trainer.fabric import PRECISIONS, Machine
+from inpaint_training.trainer.state import Models
+from inpaint_training.trainer.step import see, train_step
 
 COLUMNS = ("img/s", "ms", "forward", "backward", "penalty", "optimiser", "data", "MFU %", "GiB")
 

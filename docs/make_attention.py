@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inpaint_training.attention import CELL, copy_cells
-from inpaint_training.cases import Case, Protocol, iterate_cases
-from inpaint_training.checkpoint import read_checkpoint
-from inpaint_training.refine import TwoStageNetwork
+from inpaint_training.checkpoints.checkpoint import read_checkpoint
+from inpaint_training.evaluation.cases import Case, Protocol, iterate_cases
+from inpaint_training.networks.attention import CELL, copy_cells
+from inpaint_training.networks.two_stage import TwoStageNetwork
 
 GAP = 4
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 def shorten_training(words):
     """Four steps of single crops."""
-    from inpaint_training.recipes import load_recipe
+    from inpaint_training.recipes.library import load_recipe
 
     if words[0] != "fit":
         return words

@@ -19,7 +19,7 @@ import inpaint_export.cli
 import inpaint_training.cli
 import inpaint_training.evaluation.cli
 import napari_inpaint.command.cli
-from inpaint_training.recipes import load_recipe
+from inpaint_training.recipes.library import load_recipe
 from napari_inpaint.samples import dated_photo
 
 ROOT = Path(__file__).parents[1]

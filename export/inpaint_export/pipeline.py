@@ -28,9 +28,9 @@ from inpaint_export.verify import (
     table_row,
     time_window,
 )
-from inpaint_training.checkpoint import read_checkpoint
-from inpaint_training.context_encoder import ContextEncoder
-from inpaint_training.spec import describe
+from inpaint_training.checkpoints.checkpoint import read_checkpoint
+from inpaint_training.checkpoints.describe import describe
+from inpaint_training.networks.context_encoder import ContextEncoder
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
 from napari_inpaint.inference.runtime.providers import CPU, make_options
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     import onnx_ir as ir
 
-    from inpaint_training.cases import Case
-    from inpaint_training.config import ExportableNetwork
+    from inpaint_training.evaluation.cases import Case
+    from inpaint_training.recipes.recipe import ExportableNetwork
     from napari_inpaint.inference.runtime.contract import ModelSpec
 
 

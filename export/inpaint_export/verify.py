@@ -13,8 +13,8 @@ from PIL import Image
 
 from inpaint_export.graph.graph import CompletionGraph
 from inpaint_export.precision.calibrate import to_feeds
-from inpaint_training.cases import Case, random_strokes
-from inpaint_training.scores import psnr
+from inpaint_training.evaluation.cases import Case, random_strokes
+from inpaint_training.evaluation.metrics import psnr
 from napari_inpaint.inference.runtime.contract import (
     BYTE_LAYOUT,
     COMPLETION,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inpaint_training.config import ExportableNetwork
+    from inpaint_training.recipes.recipe import ExportableNetwork
     from napari_inpaint.inference.runtime.contract import ModelSpec
 
 SIZES = ((1, 1), (7, 300), (68, 68), (256, 256), (257, 511), (1024, 768), (2048, 2048))

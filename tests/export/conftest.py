@@ -10,10 +10,10 @@ import torch
 import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.graph.convert import to_onnx
-from inpaint_training.cases import Protocol, iterate_cases
-from inpaint_training.checkpoint import Progress, write_checkpoint
-from inpaint_training.networks import CompletionNetwork
-from inpaint_training.recipes import load_recipe
+from inpaint_training.checkpoints.checkpoint import Progress, write_checkpoint
+from inpaint_training.evaluation.cases import Protocol, iterate_cases
+from inpaint_training.networks.completion import CompletionNetwork
+from inpaint_training.recipes.library import load_recipe
 from napari_inpaint.inference.runtime.providers import CPU, make_options
 from napari_inpaint.models import bundled_models
 from napari_inpaint.samples import THE_CREST

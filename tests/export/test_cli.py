@@ -17,8 +17,8 @@ import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.cli import main
 from inpaint_export.graph.editing import change_weight
-from inpaint_training.checkpoint import Progress, write_checkpoint
-from inpaint_training.recipes import load_recipe
+from inpaint_training.checkpoints.checkpoint import Progress, write_checkpoint
+from inpaint_training.recipes.library import load_recipe
 from napari_inpaint.inference.runtime.contract import ModelSpec
 from napari_inpaint.samples import THE_CREST
 

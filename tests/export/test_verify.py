@@ -7,8 +7,8 @@ import pytest
 
 import inpaint_export.verify as verify
 from inpaint_export.verify import BATCHES, HOLES, SIZES, TOLERANCES, Parity, compare, make_case, tolerance
-from inpaint_training.checkpoint import read_checkpoint
-from inpaint_training.spec import describe
+from inpaint_training.checkpoints.checkpoint import read_checkpoint
+from inpaint_training.checkpoints.describe import describe
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
 from napari_inpaint.inference.runtime.providers import CPU, CUDA
 

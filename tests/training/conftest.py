@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from inpaint_training.batches import Crops
 from inpaint_training.cli import main
-from inpaint_training.dataset import PhotoDataset
-from inpaint_training.pack import pack
-from inpaint_training.recipes import load_recipe
-from inpaint_training.train import fit
+from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.pack import pack
+from inpaint_training.data.sampler import Crops
+from inpaint_training.recipes.library import load_recipe
+from inpaint_training.trainer.fit import fit
 
 
 def jpeg(array, **options):

@@ -109,8 +109,8 @@ def say(stream: TextIO, text: str) -> None:
 
 def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Pack photos and report what was left out."""
-    from inpaint_training.dataset import PhotoDataset
-    from inpaint_training.pack import pack, summarise
+    from inpaint_training.data.dataset import PhotoDataset
+    from inpaint_training.data.pack import pack, summarise
 
     left_out = pack(
         arguments.photos, arguments.dataset, arguments.short_side, arguments.keep_duplicates, arguments.jobs
@@ -125,12 +125,12 @@ def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
     """Train and name the checkpoint."""
-    from inpaint_training.recipes import load_recipe
+    from inpaint_training.recipes.library import load_recipe
 
     recipe = load_recipe(arguments.recipe, overrides)
-    from inpaint_training.checkpoint import resolve_checkpoint
-    from inpaint_training.machine import Machine
-    from inpaint_training.train import fit
+    from inpaint_training.checkpoints.checkpoint import resolve_checkpoint
+    from inpaint_training.trainer.fabric import Machine
+    from inpaint_training.trainer.fit import fit
 
     devices = int(arguments.devices) if arguments.devices.isdecimal() else arguments.devices
     progress = fit(
@@ -151,7 +151,7 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
 
 def run_blend(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Interpolate and name the new checkpoint."""
-    from inpaint_training.blend import blend
+    from inpaint_training.checkpoints.blend import blend
 
     sys.stdout.write(f"{blend(arguments.a, arguments.b, arguments.share, arguments.out)}\n")
     return 0
@@ -159,7 +159,7 @@ def run_blend(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 def run_widen(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Grow a network and name the new checkpoint."""
-    from inpaint_training.widen import widen
+    from inpaint_training.checkpoints.widen import widen
 
     sys.stdout.write(f"{widen(arguments.checkpoint, arguments.width, arguments.out)}\n")
     return 0
@@ -167,7 +167,7 @@ def run_widen(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 def run_join(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Put two stages together and name the new checkpoint."""
-    from inpaint_training.join import join
+    from inpaint_training.checkpoints.join import join
 
     sys.stdout.write(f"{join(arguments.first, arguments.second, arguments.out)}\n")
     return 0
@@ -175,7 +175,7 @@ def run_join(arguments: argparse.Namespace, _: Sequence[str]) -> int:
 
 def run_recipes(_: argparse.Namespace, __: Sequence[str]) -> int:
     """List the bundled recipes."""
-    from inpaint_training.recipes import bundled_recipes, load_recipe
+    from inpaint_training.recipes.library import bundled_recipes, load_recipe
 
     for name in bundled_recipes():
         sys.stdout.write(f"{name:16} {load_recipe(name).description}\n")

@@ -19,11 +19,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from inpaint_export.graph.graph import CompletionGraph
 from inpaint_export.graph.naming import name_nodes
 from inpaint_export.graph.stages import REFINE_MEANING, add_default
-from inpaint_training.config import stages_of
+from inpaint_training.recipes.recipe import stages_of
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, REFINE
 
 if TYPE_CHECKING:
-    from inpaint_training.config import ExportableNetwork
+    from inpaint_training.recipes.recipe import ExportableNetwork
     from napari_inpaint.inference.runtime.contract import Layout, ModelSpec
 
 OPSETS = {"fp32": 18, "fp16": 18, "int8": 19}

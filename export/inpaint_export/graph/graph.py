@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from inpaint_training.windows import complete_window
+from inpaint_training.networks.padding import complete_window
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
-    from inpaint_training.config import ExportableNetwork
+    from inpaint_training.recipes.recipe import ExportableNetwork
 
 
 class CompletionGraph(nn.Module):

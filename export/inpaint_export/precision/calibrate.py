@@ -11,8 +11,8 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
-from inpaint_training.cases import Protocol, iterate_cases
-from inpaint_training.holes import Holes, render_masks
+from inpaint_training.data.masks import Holes, render_masks
+from inpaint_training.evaluation.cases import Protocol, iterate_cases
 from napari_inpaint.inference.runtime.contract import IMAGE, MASK
 from napari_inpaint.inference.runtime.providers import CPU, make_options
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inpaint_training.cases import Case
-    from inpaint_training.config import Phase
+    from inpaint_training.evaluation.cases import Case
+    from inpaint_training.recipes.recipe import Phase
 
 CROPS = 256
 """Crops that are used at most, half of them to calibrate."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inpaint_training.cases import Case
+    from inpaint_training.evaluation.cases import Case
 
 ACTIVATIONS = ("Relu", "LeakyRelu")
 """Those that commute with positive factors: act(s x) = s act(x)."""

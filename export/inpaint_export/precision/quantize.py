@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inpaint_export.graph.upsampling import Form
-    from inpaint_training.cases import Case
+    from inpaint_training.evaluation.cases import Case
 
 LEVELS = 255
 """Steps of an eight-bit value."""

@@ -13,8 +13,8 @@ import inpaint_export.verify
 from inpaint_export.cli import main
 from inpaint_export.graph.convert import choose_opset, fold_batch_norms
 from inpaint_export.graph.graph import CompletionGraph
-from inpaint_training.networks import CompletionNetwork
-from inpaint_training.pggan import PgganNetwork
+from inpaint_training.networks.completion import CompletionNetwork
+from inpaint_training.networks.pggan import PgganNetwork
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, ModelSpec
 

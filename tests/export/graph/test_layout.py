@@ -8,8 +8,8 @@ from hypothesis import given, settings
 
 from inpaint_export.graph.convert import to_file
 from inpaint_export.graph.layout import to_bytes
-from inpaint_training.checkpoint import read_checkpoint
-from inpaint_training.spec import describe
+from inpaint_training.checkpoints.checkpoint import read_checkpoint
+from inpaint_training.checkpoints.describe import describe
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, LAYOUTS
 

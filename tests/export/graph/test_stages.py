@@ -17,10 +17,10 @@ from inpaint_export.graph.graph import CompletionGraph
 from inpaint_export.graph.stages import make_optional
 from inpaint_export.precision.half import to_half
 from inpaint_export.precision.quantize import to_int8
-from inpaint_training.checkpoint import Progress, read_checkpoint, write_checkpoint
-from inpaint_training.completer import CheckpointInpainter
-from inpaint_training.recipes import load_recipe
-from inpaint_training.spec import describe
+from inpaint_training.checkpoints.checkpoint import Progress, read_checkpoint, write_checkpoint
+from inpaint_training.checkpoints.describe import describe
+from inpaint_training.evaluation.inpainter import CheckpointInpainter
+from inpaint_training.recipes.library import load_recipe
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.cancelling import FillCancelledError
 from napari_inpaint.inference.runtime.providers import make_options

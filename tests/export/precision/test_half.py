@@ -11,7 +11,7 @@ from inpaint_export.graph.naming import in_layers
 from inpaint_export.precision.calibrate import sample, to_feeds
 from inpaint_export.precision.equalize import convolutions
 from inpaint_export.precision.half import to_half
-from inpaint_training.cases import Protocol, iterate_cases
+from inpaint_training.evaluation.cases import Protocol, iterate_cases
 from napari_inpaint.inference.runtime.providers import find_cuda_problem
 from napari_inpaint.samples import THE_CREST
 

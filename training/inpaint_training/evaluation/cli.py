@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint_training.errors import name_missing
-from inpaint_training.methods import METHODS
+from inpaint_training.evaluation.baselines import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     arguments = build_parser().parse_args(argv)
     try:
-        from inpaint_training.evaluate import run  # after the usage is checked: torch takes seconds to import
+        from inpaint_training.evaluation.comparison import (
+            run,  # after the usage is checked: torch takes seconds to import
+        )
 
         return run(arguments)
     except ImportError as error:

@@ -1,0 +1,194 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from inpaint_training.checkpoints.blend import blend
+from inpaint_training.checkpoints.checkpoint import (
+    read_checkpoint,
+    read_newest,
+    read_training_state,
+    resolve_checkpoint,
+    write_checkpoint,
+)
+from inpaint_training.checkpoints.widen import widen
+from inpaint_training.cli import main
+from inpaint_training.recipes.library import load_recipe
+from inpaint_training.trainer.fit import fit
+
+
+def test_a_checkpoint_rebuilds_its_network(run, reconstruction):
+    checkpoint = read_checkpoint(run)
+    assert checkpoint.recipe == load_recipe("compact", reconstruction)
+    assert checkpoint.progress.step == 6
+    assert not checkpoint.network.training
+    image, mask = torch.rand(1, 3, 72, 72), torch.ones(1, 1, 72, 72)
+    mask[..., :40] = 0
+    assert torch.isfinite(checkpoint.network(image, mask)).all()
+
+
+def test_the_shipped_weights_are_the_average_not_the_last(run):
+    state = read_training_state(run / "step-0000006")["models"]
+    average = read_checkpoint(run).network.state_dict()
+    name = "layers.conv_5.conv.weight"
+    torch.testing.assert_close(average[name], state["average"]["module." + name])
+    assert not torch.equal(average[name], state["completer"]["network"][name])
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(run, tmp_path, monkeypatch):
+    checkpoint = read_checkpoint(run)
+
+    def full(*_):
+        raise RuntimeError("PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="step-6 cannot be written"):
+        write_checkpoint(tmp_path / "step-6", checkpoint.recipe, checkpoint.progress,
+                         checkpoint.network.state_dict(), {}, {"a": 1})  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_truncated_checkpoint_falls_back_to_the_one_before(dataset, tmp_path, reconstruction, capsys):
+    words = [*reconstruction, "--train.checkpoint_seconds", "0.001"]
+    recipe = load_recipe("compact", words)
+    fit(recipe, dataset, tmp_path / "run")
+    newest = tmp_path / "run" / "step-0000006" / "training.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert read_newest(tmp_path / "run")[0].progress.step == 4
+    assert "training.pt cannot be read" in capsys.readouterr().err
+    assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
+
+
+@pytest.mark.parametrize("lost", ["step-0000006", "step-0000006/generator.safetensors", "checkpoints.json"])
+def test_a_run_goes_on_whatever_was_lost(dataset, tmp_path, reconstruction, lost):
+    recipe = load_recipe("compact", [*reconstruction, "--train.checkpoint_seconds", "0.001"])
+    fit(recipe, dataset, tmp_path / "run")
+    path = tmp_path / "run" / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage"])
+def test_an_empty_or_damaged_state_falls_back(dataset, tmp_path, reconstruction, content, capsys):
+    recipe = load_recipe("compact", [*reconstruction, "--train.checkpoint_seconds", "0.001"])
+    fit(recipe, dataset, tmp_path / "run")
+    (tmp_path / "run" / "step-0000006" / "training.pt").write_bytes(content)
+    assert fit(recipe, dataset, tmp_path / "run", resume=True).step == 6
+    assert "is missing or damaged; trying the checkpoint before it" in capsys.readouterr().err
+
+
+def test_what_else_lies_in_a_run_stays(dataset, tmp_path, reconstruction):
+    folder = tmp_path / "run"
+    recipe = load_recipe("compact", [*reconstruction, "--train.checkpoint_seconds", "0.001", "--train.keep", "1"])
+    fit(recipe, dataset, folder)
+    (folder / "step-by-step.txt").write_text("mine")
+    shutil.copytree(folder / "step-0000006", folder / "step-0000004-keep")
+    (folder / "step-0000001").mkdir()
+    (folder / "step-0000001" / "thesis.txt").write_text("mine")
+    longer = load_recipe("compact", [*reconstruction, "--train.keep", "1", "--train.steps", "8"])
+    fit(longer, dataset, folder, resume=True, fix_steps=False)
+    assert {path.name for path in folder.glob("step-*")} >= {"step-by-step.txt", "step-0000004-keep", "step-0000001"}
+    assert (folder / "step-0000001" / "thesis.txt").exists()
+
+
+def test_checkpoints_of_newer_versions_are_not_overwritten(run, dataset, tmp_path, reconstruction):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    path = copy / "step-0000006" / "progress.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 2', '"format": 3'))
+    with pytest.raises(ValueError, match="format 3, this version reads format 2"):
+        fit(load_recipe("compact", reconstruction), dataset, copy, resume=True)
+
+
+def test_an_index_that_leads_elsewhere_is_refused(run, tmp_path):
+    (tmp_path / "checkpoints.json").write_text(json.dumps({"best": str(run / "step-0000006")}))
+    with pytest.raises(ValueError, match="is no name of a checkpoint"):
+        read_checkpoint(tmp_path)
+
+
+def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, dataset, tmp_path, reconstruction):
+    other = load_recipe("compact", [*reconstruction, "--phases.0.update.warmup", "7", "--name", "mine"])
+    with pytest.raises(ValueError, match=r"recipe 'compact', where phases\.0\.update\.warmup is 2, not 7"):
+        fit(other, dataset, run, resume=True)
+    old = tmp_path / "old"
+    shutil.copytree(run / "step-0000006", old)
+    progress = json.loads((old / "progress.json").read_text(encoding="utf-8"))
+    del progress["format"]
+    (old / "progress.json").write_text(json.dumps(progress))
+    with pytest.raises(ValueError, match=r"format 1, this version reads format 2"):
+        read_checkpoint(old)
+
+
+def test_blending_interpolates_weights(gan, tmp_path, windows):
+    a, b = resolve_checkpoint(gan, "reconstruction"), resolve_checkpoint(gan, "newest")
+    name = "layers.conv_5.conv.weight"
+    start, end = (read_checkpoint(path).network.state_dict()[name] for path in (a, b))
+    assert not torch.equal(start, end)
+    for share in (0.0, 0.4, 1.0):
+        out = blend(a, b, share, tmp_path / str(share))
+        blended = read_checkpoint(out)
+        torch.testing.assert_close(blended.network.state_dict()[name], (1 - share) * start + share * end)
+        assert f"{share:g} of {b}" in blended.progress.blend
+        assert blended.progress.l1_hole == float("inf")  # not measured
+    with pytest.raises(ValueError, match="exists already"):
+        blend(a, b, 0.5, tmp_path / "0.4")
+    with pytest.raises(ValueError, match=r"not 1\.5"):
+        blend(a, b, 1.5)
+
+
+def test_blend_from_the_command_line(gan, run, capsys):
+    a, b = str(gan / "step-0000004"), str(gan / "step-0000012")
+    assert main(["blend", a, b, "--share", "0.4"]) == 0
+    assert capsys.readouterr().out.strip() == str(gan / "blend-0000012-0.4")
+    assert main(["blend", a, "nowhere", "--share", "0.4"]) == 1
+    assert "neither a checkpoint nor a run" in capsys.readouterr().err
+    shutil.rmtree(gan / "blend-0000012-0.4")
+
+
+def test_damaged_checkpoints_are_named(run, tmp_path):
+    copy = tmp_path / "step"
+    shutil.copytree(run / "step-0000006", copy)
+    (copy / "generator.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="is damaged"):
+        read_checkpoint(copy)
+
+
+def test_the_kept_checkpoint_can_be_fine_tuned():
+    checkpoint = read_checkpoint(Path(__file__).parents[3] / "weights" / "compact")
+    assert checkpoint.recipe.network == load_recipe("compact").network
+
+
+def test_a_widened_network_completes_alike(run, tmp_path):
+    narrow = read_checkpoint(run)
+    wide = read_checkpoint(widen(run, 0.3, tmp_path / "wide"))
+    assert wide.recipe.network.width == 0.3
+    image, mask = torch.rand(2, 3, 80, 88), torch.zeros(2, 1, 80, 88)
+    mask[..., 20:60, 30:70] = 1
+    with torch.inference_mode():
+        torch.testing.assert_close(wide.network(image, mask), narrow.network(image, mask), rtol=0, atol=1e-5)
+    completion = wide.network.train()(image, mask)
+    completion.square().mean().backward()
+    unused = [name for name, x in wide.network.named_parameters() if x.grad is None or not x.grad.any()]
+    assert not unused
+
+
+def test_what_was_trained_with_critics_can_be_widened_too(gan, tmp_path):
+    wide = read_checkpoint(widen(gan, 0.25, tmp_path / "wide"))
+    assert wide.recipe.network.width == 0.25
+    assert wide.critics is None
+
+
+def test_widen_from_the_command_line(run, gan, tmp_path, capsys):
+    out = tmp_path / "wide"
+    assert main(["widen", str(run), str(out), "--width", "0.25"]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    for words, sentence in (
+        ([str(run), str(out), "--width", "0.25"], "exists already"),
+        ([str(run), str(tmp_path / "w"), "--width", "0.1"], "must be at least"),
+        ([str(run), str(tmp_path / "w"), "--width", "9"], "width must be in"),
+    ):
+        assert main(["widen", *words]) == 1
+        assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "w").exists()

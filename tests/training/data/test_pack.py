@@ -1,0 +1,258 @@
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import inpaint_training.data.pack
+from inpaint_training.cli import main
+from inpaint_training.data.dataset import INDEX, PhotoDataset
+from inpaint_training.data.pack import AHEAD, REPORT, Thumbnails, decode_ahead, fingerprint, pack, summarise
+
+
+def report(folder):
+    with (folder / REPORT).open(newline="", encoding="utf-8") as file:
+        return [tuple(row) for row in csv.reader(file)]
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_pack_says_what_it_left_out_and_why(tmp_path, photos):
+    left_out = pack([photos], tmp_path / "data")
+    left_out = {Path(name).relative_to(photos).as_posix(): reason for name, reason in left_out.items()}
+    assert left_out.keys() - {"a.jpg", "again.jpg"} == {"sub/small.jpg", "sub/broken.jpg"}
+    assert len(left_out) == 3
+    assert "640 x 340" in left_out["sub/small.jpg"]
+    assert "not readable" in left_out["sub/broken.jpg"]
+    assert any(reason.startswith("repeats") for reason in left_out.values())
+    assert len(PhotoDataset(tmp_path / "data")) == 3
+    assert len(pack([photos], tmp_path / "all", keep_duplicates=True)) == 2
+
+
+def test_the_report_repeats_what_pack_returns(tmp_path, photos, windows):
+    left_out = pack([photos], tmp_path / "data")
+    assert report(tmp_path / "data") == [("name", "reason"), *left_out.items()]
+    assert json.loads((tmp_path / "data" / INDEX).read_text(encoding="utf-8"))["left_out"] == left_out
+
+
+def test_the_report_is_there_when_nothing_was_left_out(tmp_path, photos):
+    assert pack([photos / "b.jpg"], tmp_path / "data") == {}
+    assert report(tmp_path / "data") == [("name", "reason")]
+
+
+def test_the_report_takes_any_name(tmp_path, photos):
+    name = 'a, "b"\n\udcff.jpg'
+    with tarfile.open(tmp_path / "odd.tar", "w") as archive:
+        archive.add(photos / "b.jpg", "b.jpg")
+        archive.add(photos / "sub" / "small.jpg", name)
+    pack([tmp_path / "odd.tar"], tmp_path / "data")
+    [_, (named, _)] = report(tmp_path / "data")
+    assert named.endswith('a, "b"\n\\udcff.jpg')
+
+
+@pytest.mark.parametrize("jobs", [2, 3, 8])
+def test_the_result_is_the_same_with_any_number_of_threads(tmp_path, photos, jobs):
+    assert pack([photos], tmp_path / "one", jobs=1) == pack([photos], tmp_path / "many", jobs=jobs)
+    assert contents(tmp_path / "one") == contents(tmp_path / "many")
+
+
+def test_shards_are_started_when_one_is_full(tmp_path, photos, monkeypatch):
+    pack([photos], tmp_path / "one")
+    monkeypatch.setattr(inpaint_training.data.pack, "SHARD_BYTES", 1000)
+    pack([photos], tmp_path / "many")
+    assert {path.name for path in (tmp_path / "many").glob("*.bin")} == {f"photos-00{i}.bin" for i in range(3)}
+    one, many = PhotoDataset(tmp_path / "one"), PhotoDataset(tmp_path / "many")
+    for i in range(3):
+        np.testing.assert_array_equal(one.photo(i), many.photo(i))
+
+
+def test_a_tar_gives_the_same_photos_as_its_folder(tmp_path, dataset, tar):
+    pack([tar], tmp_path / "data")
+    a, b = PhotoDataset(dataset), PhotoDataset(tmp_path / "data")
+    assert len(a) == len(b)
+    sizes = sorted(a.photo(i).sum() for i in range(len(a)))
+    assert sizes == sorted(b.photo(i).sum() for i in range(len(b)))
+
+
+def test_16_bit_photos_are_left_out_not_turned_white(tmp_path, photos, photo):
+    buffer = io.BytesIO()
+    Image.fromarray(photo[..., 0].astype(np.uint16) * 257).save(buffer, "PNG")
+    (tmp_path / "deep.png").write_bytes(buffer.getvalue())
+    left_out = pack([tmp_path / "deep.png", photos / "a.jpg"], tmp_path / "data")
+    assert "not 8 bits" in left_out[(tmp_path / "deep.png").as_posix()]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_few_photos_are_in_flight_and_come_in_order(jobs):
+    read, running, most = [], set(), 0
+
+    def photos():
+        for i in range(100):
+            read.append(i)
+            yield str(i), bytes([i])
+
+    def decode(data):
+        nonlocal most
+        running.add(data)
+        most = max(most, len(running))
+        time.sleep(0.005 if data[0] % 10 == 0 else 0)  # some are slow
+        running.remove(data)
+        return data
+
+    for i, (name, result) in enumerate(decode_ahead(decode, photos(), jobs)):
+        assert (name, result.result()) == (str(i), bytes([i]))
+        assert len(read) - i <= AHEAD * jobs
+    assert i == 99
+    assert most <= jobs
+
+
+def test_closing_cancels_what_has_not_begun():
+    begun, gate = [], threading.Event()
+
+    def decode(data):
+        begun.append(data)
+        gate.wait(10)
+
+    results = decode_ahead(decode, ((str(i), bytes([i])) for i in range(100)), jobs=1)
+    next(results)
+    threading.Timer(0.05, gate.set).start()
+    results.close()
+    assert len(begun) <= 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pack")]
+
+
+def test_twins_are_found_among_1000_photos():
+    rng = np.random.default_rng(0)
+    seen, pictures = Thumbnails(), []
+    for i in range(1100):  # more than the first room
+        cells = Image.fromarray(rng.integers(0, 256, (9, 11, 3), np.uint8))
+        pictures.append(cells.resize((420, 360), Image.Resampling.BICUBIC))
+        assert seen.find_or_add(fingerprint(pictures[-1]), str(i)) is None
+    for i in range(0, 1100, 50):
+        scaled = pictures[i].resize((1003, 857), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        pictures[i].save(buffer, "JPEG", quality=30)
+        assert seen.find_or_add(fingerprint(scaled), "scaled") == str(i)
+        assert seen.find_or_add(fingerprint(Image.open(buffer)), "recompressed") == str(i)
+        mirrored = pictures[i].transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        assert seen.find_or_add(fingerprint(mirrored), f"mirrored {i}") is None
+    assert len(seen.names) == 1100 + 22
+
+
+@pytest.mark.parametrize("filter_", [Image.Resampling.NEAREST, Image.Resampling.LANCZOS])
+@pytest.mark.parametrize("scale", [0.71, 0.9, 0.97, 1.3, 2.3])
+def test_a_photo_scaled_by_any_factor_is_a_twin(photo, scale, filter_):
+    seen = Thumbnails()
+    whole = Image.fromarray(photo)
+    seen.find_or_add(fingerprint(whole), "whole")
+    scaled = whole.resize((round(whole.width * scale), round(whole.height * scale)), filter_)
+    assert seen.find_or_add(fingerprint(scaled), "scaled") == "whole"
+    assert seen.find_or_add(fingerprint(whole.crop((0, 0, 400, 400))), "part") is None
+
+
+def test_bits_are_counted_without_numpy_2_too(monkeypatch):
+    words = np.random.default_rng(0).integers(0, 2**64, 50, np.uint64)
+    expected = [int(word).bit_count() for word in words]
+    assert inpaint_training.data.pack._count_bits(words).tolist() == expected
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    assert inpaint_training.data.pack._count_bits(words).tolist() == expected
+    assert inpaint_training.data.pack._count_bits(words[:0]).tolist() == []
+
+
+def test_flat_photos_are_no_twins():
+    seen = Thumbnails()
+    for grey in (0, 128, 255):
+        assert seen.find_or_add(fingerprint(Image.new("RGB", (400, 400), (grey,) * 3)), str(grey)) is None
+
+
+def test_a_full_folder_is_not_touched(tmp_path, photos):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(ValueError, match="not empty"):
+        pack([photos], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_nothing_usable_leaves_nothing_behind(tmp_path, photos):
+    with pytest.raises(ValueError, match="no usable photo"):
+        pack([photos / "sub"], tmp_path / "data")
+    with pytest.raises(ValueError, match="no such file"):
+        pack([photos / "nonsense"], tmp_path / "data")
+    with pytest.raises(ValueError, match="neither a folder"):
+        pack([photos / "notes.txt"], tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("options", "words"), [({"jobs": 0}, "--jobs"), ({"short_side": 349}, "--short-side")])
+def test_numbers_out_of_range_are_refused(tmp_path, photos, options, words):
+    with pytest.raises(ValueError, match=words):
+        pack([photos], tmp_path / "data", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_a_tar_that_is_cut_off_is_refused(tmp_path, photos, suffix, part):
+    whole = tmp_path / f"whole.{suffix}"
+    with tarfile.open(whole, f"w:{'gz' if suffix.endswith('gz') else ''}") as archive:
+        archive.add(photos)
+    cut = tmp_path / "in" / f"cut.{suffix}"
+    cut.parent.mkdir()
+    cut.write_bytes(whole.read_bytes()[: round(part * whole.stat().st_size)])
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ValueError, match="copy it again"):
+        pack([cut], tmp_path / "out" / "data")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("error", "words"), [(MemoryError, "not enough memory"), (OSError("disk full"), "disk full")])
+def test_an_error_in_a_thread_is_a_sentence_and_leaves_nothing(tmp_path, photos, monkeypatch, capsys, error, words):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(inpaint_training.data.pack, "decode_photo", fail)
+    assert main(["pack", str(photos), str(tmp_path / "data"), "--jobs", "2"]) == 1
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pack")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no SIGINT for one process")
+def test_ctrl_c_leaves_nothing_behind(tmp_path, photos):
+    (tmp_path / "in").mkdir()
+    for i in range(1000):  # seconds of work
+        (tmp_path / "in" / f"{i}.jpg").hardlink_to(photos / "a.jpg")
+    (tmp_path / "out").mkdir()
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "  # where the parent ignores it
+        "from inpaint_training.cli import main; sys.exit(main())"
+    )
+    arguments = ["pack", str(tmp_path / "in"), str(tmp_path / "out" / "data"), "--keep-duplicates"]
+    process = subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "out").glob(".data.partial/photos-000.bin")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        _, messages = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert "stopped" in messages
+    assert "Traceback" not in messages
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_summary_counts_the_reasons():
+    assert summarise({}) == ""
+    assert summarise({"a": "repeats b", "c": "repeats d", "e": "not readable: x"}) == "2 repeated, 1 not readable"

@@ -1,0 +1,1 @@
+"""Photos, data sets, crops and masks."""

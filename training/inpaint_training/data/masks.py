@@ -1,0 +1,213 @@
+"""Hole policies: where training hides pixels. To add one, write it here and name it in `Holes`.
+
+A policy draws the outline of a hole with a random generator of the CPU; `render_masks` makes masks of the outlines on
+the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from inpaint_training.settings import Piece, check_positive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+BoxTuple = tuple[int, int, int, int]
+
+MAX_BEND = 0.6
+"""Largest change of direction between two segments of a stroke, in radians."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A hole: a box, or the strokes within it."""
+
+    box: BoxTuple
+    """y0, x0, y1, x1, half-open; the bounding box of the strokes."""
+    strokes: np.ndarray | None = None
+    """float array of shape (S, 5): y0, x0, y1, x1 and radius of every segment, in pixels."""
+
+    @property
+    def centre(self) -> tuple[int, int]:
+        """A pixel (y, x) in the middle: of the box, or of one of the segments, since strokes wind around theirs."""
+        y0, x0, y1, x1 = self.box if self.strokes is None else self.strokes[len(self.strokes) // 2, :4].tolist()
+        return int(y0 + y1) // 2, int(x0 + x1) // 2
+
+
+def random_box(height: int, width: int, hole_min: int, hole_max: int, margin: int, rng: np.random.Generator,
+               square: bool = False) -> BoxTuple:  # fmt: skip
+    """Draw a box at a random place.
+
+    Parameters
+    ----------
+    height, width
+        Size of the image, in pixels.
+    hole_min, hole_max
+        Range of the sides, in pixels, both ends included.
+    margin
+        Least distance from the border, in pixels.
+    square
+        Draw one side for both directions.
+
+    Returns
+    -------
+    tuple
+        y0, x0, y1, x1, half-open.
+
+    Raises
+    ------
+    ValueError
+        When the largest hole and its margins do not fit.
+    """
+    if hole_max + 2 * margin > min(height, width):
+        raise ValueError(f"a hole of {hole_max} px with margins of {margin} px does not fit in {height} x {width}")
+    h, w = (int(side) for side in rng.integers(hole_min, hole_max + 1, 2))
+    if square:
+        w = h
+    y0 = int(rng.integers(margin, height - margin - h + 1))
+    x0 = int(rng.integers(margin, width - margin - w + 1))
+    return y0, x0, y0 + h, x0 + w
+
+
+@dataclass(frozen=True)
+class Centre(Piece):
+    """A square in the middle, always the same."""
+
+    side: int
+    """In pixels."""
+    kind: Literal["centre"] = "centre"
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_positive(self, "side")
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The smallest and the largest side of a hole, in pixels."""
+        return self.side, self.side
+
+    def draw(self, size: int, _: np.random.Generator) -> Outline:
+        """Return the outline of a hole in a crop of ``size`` x ``size`` pixels."""
+        start = (size - self.side) // 2
+        return Outline((start, start, start + self.side, start + self.side))
+
+
+@dataclass(frozen=True)
+class Boxes(Piece):
+    """One box of random sides at a random place, touching the border too."""
+
+    side_min: int
+    """In pixels."""
+    side_max: int
+    """In pixels."""
+    kind: Literal["boxes"] = "boxes"
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_positive(self, "side_min")
+        if self.side_min > self.side_max:
+            raise ValueError(f"side_min must not exceed side_max, not {self.side_min} and {self.side_max}")
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The smallest and the largest side of a hole, in pixels."""
+        return self.side_min, self.side_max
+
+    def draw(self, size: int, rng: np.random.Generator) -> Outline:
+        """Return the outline of a hole in a crop of ``size`` x ``size`` pixels."""
+        return Outline(random_box(size, size, self.side_min, self.side_max, 0, rng))
+
+
+@dataclass(frozen=True)
+class BoxesAndStrokes(Boxes):
+    """Boxes, and for a share of the crops strokes of a thick brush with round ends."""
+
+    kind: Literal["boxes-and-strokes"] = "boxes-and-strokes"  # type: ignore[assignment]
+    strokes: float = 0.3
+    """Share of the crops that get strokes; a network that saw only boxes fails on strokes."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        if not 0 <= self.strokes <= 1:
+            raise ValueError(f"strokes must be in [0, 1], not {self.strokes}")
+
+    def draw(self, size: int, rng: np.random.Generator) -> Outline:
+        """Return the outline of a hole in a crop of ``size`` x ``size`` pixels."""
+        if rng.random() >= self.strokes:
+            return super().draw(size, rng)
+        # A brush of width w reaches w / 2 to each side: the widest one covers a small box of its length.
+        segments = draw_strokes(size, self.side_min / 4, self.side_max / 4, self.side_max, rng)
+        reach = segments[:, 4:]
+        corners = np.concatenate([segments[:, :2] - reach, segments[:, :2] + reach,
+                                  segments[:, 2:4] - reach, segments[:, 2:4] + reach])  # fmt: skip
+        y0, x0 = np.clip(np.floor(corners.min(0)), 0, size - 1).astype(int).tolist()
+        y1, x1 = np.clip(np.ceil(corners.max(0)) + 1, 1, size).astype(int).tolist()
+        return Outline((y0, x0, y1, x1), segments)
+
+
+Holes = Annotated[Centre | Boxes | BoxesAndStrokes, Field(discriminator="kind")]
+
+
+def draw_strokes(size: int, width_min: float, width_max: float, length: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw one to three strokes of a few segments that bend a little.
+
+    Parameters
+    ----------
+    size
+        Side of the image, in pixels.
+    width_min, width_max
+        Range of the brush, in pixels; at least 2 are used.
+    length
+        Mean length of a segment, in pixels.
+
+    Returns
+    -------
+    float array of shape (S, 5)
+        y0, x0, y1, x1 and radius of every segment, both ends inside the image.
+    """
+    segments = []
+    for _ in range(rng.integers(1, 4)):
+        radius = max(2.0, rng.uniform(width_min, width_max)) / 2
+        point, direction = rng.uniform(0, size - 1, 2), rng.uniform(0, 2 * np.pi)
+        for _ in range(rng.integers(1, 5)):
+            step = length * rng.uniform(0.25, 0.75) * np.array([np.sin(direction), np.cos(direction)])
+            end = np.clip(point + step, 0, size - 1)
+            segments.append([*point, *end, radius])
+            point, direction = end, direction + rng.uniform(-MAX_BEND, MAX_BEND)
+    return np.array(segments)
+
+
+def render_masks(outlines: Sequence[Outline], size: int, device: torch.device | str = "cpu") -> Tensor:
+    """Make masks of outlines, on the device.
+
+    Returns
+    -------
+    float32 Tensor of shape (N, 1, size, size)
+        1 inside the hole.
+    """
+    y, x = torch.arange(size, device=device)[:, None], torch.arange(size, device=device)  # H, 1 and W
+    boxes = torch.tensor([outline.box for outline in outlines], device=device)[..., None, None]  # N, 4, 1, 1
+    y0, x0, y1, x1 = boxes.unbind(1)  # N, 1, 1 each
+    masks = ((y >= y0) & (y < y1) & (x >= x0) & (x < x1)).float()  # N, H, W
+    for mask, outline in zip(masks, outlines, strict=True):
+        if outline.strokes is not None:
+            mask *= _near_strokes(torch.as_tensor(outline.strokes, dtype=torch.float32).to(device), y, x)
+    return masks[:, None]
+
+
+def _near_strokes(segments: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Return where the distance to a segment is at most its radius: (H, W)."""
+    y0, x0, y1, x1, radius = segments.T[..., None, None]  # S, 1, 1 each
+    dy, dx = y1 - y0, x1 - x0
+    along = ((y - y0) * dy + (x - x0) * dx) / (dy**2 + dx**2).clamp(min=1e-9)  # S, H, W
+    along = along.clamp(0, 1)
+    return ((y - y0 - along * dy) ** 2 + (x - x0 - along * dx) ** 2 <= radius**2).any(0)  # H, W

@@ -1,0 +1,119 @@
+"""An evaluation: make the cases, fill them with everything that is judged, write the report."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from inpaint_training.evaluation.baselines import METHODS, MissingPackageError, load_method
+from inpaint_training.evaluation.cases import MARGIN, STROKE_AREA, STROKE_WIDTH, Protocol, iterate_cases
+from inpaint_training.evaluation.evaluator import evaluate
+from inpaint_training.evaluation.inpainter import CheckpointInpainter, choose_device
+from inpaint_training.evaluation.metrics import MS_SSIM_SIDE
+from inpaint_training.evaluation.report import write_report
+from inpaint_training.losses.features import MINIMUM_SIDE, FeatureNetwork
+from napari_inpaint import Inpainter
+from napari_inpaint.io.atomic import stage
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from inpaint_training.evaluation.baselines import Filler
+
+FEATURES: tuple[Literal["lite0", "lite2"], ...] = ("lite0", "lite2")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the cases, fill them, write and print the tables; the report's files appear together, or not at all."""
+    for name in ("sheet", "worst"):
+        if getattr(arguments, name) < 0:
+            raise ValueError(f"--{name} must be at least 0, not {getattr(arguments, name)}")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"--out {arguments.out} is a file: name a folder")
+    if arguments.out.is_dir() and any(arguments.out.iterdir()) and not (arguments.out / "table.json").is_file():
+        raise ValueError(f"--out {arguments.out} holds other files: name a new folder, or that of an earlier report")
+    protocol = Protocol(arguments.crop, arguments.crops, arguments.masks, tuple(arguments.holes), arguments.seed)
+    fillers = load_methods(arguments.method)
+    methods = len(fillers)
+    add_models(fillers, arguments.model, arguments.device)
+    judged = list(fillers)[methods if arguments.model else 0]
+    networks = load_features(arguments.crop, arguments.device)
+    cases = list(iterate_cases(arguments.photos, protocol))
+    if not cases:
+        raise ValueError(f"{arguments.photos} has no photo of at least {protocol.crop} x {protocol.crop} pixels")
+
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    title = f"{len(cases)} {protocol.describe()}"
+    with stage(arguments.out) as staged:
+        staged.partial.mkdir()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
+            results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed, (judged, arguments.worst))
+        facts = {"photos": arguments.photos.name, "cases": len(cases), **describe_protocol(protocol)}
+        table = write_report(staged.partial, facts, title, results)
+        arguments.out.mkdir(exist_ok=True)  # that of an earlier report may hold more than reports
+        for file in sorted(staged.partial.iterdir(), key=lambda file: file.name != "table.json"):
+            file.replace(arguments.out / file.name)  # table.json first: it marks the folder as one of reports
+    pictures = ", contact-sheet.png" * bool(results.sheet) + ", worst.png" * bool(results.worst)
+    sys.stdout.write(f"{table}\n{arguments.out}: table.md, table.csv, table.json{pictures}\n")
+    return 0
+
+
+def load_methods(names: Sequence[str] | None) -> dict[str, Filler]:
+    """Return the named methods, or all that can run; those that cannot are left out with a line on stderr."""
+    if names:
+        return {name: load_method(name) for name in names}
+    fillers = {}
+    for name in METHODS:
+        try:
+            fillers[name] = load_method(name)
+        except MissingPackageError as error:
+            sys.stderr.write(f"inpaint-eval: left out, {error}\n")
+    return fillers
+
+
+def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -> None:
+    """Open every model and add it as a row, named as its file or folder, or by its path where that name is taken.
+
+    Raises
+    ------
+    ValueError
+        When there is no such model, or it is named twice.
+    """
+    for model in models:
+        path = Path(model)
+        inpainter = CheckpointInpainter(path, device) if path.is_dir() else Inpainter(model, device)
+        _ = inpainter.session  # refuses now what is no model
+        name = path.resolve().name if path.is_dir() else path.name.removesuffix(".onnx")
+        name = path.as_posix() if name in fillers else name
+        if name in fillers:
+            raise ValueError(f"--model {model}: there is a row named {name!r} already")
+        fillers[name] = inpainter.fill
+
+
+def load_features(crop: int, device: str) -> list[FeatureNetwork]:
+    """Return the feature networks that judge; what is missing is said in a line on stderr."""
+    if find_spec("torchmetrics") is None and crop >= MS_SSIM_SIDE:
+        sys.stderr.write('inpaint-eval: no MS-SSIM, torchmetrics is missing: pip install "napari-inpaint[eval]"\n')
+    if crop < MINIMUM_SIDE:
+        return []
+    where = choose_device("auto" if device in ("auto", "cuda") else "cpu")  # it may be an ONNX Runtime provider
+    try:
+        return [FeatureNetwork(name).to(where) for name in FEATURES]
+    except ValueError as error:
+        sys.stderr.write(f"inpaint-eval: no feature distances and KID, {error}\n")
+        return []
+
+
+def describe_protocol(protocol: Protocol) -> dict[str, object]:
+    """Return what decided the cases, for table.json."""
+    facts = asdict(protocol) | {"short_side": protocol.short_side}
+    holes = facts.pop("holes")
+    if protocol.masks == "box":
+        return facts | {"holes": list(holes), "margin": MARGIN}
+    return facts | {"stroke_area": list(STROKE_AREA), "stroke_width": list(STROKE_WIDTH)}

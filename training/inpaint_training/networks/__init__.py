@@ -1,0 +1,1 @@
+"""Networks: generators, critics, and what they are made of."""

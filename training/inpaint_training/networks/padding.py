@@ -1,0 +1,71 @@
+"""What stands between a window of any size and a network that takes only some: padding, or scaling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def complete_window(network: nn.Module, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> Tensor:
+    """Complete windows of any size.
+
+    Parameters
+    ----------
+    network
+        Has ``size_multiple`` and ``minimum_side``, and maps image and mask of such a size to a completion. One with a
+        ``fixed_side`` (not None) takes squares of just this side: the window is scaled to it and back.
+    image : Tensor of shape (N, 3, H, W)
+        RGB in [0, 1]; any H, W >= 1. What is under the hole does not matter.
+    mask : Tensor of shape (N, 1, H, W)
+        At least 0.5 inside holes.
+    refine : bool Tensor of shape (), optional
+        See `inpaint_training.networks.two_stage.TwoStageNetwork`; for such networks only.
+
+    Returns
+    -------
+    Tensor of shape (N, 3, H, W)
+    """
+    height, width = image.shape[-2:]
+    side: int | None = getattr(network, "fixed_side", None)
+    if side is not None:
+        small, small_mask = shrink_window(image, mask, side)
+        completion = network(small, small_mask)  # N, 3, side, side
+        return F.interpolate(completion, (height, width), mode="bilinear", antialias=True)  # N, 3, H, W
+    padded = [pad_window(x, network.size_multiple, network.minimum_side) for x in (image, mask)]  # type: ignore[arg-type]
+    more = () if refine is None else (refine,)
+    return network(*padded, *more)[..., :height, :width]  # N, 3, H, W
+
+
+def pad_window(x: Tensor, size_multiple: int, minimum_side: int) -> Tensor:
+    """Extend a tensor (N, C, H, W) to the next size that the network takes.
+
+    By repeating the last row and column: a reflection would need sides that are larger than the padding.
+    """
+    for axis in (2, 3):
+        side = x.shape[axis]
+        padded = torch.sym_max(minimum_side, (side + size_multiple - 1) // size_multiple * size_multiple)
+        x = x.index_select(axis, torch.arange(padded, device=x.device).clamp(max=side - 1))
+    return x  # N, C, H', W'
+
+
+def shrink_window(image: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Scale a window to a square, antialiased; only known pixels are averaged.
+
+    Returns
+    -------
+    image, mask : Tensor of shape (N, 3, side, side) and (N, 1, side, side)
+        A pixel that a hole touches is a hole.
+    """
+    known = (mask < HOLE_THRESHOLD).to(image.dtype)  # N, 1, H, W
+    erased = torch.where(known > 0, image, 0.0)  # N, 3, H, W
+    weight = F.interpolate(known, (side, side), mode="bilinear", antialias=True)  # N, 1, side, side
+    colour = F.interpolate(erased, (side, side), mode="bilinear", antialias=True)  # N, 3, side, side
+    hole = (weight < 0.999).to(mask.dtype)  # N, 1, side, side
+    return colour / weight.clamp(min=1e-6), hole

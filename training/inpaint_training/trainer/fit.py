@@ -1,0 +1,298 @@
+"""Train a completion network: read `fit` and `Run.train` from top to bottom."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import os
+import re
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inpaint_training.checkpoints.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
+from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.sampler import Crops, split
+from inpaint_training.errors import first_line
+from inpaint_training.recipes.library import to_plain
+from inpaint_training.recipes.recipe import MOST_STEPS
+from inpaint_training.trainer.fabric import Machine
+from inpaint_training.trainer.log import RunLog
+from inpaint_training.trainer.signals import Interruption
+from inpaint_training.trainer.state import Models
+from inpaint_training.trainer.step import train_step
+from inpaint_training.trainer.trainer import Run
+from inpaint_training.trainer.validate import Watchdog, examine
+from napari_inpaint.inference.runtime.contract import COARSE, REFINE
+from napari_inpaint.io.atomic import locked, tidy_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lightning_fabric import Fabric
+
+    from inpaint_training.recipes.recipe import Recipe
+
+PROBE_STEPS = 6
+"""Steps whose duration is taken for a phase's speed, after a first one."""
+TIME_FOR_STEPS = 0.95
+"""Share of the time for steps; the rest is for checkpoints and checks."""
+FREE_TO_CHANGE = re.compile(
+    r"name|description|licence|train\.(steps|log_steps|checkpoint_seconds|keep|compile|watchdog)"
+    r"|phases\.\d+\.(critic_)?update\.(lr|lr_end)"
+)
+"""What a resumed run may have otherwise than its checkpoint."""
+
+
+def fit(
+    recipe: Recipe,
+    data: Path,
+    run: Path,
+    *,
+    resume: bool = False,
+    start_from: Path | None = None,
+    max_minutes: float | None = None,
+    fix_steps: bool = True,
+    machine: Machine | None = None,
+) -> Progress:
+    """Train a completion network.
+
+    Parameters
+    ----------
+    recipe
+        What to train, and how.
+    data
+        A packed data set.
+    run
+        The folder for checkpoints, logs and samples; new or empty unless `resume`.
+    resume
+        Go on from the run's newest checkpoint.
+    start_from
+        Start with this checkpoint's weights, and its critics when it has those of the recipe.
+    max_minutes
+        Time for this call; when it is over, training stops with a checkpoint.
+    fix_steps
+        The recipe's number of steps is no wish of the user's: a new run with `max_minutes` gets the number that fits
+        into them by the speed measured first, a resumed one keeps its checkpoint's.
+    machine
+        Devices and precision; one device by default.
+
+    Returns
+    -------
+    Progress
+        At the end of the run.
+
+    Raises
+    ------
+    ValueError
+        When the data set, the run or the checkpoint cannot be used; the message says how to fix it.
+    KeyboardInterrupt
+        After SIGTERM or Ctrl-C, when the step is finished and a checkpoint written.
+    """
+    started = time.monotonic()
+    refuse_call(run, resume, start_from, max_minutes)
+    newest = read_newest(run) if resume else None
+    if newest:
+        refuse_changes(newest[0].recipe, recipe, run)
+        if fix_steps:
+            recipe = replace(recipe, train=replace(recipe.train, steps=newest[0].recipe.train.steps))
+        refuse_moved_phases(newest[0], recipe)
+    dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.active_phases))
+    held_out, trained = split(dataset, recipe.train.held_out)
+
+    machine = machine or Machine()
+    machine.check()
+    if isinstance(machine.devices, int):
+        refuse_uneven_batches(recipe, machine.processes)
+    if newest and newest[0].progress.photos not in (0, len(trained)):
+        raise ValueError(f"{run} was trained on {newest[0].progress.photos} photos, {data} has {len(trained)} for "
+                         f"training: resume with the same data set, or start a new run with --from {run}")  # fmt: skip
+    if not newest and not start_from and recipe.active_phases[0].trains == REFINE:
+        raise ValueError(f"recipe {recipe.name} begins with the second stage: start --from a checkpoint of the first, "
+                         "or let that learn before, with a share for its phase")  # fmt: skip
+    fabric = machine.launch(partly=any(phase.trains != "all" for phase in recipe.active_phases))
+    refuse_uneven_batches(recipe, fabric.world_size)
+    crops = Crops(dataset, trained, fabric.device)
+    if max_minutes is not None and fix_steps and not newest:
+        recipe = fit_steps_to_time(recipe, crops, fabric, max_minutes, started)
+    models = Models(recipe, fabric)
+    progress, watchdog = restore(models, newest) if newest else (Progress(), Watchdog())
+    if start_from:
+        take_weights(models, recipe, start_from)
+    progress = replace(progress, photos=len(trained), device=str(fabric.device))
+    fabric.barrier()  # every process has looked at the folder before one of them writes into it
+
+    with (
+        lock(run, fabric.is_global_zero),
+        RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log,
+        Interruption() as interruption,
+    ):
+        trainer = Run(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress)
+        if start_from and recipe.active_phases[0].objective != "reconstruction":
+            watchdog.judge(examine(models, trainer.validation()), adversarial=False)
+        deadline = started + max_minutes * 60 if max_minutes is not None else math.inf
+        progress = trainer.train(deadline, started, interruption)
+    if interruption.wished:
+        raise KeyboardInterrupt
+    return progress
+
+
+LOGS = {"samples", "tensorboard", "log.jsonl"}
+"""What a run that ended before its first checkpoint leaves behind; a new one may go on in that folder."""
+
+
+def refuse_call(run: Path, resume: bool, start_from: Path | None, max_minutes: float | None) -> None:
+    """Raise `ValueError` when options contradict each other, or a run cannot be written there."""
+    if resume and start_from:
+        raise ValueError("--resume goes on with the run's own weights: leave out --from")
+    if max_minutes is not None and not 0 < max_minutes < math.inf:
+        raise ValueError(f"--max-minutes must be a positive number, not {max_minutes}")
+    if not resume and (run / INDEX).exists():
+        raise ValueError(f"{run} holds checkpoints: name a new folder, or go on with --resume")
+    if run.exists() and not run.is_dir():
+        raise ValueError(f"{run} is a file: name a new folder for the run")
+    if not resume and run.exists() and any(p.name not in LOGS and not p.name.startswith(".") for p in run.iterdir()):
+        raise ValueError(f"{run} is not empty: name a new folder")
+    parent = next(path for path in (run.absolute(), *run.absolute().parents) if path.exists())
+    if (run.is_symlink() and not run.exists()) or not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ValueError(f"{run} cannot be made: {parent} is no folder that you may write to")
+
+
+def restore(models: Models, newest: tuple[Checkpoint, dict[str, Any]]) -> tuple[Progress, Watchdog]:
+    """Put a run back to where its checkpoint was written."""
+    checkpoint, state = newest
+    try:
+        models.load_state(state["models"])
+        return checkpoint.progress, Watchdog(**state["watchdog"])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"{checkpoint.folder} is damaged ({first_line(error)}): remove it to go on from the one "
+                         "before it") from error  # fmt: skip
+
+
+@contextmanager
+def lock(run: Path, wanted: bool) -> Iterator[None]:
+    """Keep other runs out of the folder.
+
+    Raises
+    ------
+    ValueError
+        When another one is at work there.
+    """
+    if not wanted:
+        yield
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(run / "run"):
+            tidy_all(run)
+            yield
+    except BlockingIOError:
+        raise ValueError(f"another run is at work in {run}: wait for it, or name another folder") from None
+
+
+def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
+    """Start from a checkpoint's weights; those of stage one suffice for `TwoStageConfig`.
+
+    Raises
+    ------
+    ValueError
+        When it holds another network.
+    """
+    checkpoint = read_checkpoint(path)
+    weights = checkpoint.network.state_dict()
+    if checkpoint.recipe.network == getattr(recipe.network, "coarse", None):
+        own = models.completer.bare.state_dict()
+        weights = own | {f"{COARSE}.{name}": weight for name, weight in weights.items()}
+    elif checkpoint.recipe.network != recipe.network:
+        raise ValueError(f"{path} holds another network ({checkpoint.recipe.network}) than the recipe asks for "
+                         f"({recipe.network})")  # fmt: skip
+    critics = checkpoint.critics if checkpoint.recipe.critics == recipe.critics else None
+    if recipe.critics and not critics and models.fabric.is_global_zero:
+        sys.stderr.write(f"{path} has no critics like the recipe's: they start anew\n")
+    try:
+        models.load_weights(weights, critics)
+    except RuntimeError as error:
+        raise ValueError(f"{checkpoint.folder} is damaged: {first_line(error)}") from error
+
+
+def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
+    """Raise `ValueError` when a run cannot go on with another recipe."""
+    was, now = (dict(_flatten(to_plain(recipe))) for recipe in (old, new))
+    changed = [key for key in was | now if was.get(key) != now.get(key) and not FREE_TO_CHANGE.fullmatch(key)]
+    if changed:
+        raise ValueError(
+            f"{run} was made with recipe {old.name!r}, where {changed[0]} is {was.get(changed[0], 'absent')}, not "
+            f"{now.get(changed[0], 'absent')}: resume with the same recipe, or start a new run with --from {run}"
+        )
+
+
+def refuse_moved_phases(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Raise `ValueError` when another number of steps puts the checkpoint into another phase."""
+    last = checkpoint.progress.step - 1
+    if last < 0 or recipe.train.steps == checkpoint.recipe.train.steps:
+        return
+    was = checkpoint.recipe.phases.index(checkpoint.recipe.phase_of(last)[0])
+    now = recipe.phases.index(recipe.phase_of(last)[0]) if last < recipe.train.steps else len(recipe.phases)
+    if was != now:
+        raise ValueError(
+            f"with --train.steps {recipe.train.steps}, step {last + 1} of {checkpoint.folder} would not be in phase "
+            f"{was}, where it was trained: keep {checkpoint.recipe.train.steps} steps, or start a new run with --from"
+        )
+
+
+def _flatten(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, inner in items:
+            yield from _flatten(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
+def refuse_uneven_batches(recipe: Recipe, processes: int) -> None:
+    """Raise `ValueError` when a batch cannot be divided among the processes."""
+    for index, phase in enumerate(recipe.phases):
+        if phase.share and phase.batch % processes:
+            raise ValueError(f"a batch of {phase.batch} cannot be divided among {processes} devices: set "
+                             f"--phases.{index}.batch to a multiple")  # fmt: skip
+        if phase.share and processes > 1 and phase.batch // processes % 2 and getattr(recipe.network, "halved", False):
+            raise ValueError(f"with network.halved every second crop of a device is seen at half the resolution, but a "
+                             f"batch of {phase.batch} gives each of {processes} an odd number: set "
+                             f"--phases.{index}.batch to a multiple of {2 * processes}")  # fmt: skip
+
+
+def fit_steps_to_time(recipe: Recipe, crops: Crops, fabric: Fabric, max_minutes: float, started: float) -> Recipe:
+    """Return the recipe with as many steps as fit into the time, by the measured speed of every phase."""
+    seconds = []
+    turns = recipe.adversarial.critic_turns + recipe.adversarial.network_turns
+    probes = -(-PROBE_STEPS // turns) * turns  # whole rounds
+    for phase in recipe.phases:
+        if not phase.share:
+            seconds.append(0.0)
+            continue
+        probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=probes + 1))
+        models = Models(probe, fabric)
+        for step in range(probes + 1):
+            if step == 1:
+                begun = time.monotonic()
+            batch = crops.batch(probe, step, fabric.global_rank, fabric.world_size)
+            models.enter(phase, step, 0, probes + 1)
+            parts = train_step(models, batch, phase, step)
+            next(iter(parts.values())).item()  # waits for the device
+        seconds.append((time.monotonic() - begun) / probes)
+    left = max_minutes * 60 * TIME_FOR_STEPS - (time.monotonic() - started)
+
+    def with_steps(steps: int) -> Recipe:
+        return replace(recipe, train=replace(recipe.train, steps=steps))
+
+    def too_long(steps: int) -> bool:
+        return float(np.dot(np.diff([0, *with_steps(steps).phase_ends()]), seconds)) > left
+
+    # The phases' ends are rounded, so the number of steps is searched, not divided.
+    steps = bisect.bisect_left(range(1, MOST_STEPS), True, key=too_long)
+    return with_steps(fabric.broadcast(max(1, steps)))

@@ -1,0 +1,134 @@
+"""Is training well? What is measured on held-out photos, and when to go back."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from inpaint_training.losses.reconstruction import masked_mean
+from inpaint_training.trainer.step import see
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from torch import Tensor, nn
+
+    from inpaint_training.data.sampler import Batch
+    from inpaint_training.trainer.state import Models
+
+PSNR_DROP = 1.0
+"""How many dB below its value before adversarial training the hole's PSNR may fall."""
+TEXTURE_LIMIT = 1.3
+"""Largest gradient energy inside holes, relative to the originals'; more is noise."""
+MOST_ROLLBACKS = 8
+"""After as many halvings the adversarial loss has no weight left: something else is wrong."""
+
+
+def hole_psnr(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio over each image's hole, in dB: (N,)."""
+    squares = ((completion - image) ** 2 * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3))).clamp(min=1)
+    return -10 * squares.clamp(min=1e-9).log10()
+
+
+def gradient_energy(image: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean absolute difference of neighbours that both lie in the hole: (N,)."""
+    energy = image.new_zeros(len(image))
+    for axis in (2, 3):
+        length = image.shape[axis] - 1
+        inside = mask.narrow(axis, 0, length) * mask.narrow(axis, 1, length)  # N, 1, H, W - 1
+        step = (image.narrow(axis, 1, length) - image.narrow(axis, 0, length)).abs()
+        energy = energy + (step * inside).sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp(min=1)
+    return energy
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """Put networks into evaluation mode, and back into the mode that they were in."""
+    modes = [network.training for network in networks]
+    for network in networks:
+        network.eval()
+    try:
+        yield
+    finally:
+        for network, training in zip(networks, modes, strict=True):
+            network.train(training)
+
+
+@torch.no_grad()
+def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
+    """Complete held-out crops.
+
+    Returns
+    -------
+    dict
+        ``l1_hole`` of the averaged weights; of the weights in training ``psnr_hole`` in dB and ``texture``, the
+        gradient energy inside holes relative to the originals'; and for every critic its ``gap``, the mean score of
+        images minus that of composites.
+    """
+    sums: dict[str, float] = {}
+    count = 0
+    with evaluating(models.average, models.completer.bare, *(a.bare for a in models.adversaries)):
+        for batch in batches:
+            with models.fabric.autocast():
+                average = models.average(batch.image, batch.mask).float()
+                completion = models.completer.bare(batch.image, batch.mask).float()
+            told = {
+                "l1_hole": masked_mean((average - batch.image).abs(), batch.mask),
+                "psnr_hole": hole_psnr(completion, batch.image, batch.mask).mean(),
+                "energy": gradient_energy(completion, batch.mask).mean(),
+                "original_energy": gradient_energy(batch.image, batch.mask).mean(),
+            }
+            for index in range(len(models.adversaries)):
+                told[f"critic_{index}/gap"] = _gap(models, index, batch, completion)
+            for name, value in told.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(batch.image)
+            count += len(batch.image)
+    means = {name: value / count for name, value in sums.items()}
+    means["texture"] = means.pop("energy") / max(means.pop("original_energy"), 1e-9)
+    return means
+
+
+def _gap(models: Models, index: int, batch: Batch, completion: Tensor) -> Tensor:
+    adversary = models.adversaries[index]
+    with models.fabric.autocast():
+        real = adversary.critic(*see(models, adversary, batch, batch.image))
+        fake = adversary.critic(*see(models, adversary, batch, completion))
+    return sum((a.float().mean() - b.float().mean() for a, b in zip(real, fake, strict=True)), completion.new_zeros(()))
+
+
+@dataclass
+class Watchdog:
+    """Knows how good the completion network was before adversarial training, and says when that is lost."""
+
+    psnr: float | None = None
+    """Of the hole before adversarial training, in dB; None when there was nothing before it."""
+    texture: float | None = None
+    """Likewise."""
+    rollbacks: int = 0
+    """How often training went back."""
+
+    def judge(self, health: Mapping[str, float], adversarial: bool) -> str | None:
+        """Return what is wrong, or None and remember the reference.
+
+        Parameters
+        ----------
+        health
+            What `examine` returned.
+        adversarial
+            Whether critics are in play already.
+        """
+        bad = [name for name, value in health.items() if not math.isfinite(value)]
+        if bad:
+            return f"{bad[0]} is {health[bad[0]]}"
+        if not adversarial:
+            self.psnr, self.texture = health["psnr_hole"], health["texture"]
+            return None
+        if self.psnr is not None and health["psnr_hole"] < self.psnr - PSNR_DROP:
+            return f"hole PSNR fell to {health['psnr_hole']:.2f} dB, from {self.psnr:.2f} dB before"
+        if self.texture is not None and self.texture <= TEXTURE_LIMIT < health["texture"]:
+            return f"texture energy rose to {health['texture']:.2f} of the originals', more than {TEXTURE_LIMIT}"
+        return None
