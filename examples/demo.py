@@ -13,7 +13,7 @@ photo, box = dated_photo()
 inpainter = Inpainter()
 started = time.perf_counter()
 filled = inpainter.fill(photo, boxes=[box])
-print(f"{inpainter!r} filled {tuple(box)} by {inpainter.provider} in {time.perf_counter() - started:.1f} s")
+print(f"removed the date from the sample photo on {inpainter.device} in {time.perf_counter() - started:.1f} s")
 
 y0, x0, y1, x1 = box
 before = photo.copy()
@@ -21,4 +21,4 @@ for edge in np.s_[y0:y1, x0 - 2 : x0], np.s_[y0:y1, x1 : x1 + 2], np.s_[y0 - 2 :
     before[edge] = 255, 0, 0
 picture = Path("demo.png").resolve()
 Image.fromarray(np.hstack([before, filled])).save(picture)
-print(picture)
+print(f"before and after: {picture}")

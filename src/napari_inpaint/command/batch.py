@@ -369,7 +369,8 @@ def clip_boxes(boxes: Sequence[Sequence[int]], height: int, width: int, note: Ca
     for box in map(to_box, boxes):
         inside = box.clip(height, width)
         if inside is None:
-            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels")
+            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels: "
+                             "name top, left, bottom and right (y0 x0 y1 x1)")  # fmt: skip
         if inside != box:
             note(f"the box {tuple(box)} is clipped to {tuple(inside)}, the image has {height} x {width} pixels")
         clipped.append(inside)

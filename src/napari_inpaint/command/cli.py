@@ -34,7 +34,8 @@ EXAMPLES = """examples:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser."""
     parser = argparse.ArgumentParser(
-        "inpaint-fill", description="Fill holes in images. Pixels outside the holes do not change.", epilog=EXAMPLES,
+        "inpaint-fill", usage="inpaint-fill INPUT... -o OUTPUT [--box Y0 X0 Y1 X1]... [--mask FILE|DIR] [options]",
+        description="Fill holes in images. Pixels outside the holes do not change.", epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("input", type=Path, nargs="*", metavar="INPUT",
@@ -42,7 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT",
                         help="a file of the same format; a folder for several inputs; - is stdout")  # fmt: skip
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
-                        help="a rectangle to fill, half-open, in stored pixels; can be repeated")  # fmt: skip
+                        help="a rectangle to fill: top, left, bottom and right, in stored pixels; the last "
+                        "two are not filled any more; can be repeated")  # fmt: skip
     parser.add_argument("--mask", type=Path, metavar="FILE|DIR",
                         help="an image of the same size, not black in holes; or a folder of such")  # fmt: skip
     parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
@@ -85,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--replay takes the holes from the record: leave out --box, --mask, --nan, --grow, --plan and "
                      "--self-check")  # fmt: skip
     if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
-        parser.error("nothing to fill: give --box, --mask, --nan or --replay")
+        parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")
     if arguments.output is None and not only_look:
         parser.error("say where to write with --output, or add --plan or --self-check to write nothing")
     if only_look and (arguments.output is not None or arguments.record or arguments.synthetic_mask):

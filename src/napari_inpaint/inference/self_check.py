@@ -95,7 +95,8 @@ class SelfCheck:
             holes = len({(place.plane, place.hole) for place in self.places})
             names = {OURS: f"fill ({self.model})"}
             lines += [
-                f"{len(self.places)} known places beside {holes} holes were hidden, filled and compared:",
+                f"{len(self.places)} known places beside {holes} hole{'s' * (holes != 1)} were hidden, filled and "
+                "compared:",
                 f"{'method':24}{'L1 %':>8}{'PSNR':>8}{'SSIM':>8}",
                 *(f"{names.get(name, name):24}{score.l1:8.2f}{score.psnr:8.2f}{score.ssim:8.3f}"
                   for name, score in self.scores.items()),

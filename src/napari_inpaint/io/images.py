@@ -191,7 +191,9 @@ def check_output(path: Path, source: ImageFile) -> None:
         return
     if FORMATS.get(path.suffix.lower()) != source.format:
         suffixes = " or ".join(suffix for suffix, kind in FORMATS.items() if kind == source.format)
-        raise FileError(f"{path}: the input is {source.format}, so the output must end in {suffixes}")
+        raise FileError(
+            f"{path}: the input is {source.format}, so the output must end in {suffixes}; convert it afterwards"
+        )
     if not path.parent.is_dir():
         raise FileError(f"{path} cannot be written: {path.parent} is no folder")
 

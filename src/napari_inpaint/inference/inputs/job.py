@@ -217,7 +217,8 @@ def check_boxes(boxes: Iterable[Iterable[int]] | None, height: int, width: int) 
     checked = [to_box(values) for values in boxes]
     for box in checked:
         if box.clip(height, width) != box:
-            raise ValueError(f"the box {tuple(box)} is not wholly inside the image of {height} x {width} pixels")
+            raise ValueError(f"the box {tuple(box)} is not wholly inside the image of {height} x {width} pixels; "
+                             "where the last axis holds channels, say channel_axis=-1")  # fmt: skip
     return checked
 
 

@@ -75,7 +75,7 @@ def read_shapes(
     """
     everything = list(zip(shapes.data, shapes.shape_type, shapes.edge_width, strict=True))  # napari makes them anew
     if not everything:
-        raise ValueError(f"layer {shapes.name!r} is empty: draw a rectangle around what is to go")
+        raise ValueError(f"layer {shapes.name!r} is empty: draw a rectangle around what should go")
     read = _ShapeReader(shapes, frame)
     drawn = (read(*each) for index, each in enumerate(everything) if only is None or index in only)
     here = [shape for shape in drawn if shape is not None]

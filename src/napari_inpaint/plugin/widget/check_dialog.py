@@ -43,7 +43,7 @@ class CheckDialog(QDialog):
         if report.places:
             heading = (
                 f"{len(report.places)} known places beside the holes were hidden, filled, and compared with what was "
-                "there. Less L1 is better, more PSNR and SSIM."
+                "there. Lower L1 is better, and so are higher PSNR and SSIM."
             )
             layout.addWidget(_to_label(heading))
             layout.addWidget(_to_table(report))

@@ -84,7 +84,7 @@ class Inputs(Container):
             choices=[NEW_LAYER, IN_PLACE], value=IN_PLACE if chosen.result == IN_PLACE else NEW_LAYER, label="result"
         )
         self.grow = SpinBox(value=min(max(chosen.grow, 0), MOST), min=0, max=MOST, label="grow",
-                            tooltip="extend every hole by so many pixels, over edges of what is to go")  # fmt: skip
+                            tooltip="extend every hole by so many pixels, over edges of what should go")  # fmt: skip
         self.seam = CheckBox(value=chosen.seam, text="seamless", tooltip="correct the fill so that it meets its rim")
         super().__init__(
             widgets=[self.image, self.holes, self.label_id, self.model, self.device, self.runs_on, self.slices,

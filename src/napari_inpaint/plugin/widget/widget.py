@@ -79,7 +79,7 @@ class InpaintWidget(Container):
                                     tooltip="each rectangle at once; Ctrl-Z takes it back")  # fmt: skip
         self.fill_button, self.cancel_button = PushButton(text="Fill"), PushButton(text="Cancel", enabled=False)
         self.progress = ProgressBar(value=0, visible=False)
-        self.status = Label(value="Draw rectangles around what is to go, then press Fill.")
+        self.status = Label(value="Draw rectangles around what should go, then press Fill.")
         self.compare_button = PushButton(text="Compare", tooltip="show what was there before the last fill")
         self.undo_button = PushButton(text="Undo", tooltip="take the last fill in place back (Ctrl-Z)")
         self.synthetic_button = PushButton(text="Synthetic pixels", tooltip="add a layer that marks what was made up")
@@ -143,7 +143,7 @@ class InpaintWidget(Container):
             layer = add_holes(self.viewer, image)
             self.holes.reset_choices()
             self.holes.value = layer
-        self._say("drag over what is to go, then press Fill")
+        self._say("drag over what should go, then press Fill")
 
     def fill(self) -> None:
         """Start to fill; the result arrives as a new layer, or in place."""
@@ -233,7 +233,12 @@ class InpaintWidget(Container):
         """Read what is to be filled; when that cannot be done, say why."""
         holes = self.holes.value
         if image is None or holes in (None, NO_HOLES):
-            self._say("open an image first" if image is None else "draw rectangles first: press Draw", warn=True)
+            self._say(
+                "open an image first"
+                if image is None
+                else "no holes yet: press Draw rectangles, and drag over what should go",
+                warn=True,
+            )
             return None
         try:
             return read_job(image, holes, self.viewer.dims, self.inputs.read_slices(), self.inputs.label_id.value, only)
