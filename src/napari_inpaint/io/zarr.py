@@ -42,11 +42,9 @@ def open_zarr(path: Path, mode: str = "r") -> ZarrImage:
     Raises
     ------
     FileError
-        When it is neither, is broken, or has links inside, through which other files would be written.
+        When it is neither, or is broken.
     """
     zarr = _import_zarr()
-    if any(each.is_symlink() for each in path.rglob("*")):
-        raise FileError(f"{path} has links inside: only stores that hold all of their data are filled")
     try:
         node = zarr.open(str(path), mode=mode)
         if isinstance(node, zarr.Array):
@@ -71,7 +69,8 @@ def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, 
     Raises
     ------
     FileError
-        When the target cannot be written, or another process is writing it.
+        When the target cannot be written, another process is writing it, or the store has links inside: what they lead
+        to would become part of the copy.
     """
     if target.suffix.lower() != ".zarr":
         raise FileError(f"{target}: the input is zarr, so the output must end in .zarr")
@@ -79,11 +78,17 @@ def copied(source: Path, target: Path, overwrite: bool) -> Iterator[tuple[Path, 
         raise FileError(f"{target} cannot be written: {target.parent} is no folder")
     if any(is_zarr(parent) for parent in target.resolve().parents):
         raise FileError(f"{target} lies inside another zarr store: name another place")
+
+    def refuse_links(folder: str, names: list[str]) -> tuple[str, ...]:
+        if any(os.path.islink(os.path.join(folder, name)) for name in names):  # noqa: PTH114, PTH118 (millions of them)
+            raise FileError(f"{source} has links inside: only stores that hold all of their data are filled")
+        return ()
+
     try:
         with stage(target) as staged:
             if staged.target.exists() and not overwrite:
                 raise FileError(f"{target} exists: name another one, or add --overwrite")
-            shutil.copytree(source, staged.partial, copy_function=shutil.copyfile)
+            shutil.copytree(source, staged.partial, ignore=refuse_links, copy_function=shutil.copyfile)
             for folder, _, _ in os.walk(staged.partial):  # of a store that is read-only, too, the copy can be filled
                 Path(folder).chmod(Path(folder).stat().st_mode | 0o700)
             yield staged.partial, staged.appear  # not synced: a store can have millions of files
