@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaint_training.networks.completion import completion as networks
+from inpaint_training.networks import completion as networks
 from napari_inpaint.inference.blending.pullpush import block_mean, pullpush_fill, resize
 
 
