@@ -2,13 +2,14 @@
 # make lint   style, types, import contracts    make test-all   make test and the slow proofs
 # make docs   the site, into build/site         make picture    the pictures of README and documentation
 # make test-pyside   the plugin's tests with the other Qt binding
+# make test-lowest   the engine's and the command's tests with the oldest dependencies allowed
 # make test-bioimageio   a package for the BioImage Model Zoo, judged by the zoo's own tool
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all test-pyside test-bioimageio lint docs picture clean
+.PHONY: demo test test-all test-pyside test-lowest test-bioimageio lint docs picture clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
@@ -30,6 +31,10 @@ test-all: lint
 test-pyside: .venv-pyside/ready
 	tools/install-system-libraries
 	QT_API=pyside6 .venv-pyside/bin/python -m pytest -o qt_api=pyside6 tests/plugin
+
+test-lowest: .venv-lowest/ready
+	.venv-lowest/bin/python -m pytest -m "not slow" tests/inference tests/io tests/command tests/test_imports.py \
+		--ignore tests/inference/blending/test_pullpush.py
 
 test-bioimageio: .venv/test .venv-bioimageio/ready
 	mkdir -p build
@@ -60,6 +65,14 @@ picture: .venv/test
 		hypothesis pytest pytest-qt "pytest-xvfb; sys_platform == 'linux'"
 	touch $@
 
+# For Python 3.11: the oldest versions have no wheels for newer ones. Without torch, which one module of tests needs.
+.venv-lowest/ready: pyproject.toml tools/lowest-versions
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python tools/lowest-versions > .venv-lowest/lowest.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -c .venv-lowest/lowest.txt \
+		-e '.[big]' hypothesis onnx opencv-contrib-python-headless pytest scikit-image
+	touch $@
+
 # An environment of its own: bioimageio.core brings another runtime, and does not work with the newest pydantic.
 .venv-bioimageio/ready:
 	$(PYTHON) -m venv .venv-bioimageio
@@ -70,4 +83,4 @@ picture: .venv/test
 	PYTHON="$(PYTHON)" tools/make-venv
 
 clean:
-	rm -rf .venv .venv-pyside .venv-bioimageio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-pyside .venv-lowest .venv-bioimageio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

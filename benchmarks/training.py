@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.sampler import Crops
 from inpaint_training.losses.adversarial import gradient_penalty
-from inpaint_training.networks.completion import layers
+from inpaint_training.networks import layers
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fabric import PRECISIONS, Machine
 from inpaint_training.trainer.state import Models
