@@ -216,6 +216,6 @@ def test_a_script_makes_its_pictures(script, folder):
 
 
 def test_the_site_has_no_broken_links(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", ROOT / "mkdocs.yml"]
-    run_program([*command, "--site-dir", tmp_path / "site"], tmp_path)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+    run_program(command, ROOT)
     assert (tmp_path / "site" / "index.html").is_file()
