@@ -146,7 +146,7 @@ def check_reproduce(said, folder):
 def check_folders(said, folder):
     assert "2 of 2 files filled" in said
     assert sorted(path.name for path in (folder / "filled" / "monday").glob("*.png")) == ["a.png", "b.png"]
-    assert "2 were there" in (folder / "errors.log").read_text(encoding="utf-8")
+    assert len((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()) == 2
     assert Image.open(folder / "one.png").size == (640, 512)
 
 
