@@ -17,7 +17,7 @@ def shorten_training(words):
 
 
 def shorten_export():
-    """Prove few sizes, calibrate on few photos, and have PyTorch export each network once: that takes it half a minute."""
+    """Prove few sizes, calibrate on few photos, have PyTorch export each network once (that takes half a minute)."""
     import onnx
     import onnx_ir as ir
 
