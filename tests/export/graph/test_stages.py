@@ -26,6 +26,8 @@ from napari_inpaint.inference.cancelling import FillCancelledError
 from napari_inpaint.inference.runtime.providers import make_options
 from napari_inpaint.models import bundled_models
 
+pytestmark = pytest.mark.slow  # PyTorch takes a minute to export two stages
+
 
 @pytest.fixture(scope="module")
 def two_stages(tmp_path_factory):

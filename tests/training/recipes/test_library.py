@@ -22,7 +22,13 @@ def test_bundled_recipes_load_and_round_trip(name, tmp_path):
     assert recipe.phase_ends() == sorted(recipe.phase_ends())
 
 
-@pytest.mark.parametrize("name", bundled_recipes())
+LONG = ("two-stage", "compact-two-stage")
+"""Half a minute each; tests of the trainer train two stages too."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in bundled_recipes()]
+)
 def test_every_recipe_trains_for_two_steps_of_every_phase(name, dataset, tmp_path):
     phases, critics = load_recipe(name).phases, load_recipe(name).critics
     words = ["--train.steps", str(2 * len(phases)), "--network.width", "0.03125", "--train.held_out", "1"]

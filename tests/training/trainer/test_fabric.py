@@ -25,7 +25,10 @@ TWO_STAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [(), TWO_STAGES], ids=["one stage", "two stages, the first held for a phase"])
+@pytest.mark.parametrize("words", [
+    pytest.param((), id="one stage"),
+    pytest.param(TWO_STAGES, id="two stages, the first held for a phase", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_two_processes_have_the_gradients_of_one(dataset, tmp_path, adversarial, words):
     """On the same crops: reconstruction, critics with their penalty, and both with the adaptive balance."""
     adversarial = [*adversarial, *words]

@@ -23,7 +23,7 @@ def check_dtype(dtype: np.dtype[Any]) -> None:
         Names the dtype and what to do.
     """
     if dtype.kind in "US":
-        raise ValueError("the image is a text: open the file that it names, and give its pixels")
+        raise ValueError("a text cannot be filled: open the image that it names, and give its pixels")
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise ValueError(
             f"images of dtype {dtype} cannot be filled: only bool, integers and floats of up to 64 bits (convert "
