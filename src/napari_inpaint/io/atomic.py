@@ -158,10 +158,8 @@ def locked(path: Path) -> Iterator[None]:
     try:
         try:
             lock.acquire()
-        except Timeout:
-            raise
         except OSError as error:
-            if error.errno not in NO_LOCKS:
+            if error.errno not in NO_LOCKS:  # a Timeout, too
                 raise
             hidden(path, "lock").unlink(missing_ok=True)
             lock = SoftFileLock(hidden(path, "softlock"), timeout=0)

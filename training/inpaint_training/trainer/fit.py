@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -187,12 +187,13 @@ def lock(run: Path, wanted: bool) -> Iterator[None]:
         yield
         return
     run.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(run / "run"):
-            tidy_all(run)
-            yield
-    except BlockingIOError:
-        raise ValueError(f"another run is at work in {run}: wait for it, or name another folder") from None
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(run / "run"))
+        except BlockingIOError:
+            raise ValueError(f"another run is at work in {run}: wait for it, or name another folder") from None
+        tidy_all(run)
+        yield
 
 
 def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
