@@ -24,7 +24,7 @@ import zarr
 from napari_inpaint import Box, Inpainter
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.runtime.contract import IMAGE
-from napari_inpaint.inference.windows.patches import Kept
+from napari_inpaint.inference.windows.patches import copy_into
 
 BOXES, SIDES, CHUNK = 200, (60, 144), 1024
 
@@ -90,7 +90,7 @@ def main() -> int:
         out, copy = (zarr.create_array(store=Path(folder) / name, **shape) for name in ("out.zarr", "copy.zarr"))
         plan = inpainter.plan(source, boxes=boxes)
         copied = time.perf_counter()
-        Kept(Planes(source, None)).copy_to(copy, lambda: None)
+        copy_into(copy, Planes(source, None), [])
         copied = time.perf_counter() - copied
         alone = 0.0
         for window in plan.windows:

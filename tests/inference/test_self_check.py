@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 from napari_inpaint.inference.inpainter import FillCancelledError
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.job import read_job
+from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.inference.self_check import GAP, OURS, SelfCheck, choose_places, score, ssim_map
 
 HOLES = [(100, 100, 140, 160), (300, 400, 330, 430)]
@@ -60,7 +61,7 @@ def test_places_are_known_apart_and_near(data):
     mask = np.zeros((height, width), bool)
     for y0, x0, y1, x1 in boxes:
         mask[y0:y1, x0:x1] = True
-    job = read_job(np.zeros((height, width), np.uint8), mask, None, 0, None, False)
+    job = read_job(np.zeros((height, width), np.uint8), mask, None, FillOptions(channel_axis=None))
     hidden = np.zeros_like(mask)
     for place, (plane, hole, moved) in zip(range(10), choose_places(job, 10), strict=False):
         assert plane == (), place
@@ -181,7 +182,7 @@ def test_one_hot_pixel_does_not_flatter(inpainter, photo):
 
 def test_all_planes_of_a_stack_are_looked_at(inpainter, photo):
     stack = np.broadcast_to(photo[:200, :200, 1], (12, 200, 200))
-    job = read_job(stack, None, [(80, 80, 100, 100)], 0, None, False)
+    job = read_job(stack, None, [(80, 80, 100, 100)], FillOptions(channel_axis=None))
     planes = [plane[0] for (plane, _, _), _ in zip(choose_places(job, 6), range(6), strict=False)]
     assert len(set(planes)) == 6
     assert max(planes) > 6
@@ -191,7 +192,7 @@ def test_a_hole_without_a_place_does_not_take_that_of_another():
     mask = np.zeros((256, 256), bool)
     mask[:, :150] = True
     mask[100:130, 200:230] = True
-    job = read_job(np.zeros((256, 256), np.uint8), mask, None, 0, None, False)
+    job = read_job(np.zeros((256, 256), np.uint8), mask, None, FillOptions(channel_axis=None))
     assert next(choose_places(job, 1))[1].box == (100, 200, 130, 230)
 
 
@@ -200,6 +201,6 @@ def test_a_scratch_finds_a_place_beside_itself():
     mask = abs(y - x) < 3
     small = np.zeros((256, 256), bool)
     small[20:230, 20:230] = mask[20:230, 20:230]
-    job = read_job(np.zeros((256, 256), np.uint8), small, None, 0, None, False)
+    job = read_job(np.zeros((256, 256), np.uint8), small, None, FillOptions(channel_axis=None))
     _, hole, moved = next(choose_places(job, 1))
     assert moved.box != hole.box

@@ -7,6 +7,15 @@ from qtpy.QtWidgets import QApplication
 from napari_inpaint.plugin.widget.preferences import Preferences
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_collections():
+    """What other tests imported is not searched for garbage each time that napari closes a viewer."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def no_widget_stays(request):
     """No test may leave a visible window behind."""

@@ -12,13 +12,19 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from PIL import Image as Picture
 
+from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.plugin.layers.frame import Slices
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.job import read_job
 from napari_inpaint.plugin.snippets import to_command, to_python
 from napari_inpaint.plugin.widget.worker import Settings, run_fill
 
-SETTINGS = Settings("compact", "cpu")
+
+def to_settings(*options):
+    return Settings("compact", "cpu", FillOptions(*options))
+
+
+SETTINGS = to_settings()
 CORNERS = np.array([(20, 30), (20, 69), (59, 69), (59, 30)])
 
 
@@ -31,8 +37,8 @@ def make_viewer(image, corners=CORNERS, shape_type="rectangle"):
 
 STACKS = {
     "photo": (lambda photo: Image(photo, name="an 'image'"), "rectangle", Slices(), SETTINGS),
-    "polygon": (lambda photo: Image(photo, name="photo"), "polygon", Slices(), Settings("compact", "cpu", 2, False)),
-    "slice": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices(), Settings("compact", "cpu", 1)),
+    "polygon": (lambda photo: Image(photo, name="photo"), "polygon", Slices(), to_settings(2, False)),
+    "slice": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices(), to_settings(1)),
     "all": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices("all"), SETTINGS),
     "range of polygons": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "polygon", Slices("range", 0, 1, 2),
                           SETTINGS),
@@ -70,7 +76,7 @@ def test_the_python_program_for_labels_and_nan(photo):
         np.testing.assert_array_equal(names["result"], result.data)
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, Settings("compact", "cpu", 3, False)])
+@pytest.mark.parametrize("settings", [SETTINGS, to_settings(3, False)])
 def test_the_command_makes_the_same_file(photo, tmp_path, settings, plugins):
     path = tmp_path / "a photo.png"
     Picture.fromarray(photo[:150, :200]).save(path)

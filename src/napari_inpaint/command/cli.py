@@ -18,8 +18,9 @@ import napari_inpaint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_inpaint.command.batch import Options, Outcome
+    from napari_inpaint.command.files import Outcome
     from napari_inpaint.command.tasks import Task
+    from napari_inpaint.inference.options import FillOptions
 
 EXAMPLES = """examples:
   inpaint-fill photo.png -o filled.png --box 120 80 200 260
@@ -131,17 +132,20 @@ def open_streams() -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
-    from napari_inpaint.command.batch import Options, check_file, plan_file
+    from napari_inpaint.command.files import check_file, plan_file
     from napari_inpaint.command.tasks import is_finished, plan_tasks
+    from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.io.atomic import tidy
 
-    options = Options(arguments.box, arguments.grow, arguments.seam, arguments.nan)
+    options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan)
     look = plan_file if arguments.plan else check_file if arguments.self_check else None
     output = None if look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
                              arguments.overwrite)  # fmt: skip
     if look:
-        return print_answers(tasks, functools.partial(look, options=options, note=say), arguments, many)
+        return print_answers(
+            tasks, functools.partial(look, boxes=arguments.box, options=options, note=say), arguments, many
+        )
     if arguments.replay is not None:
         return replay(arguments, tasks)
     finished = {task for task in tasks if many and not arguments.overwrite and is_finished(task)}
@@ -181,7 +185,7 @@ def print_answers(tasks: Sequence[Task], look: Callable[..., Any], arguments: ar
 
 def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
     """Repeat the fill of a record; return 1 when it fails, or the result is another one."""
-    from napari_inpaint.command.batch import replay_file
+    from napari_inpaint.command.files import replay_file
     from napari_inpaint.io.images import FileError, read_record
 
     if len(tasks) != 1:
@@ -198,14 +202,14 @@ def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
     return 0 if record.get("result_sha256") == outcome.record["result_sha256"] else 1
 
 
-def fill_all(tasks: Sequence[Task], options: Options, arguments: argparse.Namespace, many: bool) -> int:
+def fill_all(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Namespace, many: bool) -> int:
     """Fill files, here or in processes; name those that fail on stderr, and return how many they are."""
     from tqdm import tqdm
 
     from napari_inpaint.command.batch import fill_files
 
     failed = 0
-    outcomes = fill_files(tasks, options, arguments.model, arguments.device, arguments.jobs)
+    outcomes = fill_files(tasks, arguments.box, options, arguments.model, arguments.device, arguments.jobs)
     with tqdm(total=len(tasks), unit="file", disable=None if many else True, leave=False) as bar:
         for outcome in outcomes:
             bar.update()

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import functools
 import threading
-import time
 import warnings
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import napari_inpaint
-from napari_inpaint.inference.cancelling import FillCancelledError, stop_if
-from napari_inpaint.inference.filling import fill_windows
+from napari_inpaint.inference.cancelling import FillCancelledError
+from napari_inpaint.inference.filling import run
 from napari_inpaint.inference.inputs.boxes import Box
-from napari_inpaint.inference.inputs.holes import hash_holes
-from napari_inpaint.inference.inputs.job import is_lazy, read_job, to_whole
+from napari_inpaint.inference.inputs.job import is_lazy, read_job
 from napari_inpaint.inference.inputs.planes import check_out
-from napari_inpaint.inference.inputs.values import channel_groups
+from napari_inpaint.inference.inputs.values import channel_groups, to_whole
 from napari_inpaint.inference.lazy import fill_lazily
-from napari_inpaint.inference.record import Record
-from napari_inpaint.inference.replay import describe_holes
-from napari_inpaint.inference.runtime.loading import describe_cpu, find_model, measure, open_session
+from napari_inpaint.inference.options import FillOptions
+from napari_inpaint.inference.runtime.loading import find_model, measure, open_session
 from napari_inpaint.inference.runtime.providers import CPU, refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
-from napari_inpaint.inference.windows.patches import InPlace, Kept
+from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, to_copy
 from napari_inpaint.inference.windows.plan import Plan, plan_windows
 from napari_inpaint.inference.windows.refining import count_pixels
 
@@ -36,16 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.job import Boxes, Job, Masks
     from napari_inpaint.inference.inputs.values import ChannelAxis
+    from napari_inpaint.inference.record import Record
     from napari_inpaint.inference.runtime.session import Session
+    from napari_inpaint.inference.windows.patches import Patch
 
 MOST_THREADS = 1024
-MOST_KEPT = 1 << 26
-"""Filled pixels that are kept in memory until the rest of the image is copied to ``out``; more are written at once."""
 
 
 class Inpainter:
@@ -144,22 +138,36 @@ class Inpainter:
             self._speeds[session.provider] = measure(session)
         return self._speeds[session.provider]
 
-    def plan(
-        self,
-        image: ArrayLike,
-        mask: Masks | None = None,
-        boxes: Boxes | None = None,
-        *,
-        grow: int = 0,
-        channel_axis: ChannelAxis = "auto",
-        nan_is_hole: bool = False,
-    ) -> Plan:
+    def plan(self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, **options: Any) -> Plan:
         """Say what `fill` would do: the windows, and about how many seconds of the network; ``print`` shows a table.
 
         Parameters and errors are those of `fill`, which also refuses holes around which all is NaN. The first estimate
         runs the network on a few windows, to measure it.
         """
-        return self._plan(read_job(image, mask, boxes, grow, channel_axis, nan_is_hole), estimate=True)
+        return self._plan(read_job(image, mask, boxes, FillOptions(**options)), estimate=True)
+
+    def run(
+        self, job: Job, options: FillOptions, on_progress: Callable[[int, int], object] | None = None,
+        cancel: Event | None = None,
+    ) -> tuple[list[Patch], Record]:  # fmt: skip
+        """Fill the holes of a job, and write nothing: what `fill`, the command and the plugin build on.
+
+        Parameters
+        ----------
+        job
+            From `napari_inpaint.inference.inputs.job.read_job`, with the same options.
+        options
+        on_progress, cancel
+            As `fill`.
+
+        Returns
+        -------
+        patches : list of Patch
+            What changes; `napari_inpaint.inference.windows.patches` writes them.
+        record : Record
+            With the notes that `fill` gives as warnings.
+        """
+        return run(job, self._plan(job), options, self.session if job.holes else None, on_progress, cancel)
 
     def fill(
         self,
@@ -204,8 +212,8 @@ class Inpainter:
             When it is set, a running network call ends.
         out : writable array, optional
             Receives the whole image, chunk by chunk, with the fills: numpy, zarr or h5py, of the image's shape and
-            dtype. The image itself is filled in place: only windows are read, and only holes are written; when the
-            fill fails, what was written is taken back.
+            dtype. The image itself is filled in place, when all windows are done: only they are read, and only chunks
+            with holes are written; when that fails, what was written is taken back.
 
         Returns
         -------
@@ -234,63 +242,33 @@ class Inpainter:
         RuntimeWarning
             When a GPU has too little memory, and the CPU goes on.
         """
-        started = time.perf_counter()
         self._own.record = None
         if cancel is not None and not hasattr(cancel, "is_set"):
             raise ValueError(f"cancel must be an event, such as threading.Event(), not {cancel!r}")
         if on_progress is not None and not callable(on_progress):
             raise ValueError(f"on_progress must be a function of two numbers, not {on_progress!r}")
+        options = FillOptions(grow, seam, channel_axis, nan_is_hole)
         if out is not None:
             check_out(out, image)
         elif is_lazy(image):
-            return fill_lazily(
-                self.fill, image, mask, boxes, channel_axis, grow=grow, seam=bool(seam), nan_is_hole=bool(nan_is_hole)
-            )
-        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole, cancel)
-        record = Record(napari_inpaint.__version__, seam=bool(seam), grow=int(grow), nan_is_hole=bool(nan_is_hole),
-                        shape=tuple(job.source.array.shape), dtype=str(job.source.dtype), filled_pixels=job.pixels,
-                        mask_sha256=hash_holes(job.holes.items()), holes=describe_holes(job.holes),
-                        created=datetime.now(UTC).isoformat(timespec="seconds"))  # fmt: skip
-        stop_if(cancel)
-        if job.holes:
-            plan = self._plan(job)
-            record.notes += plan.notes
-            for note in plan.notes:
-                warnings.warn(note, stacklevel=2)
-        result: Any = job.source.array.copy() if out is None else out
-        target: InPlace | Kept = InPlace(job.source.like(result))
-        if out is not None and out is not image:
-            kept = Kept(job.source)
-            if job.pixels <= MOST_KEPT:
-                target = kept
-            else:
-                kept.copy_to(out, lambda: stop_if(cancel))
-        if job.holes:
-            fill_windows(job, plan, self.session, target, record, on_progress, cancel)
-            session = self.session
-            record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
-            record.model_sha256, record.precision = session.sha256, session.spec.precision
-            record.provider = next((window.provider for window in reversed(record.windows) if window.provider), "")
-            record.threads, record.runtime, record.machine = self._arguments[2], session.version, describe_cpu()
-        if isinstance(target, Kept):
-            target.copy_to(out, lambda: stop_if(cancel))
-        record.seconds = time.perf_counter() - started
+            return fill_lazily(self, image, mask, boxes, options)
+        job = read_job(image, mask, boxes, options, cancel)
+        patches, record = self.run(job, options, on_progress, cancel)
+        for note in record.notes:
+            warnings.warn(note, stacklevel=2)
+        if out is None:
+            out = to_copy(job.source, patches)
+        elif out is image:
+            fill_in_place(job.source, patches)
+        else:
+            copy_into(out, job.source, patches, cancel)
         self._own.record = self._record = record
-        return result
+        return out
 
     def self_check(
-        self,
-        image: ArrayLike,
-        mask: Masks | None = None,
-        boxes: Boxes | None = None,
-        *,
-        grow: int = 0,
-        seam: bool = True,
-        channel_axis: ChannelAxis = "auto",
-        nan_is_hole: bool = False,
-        places: int = 8,
-        cancel: Event | None = None,
-    ) -> SelfCheck:
+        self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, *, places: int = 8,
+        cancel: Event | None = None, **options: Any,
+    ) -> SelfCheck:  # fmt: skip
         """Say what `fill` is worth on this very image.
 
         Known pixels beside the holes, of the same size and shape, are hidden, filled as the holes would be, and
@@ -316,18 +294,17 @@ class Inpainter:
             When a classical method comes closer than the fill, a hole is larger than the network was trained on, or
             nothing can be hidden.
         """
-        probe = copy.copy(self)
-        probe._own = threading.local()
-        job = read_job(image, mask, boxes, grow, channel_axis, nan_is_hole, cancel)
-        notes = self._plan(job).notes
+        chosen = FillOptions(**options)
+        job = read_job(image, mask, boxes, chosen, cancel)
+        hidden_options = FillOptions(seam=chosen.seam, channel_axis=-1)  # the holes of the job have grown already
 
-        def fill(pixels: Any, mask: Any) -> Any:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # the note says it
-                return probe.fill(pixels, mask, seam=seam, channel_axis=-1, cancel=cancel)
+        def fill(pixels: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+            hidden = read_job(pixels, mask, None, hidden_options, cancel)
+            patches, _ = self.run(hidden, hidden_options, cancel=cancel)
+            return np.asarray(to_copy(hidden.source, patches))
 
         most = to_whole(places, "places", 1, 10_000)
-        report = check(job, fill, self.session.spec.name, most, notes, cancel)
+        report = check(job, fill, self.session.spec.name, most, self._plan(job).notes, cancel)
         for note in report.notes:
             warnings.warn(note, stacklevel=2)
         return report

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.inputs.job import check_mask, check_planes, read_boxes, require_holes, to_planes, to_whole
+from napari_inpaint.inference.inputs.job import check_mask, check_planes, read_boxes, require_holes, to_planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.inpainter import Inpainter
     from napari_inpaint.inference.inputs.job import Boxes, Masks
-    from napari_inpaint.inference.inputs.values import ChannelAxis
+    from napari_inpaint.inference.options import FillOptions
 
 
-def fill_lazily(
-    fill: Callable[..., NDArray[Any]], image: Any, mask: Masks | None, boxes: Boxes | None,
-    channel_axis: ChannelAxis, **options: Any,
-) -> Any:  # fmt: skip
+def fill_lazily(inpainter: Inpainter, image: Any, mask: Masks | None, boxes: Boxes | None, options: FillOptions) -> Any:
     """Return a dask array whose planes are filled, each on its own, when they are computed.
 
     Parameters
     ----------
-    fill
-        `Inpainter.fill`; it is sent to the workers, where the inpainter opens its model.
+    inpainter
+        Is sent to the workers, where it opens its model.
     image : dask array, or what dask can read in chunks (zarr, h5py)
-    mask, boxes, channel_axis
+    mask, boxes, options
         As `Inpainter.fill`; a dask mask is computed with its planes.
-    options
-        ``grow``, ``seam`` and ``nan_is_hole``, as `Inpainter.fill`.
 
     Raises
     ------
@@ -47,11 +44,10 @@ def fill_lazily(
         raise ImportError(
             'a lazy image needs dask: pip install "napari-inpaint[big]", or give out= to be filled at once'
         ) from error
-    require_holes(mask, boxes, options["nan_is_hole"])
-    source = to_planes(image, mask, channel_axis, boxes)
+    require_holes(mask, boxes, options.nan_is_hole)
+    source = to_planes(image, mask, options.channel_axis, boxes)
     *leading, height, width, _ = source.shape
     boxes_of = read_boxes(boxes, leading, height, width)
-    to_whole(options["grow"], "grow", 0, 2**63)
     array = image if isinstance(image, da.Array) else da.from_array(image)
     axis = source.channel_axis
     # channels first, so that the leading axes and the mask's are the same, counted from the end
@@ -68,17 +64,19 @@ def fill_lazily(
         lazy = da.broadcast_to(lazy, (*leading, height, width)).rechunk((*(1,) * len(leading), -1, -1))
         arguments.append(lazy[None])
     filled = da.map_blocks(
-        _fill_block, *arguments, fill=fill, boxes_of=boxes_of, masks=masks, options=options, dtype=array.dtype,
-        meta=np.empty((0,) * array.ndim, array.dtype), chunks=array.chunks,
+        _fill_block, *arguments, inpainter=inpainter, boxes_of=boxes_of, masks=masks,
+        options=replace(options, channel_axis=0), dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype),
+        chunks=array.chunks,
     )  # fmt: skip
     return filled[0] if axis is None else da.moveaxis(filled, 0, axis)
 
 
 def _fill_block(
-    image: NDArray[Any], mask: NDArray[Any] | None = None, *, fill: Callable[..., NDArray[Any]],
-    boxes_of: Callable[[tuple[int, ...]], Any], masks: Mapping[tuple[int, ...], Any], options: dict[str, Any],
+    image: NDArray[Any], mask: NDArray[Any] | None = None, *, inpainter: Inpainter,
+    boxes_of: Callable[[tuple[int, ...]], Any], masks: Mapping[tuple[int, ...], Any], options: FillOptions,
     block_id: tuple[int, ...],
 ) -> NDArray[Any]:  # fmt: skip
     plane = block_id[1:-2]
     mask = masks.get(plane) if mask is None else mask[0]
-    return fill(image, mask, boxes_of(plane), channel_axis=0, **options)
+    filled: NDArray[Any] = inpainter.fill(image, mask, boxes_of(plane), **asdict(options))
+    return filled

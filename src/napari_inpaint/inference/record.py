@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from napari_inpaint.inference.options import FillOptions
+
 if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.windows.intensity import IntensityRange
@@ -50,9 +52,7 @@ class Record:
     provider: str = ""
     """The ONNX Runtime provider that ran last; empty when all holes were interpolated from their rims."""
     threads: int | None = None
-    seam: bool = True
-    grow: int = 0
-    nan_is_hole: bool = False
+    options: FillOptions = field(default_factory=FillOptions)
     shape: tuple[int, ...] = ()
     dtype: str = ""
     created: str = ""
@@ -65,6 +65,7 @@ class Record:
     """Of the holes, see `napari_inpaint.inference.inputs.holes.hash_holes`."""
     filled_pixels: int = 0
     seconds: float = 0.0
+    """From known holes to patches: without reading the mask and writing the result."""
     network_seconds: float = 0.0
     windows: list[WindowRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain types that JSON can hold."""
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain |= asdict(plain.pop("options"))
         windows = [{field.name: getattr(window, field.name) for field in fields(window)} for window in self.windows]
         for window in windows:
             window["ranges"] = tuple(asdict(each) for each in window["ranges"])

@@ -14,7 +14,7 @@ from scipy import ndimage
 from napari_inpaint.inference.blending.pullpush import pullpush_fill
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box
-from napari_inpaint.inference.inputs.values import RGB, channel_groups
+from napari_inpaint.inference.inputs.values import channel_groups, colours_of
 from napari_inpaint.inference.windows.intensity import OUTLIERS
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def try_place(
 ) -> Place | None:  # fmt: skip
     """Hide a place and fill it with every method; None where the image has no finite pixels."""
     *_, height, width, channels = job.source.shape
-    colours = slice(0, RGB if channels == RGB + 1 else channels)
+    colours = colours_of(channels)
     region = moved.box.widen(max(CONTEXT, 2 * max(moved.box.height, moved.box.width)), height, width)
     pixels = job.source.read(plane, region)  # H, W, C
     unknown = _paint(job.holes[plane], region)  # H, W

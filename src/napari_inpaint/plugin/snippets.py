@@ -45,8 +45,8 @@ def to_python(
                   f"job = read_job({name}, {holes_name}, {', '.join(arguments)})", "image = job.image"]  # fmt: skip
         where = "boxes=job.boxes" if job.boxes is not None else "mask=job.masks"
     options = [where]
-    options += [f"grow={settings.grow}"] if settings.grow else []
-    options += [] if settings.seam else ["seam=False"]
+    options += [f"grow={settings.options.grow}"] if settings.options.grow else []
+    options += [] if settings.options.seam else ["seam=False"]
     options += [f"channel_axis={job.channel_axis}"]
     call = f"result = inpainter.fill(image, {', '.join(options)})"
     if len(call) > COLUMNS:
@@ -90,8 +90,8 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
         words += ["--box", *map(str, box)]
     words += ["--nan"] if is_nan else []
     words += ["--model", settings.model, "--device", settings.device]
-    words += ["--grow", str(settings.grow)] if settings.grow else []
-    words += [] if settings.seam else ["--no-seam"]
+    words += ["--grow", str(settings.options.grow)] if settings.options.grow else []
+    words += [] if settings.options.seam else ["--no-seam"]
     return shlex.join(words)
 
 

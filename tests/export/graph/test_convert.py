@@ -4,11 +4,13 @@ import copy
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
 from torch import nn
 
+import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.cli import main
 from inpaint_export.graph.convert import choose_opset, fold_batch_norms
@@ -20,10 +22,11 @@ from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, Mod
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory, checkpoint):
-    """What the command wrote, with nothing replaced but the sizes that it compares."""
+def exported(tmp_path_factory, checkpoint, converted):
+    """What the command wrote; other tests share what PyTorch made, and few sizes are compared."""
     path = tmp_path_factory.mktemp("export") / "tiny.onnx"
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inpaint_export.pipeline, "to_onnx", lambda network, opset: ir.from_proto(converted))
         patch.setattr(inpaint_export.verify, "SIZES", ((1, 1), (70, 75)))
         assert main([str(checkpoint), str(path)]) == 0
     return path

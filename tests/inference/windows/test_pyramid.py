@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_inpaint.inference.windows.pyramid import average_blocks, find_ratio, rebuild_level
+from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.windows.patches import Patch, fill_in_place
+from napari_inpaint.inference.windows.pyramid import average_blocks, find_ratio, patch_level
 
 
 @pytest.mark.parametrize(
@@ -23,7 +26,9 @@ def test_only_what_shows_the_fill_is_computed_anew(length, ratio, data):
     y1 = data.draw(st.integers(y0 + 1, length))
     top, level = np.zeros((length, length)), np.full((smaller, smaller), -1.0)
     top[y0:y1, y0:y1] = 1
-    rebuild_level(top, level, top.shape, [{"plane": (), "holes": [(y0, y0, y1, y1)]}])
+    hole = top[y0:y1, y0:y1, None]
+    patch = Patch((), Box(y0, y0, y1, y1), slice(0, 1), hole > 0, 0 * hole, hole)
+    fill_in_place(Planes(level, None), patch_level(top, level, top.shape, [patch]))
     exact = find_ratio(length, smaller)
     shows = [i for i in range(smaller) if i * exact < y1 and (i + 1) * exact > y0] or [smaller - 1]
     assert np.argwhere(level != -1).min() >= min(shows) - 1e-9

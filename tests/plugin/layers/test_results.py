@@ -6,9 +6,14 @@ import threading
 import dask.array as da
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
 
+from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.windows.patches import Patch
 from napari_inpaint.inference.windows.pyramid import average_blocks
 from napari_inpaint.plugin.layers.job import KEPT_ATTRIBUTES, Slices, read_job
 from napari_inpaint.plugin.layers.results import (
@@ -16,7 +21,9 @@ from napari_inpaint.plugin.layers.results import (
     add_record,
     drop_record,
     each_record,
+    exchange,
     fill_in_place,
+    reverse,
     to_synthetic,
 )
 from napari_inpaint.plugin.widget.worker import Settings, run_check, run_fill
@@ -113,7 +120,7 @@ def test_in_place_and_back(photo):
     result = fill(image, in_place=True)
     assert result.data is None
     np.testing.assert_array_equal(image.data, photo)  # nothing is written before it is shown
-    filled = fill_in_place(image, result.job.view, result.changes, result.record)
+    filled = fill_in_place(image, result.job.view, result.patches, result.record)
     np.testing.assert_array_equal(image.data, to_layer(fill(Image(photo))).data)
     assert image.metadata[RECORD]["earlier"] == [{"model": "first"}]
     np.testing.assert_array_equal(filled.before().compute(), photo)
@@ -128,7 +135,7 @@ def test_two_fills_of_one_array_are_taken_back_in_any_order(photo):
     fills = []
     for image, corners in ((one, CORNERS), (other, CORNERS + 10)):
         result = fill(image, corners, in_place=True)
-        fills.append(fill_in_place(image, result.job.view, result.changes, result.record))
+        fills.append(fill_in_place(image, result.job.view, result.patches, result.record))
     rest = fills[0].undo()
     assert 0 < rest.size < fills[0].size
     assert fills[1].undo() is None
@@ -215,3 +222,34 @@ def test_the_check_looks_at_the_very_holes(photo):
         report = run_check(job, SETTINGS, threading.Event())
         assert {place.hole for place in report.places} == {(20, 30, 60, 70)}
         assert "fill" in report.scores
+
+
+@given(st.integers(0, 99))
+def test_what_was_written_can_be_taken_back(seed):
+    random = np.random.default_rng(seed)
+    array = random.integers(0, 4, (2, 9, 8, 3)).astype(np.float32)
+    array[array == 3] = np.nan
+    before, planes = array.copy(), Planes(array, 3)
+    values = random.integers(0, 4, (4, 5, 3)).astype(np.float32)
+    patch = Patch((1,), Box(2, 3, 6, 8), slice(0, 3), random.random((4, 5, 1)) < 0.5, array[1, 2:6, 3:8].copy(), values)
+    written, left = exchange([patch], planes)
+    assert not left
+    np.testing.assert_array_equal(array[1, 2:6, 3:8], np.where(patch.mask, values, before[1, 2:6, 3:8]))
+    _, left = exchange(reverse(written), planes)
+    assert not left
+    np.testing.assert_array_equal(array, before)
+
+
+def test_pixels_that_were_changed_meanwhile_are_left_alone():
+    array = np.zeros((4, 4))
+    planes, ones = Planes(array, None), np.ones((2, 2, 1))
+    patch = Patch((), Box(0, 0, 2, 2), slice(0, 1), ones > 0, 0 * ones, np.array([[0, 5], [0, 5]])[..., None])
+    array[0, 0] = 7  # by someone else: not filled
+    array[1, 1] = 9  # by someone else: filled, but no longer what it was filled from
+    written, left = exchange([patch], planes)
+    np.testing.assert_array_equal(array[:2, :2], [[7, 5], [0, 9]])
+    assert (written[0].mask.sum(), left[0].mask.sum()) == (1, 1)
+    array[0, 1] = 6  # after it was filled: not taken back
+    _, left = exchange(reverse(written), planes)
+    np.testing.assert_array_equal(array[:2, :2], [[7, 6], [0, 9]])
+    assert left[0].mask.sum() == 1

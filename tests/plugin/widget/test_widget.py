@@ -12,7 +12,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_inpaint import Inpainter
+from napari_inpaint import FillCancelledError, Inpainter
 from napari_inpaint.models import DEFAULT
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.results import RECORD
@@ -323,7 +323,7 @@ def test_a_failure_of_the_runtime_is_shown_with_its_details(qtbot, viewer, widge
     def fail(*_, **__):
         raise RuntimeError("the device fell off the bus")
 
-    monkeypatch.setattr(Inpainter, "fill", fail)
+    monkeypatch.setattr(Inpainter, "run", fail)
     widget.fill()
     wait_until_idle(qtbot, widget)
     assert widget.status.value == "The device fell off the bus."
@@ -341,9 +341,7 @@ class Slow:
         self.may_go_on = None
         monkeypatch.setattr("napari_inpaint.plugin.widget.worker.make_inpainter", lambda _: self)
 
-    def fill(self, image, mask, boxes, *, on_progress, cancel, **options):
-        from napari_inpaint.inference.inpainter import FillCancelledError
-
+    def run(self, job, options, on_progress, cancel):
         windows = self.windows
         for done in range(windows):
             if cancel.is_set():
@@ -355,11 +353,7 @@ class Slow:
                 self.may_go_on.clear()
             self.ran += 1
             on_progress(done + 1, windows)
-        return self.inpainter.fill(image, mask, boxes, **options)
-
-    @property
-    def last_record(self):
-        return self.inpainter.last_record
+        return self.inpainter.run(job, options)
 
 
 def test_the_event_loop_turns_during_a_fill_and_progress_is_shown(qtbot, viewer, widget, photo, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,14 @@ from inpaint_training.checkpoints.checkpoint import GENERATOR, Checkpoint, read_
 from inpaint_training.checkpoints.describe import describe
 from inpaint_training.networks.padding import complete_window
 from napari_inpaint import Inpainter
+from napari_inpaint.inference.cancelling import stop_if
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
+
+    from napari_inpaint.inference.cancelling import Event
 
 
 class CheckpointSession:
@@ -43,19 +45,18 @@ class CheckpointSession:
         self.device = choose_device(device)
         self.spec = describe(checkpoint)
         self.provider, self.cuda_problem = f"torch-{self.device.type}", ""
+        self.threads = None
         self.version = f"PyTorch {torch.__version__}"
         self.sha256 = hashlib.sha256((checkpoint.folder / GENERATOR).read_bytes()).hexdigest()
         self.network = checkpoint.network.to(self.device)
-
-    def stopping(self, cancel: object) -> contextlib.nullcontext[None]:
-        """Give what `complete` takes as ``stop``: PyTorch cannot be stopped in a call."""
-        return contextlib.nullcontext()
 
     def batch_size(self, height: int, width: int) -> int:
         """Return how many windows go into one call: one."""
         return 1
 
-    def complete(self, image: np.ndarray, mask: np.ndarray, stop: None = None, refine: bool = False) -> np.ndarray:
+    def complete(
+        self, image: np.ndarray, mask: np.ndarray, cancel: Event | None = None, refine: bool = False
+    ) -> np.ndarray:
         """Run the network.
 
         Parameters
@@ -64,8 +65,8 @@ class CheckpointSession:
             RGB in [0, 1]; any H, W >= 1.
         mask : float32 array of shape (N, 1, H, W)
             1 inside holes.
-        stop
-            Nothing.
+        cancel
+            Is looked at before the call: PyTorch cannot be stopped in one.
         refine
             Holes are filled already, and only the second of two stages runs.
 
@@ -76,9 +77,12 @@ class CheckpointSession:
 
         Raises
         ------
+        FillCancelledError
+            When ``cancel`` is set.
         RuntimeError
             When the completion is not finite.
         """
+        stop_if(cancel)
         x, m = (torch.from_numpy(array).to(self.device) for array in (image, mask))
         flag = torch.tensor(True, device=self.device) if refine else None
         with torch.inference_mode():

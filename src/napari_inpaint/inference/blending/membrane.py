@@ -13,11 +13,12 @@ import numpy as np
 from scipy import fft, sparse
 from scipy.sparse import linalg
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from napari_inpaint.inference.cancelling import stop_if
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.boxes import Box
 
 MOST_DIRECT = 3000
@@ -30,7 +31,7 @@ DAMPING = 0.8
 
 def solve(
     error: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], known: NDArray[np.bool_],
-    check: Callable[[], None] = lambda: None,
+    cancel: Event | None = None,
 ) -> NDArray[Any]:  # fmt: skip
     """Solve the equation on any pixels; no flux except from and to known ones.
 
@@ -40,8 +41,8 @@ def solve(
         Given values on the known pixels; elsewhere they do not matter.
     unknown, known : bool array of shape (H, W)
         Pixels to be solved, and pixels with given values.
-    check
-        Called before every iteration; raises to stop.
+    cancel
+        As `Inpainter.fill`; it is looked at before every iteration.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def solve(
     given *= unknown
     if np.count_nonzero(unknown) <= MOST_DIRECT:
         return _solve_directly(finest, given, unknown)
-    return _solve_by_multigrid(finest, given, check)
+    return _solve_by_multigrid(finest, given, cancel)
 
 
 class _Level:
@@ -123,7 +124,7 @@ def _solve_directly(finest: _Level, given: NDArray[Any], unknown: NDArray[np.boo
     return result
 
 
-def _solve_by_multigrid(finest: _Level, given: NDArray[Any], check: Callable[[], None]) -> NDArray[Any]:
+def _solve_by_multigrid(finest: _Level, given: NDArray[Any], cancel: Event | None) -> NDArray[Any]:
     """Conjugate gradients for every channel at once; each iteration is one cycle through the grids."""
     grids = [finest]
     while max(grids[-1].diagonal.shape) > 2:
@@ -142,7 +143,7 @@ def _solve_by_multigrid(finest: _Level, given: NDArray[Any], check: Callable[[],
     for _ in range(MOST_ITERATIONS):
         if np.abs(step).max(initial=0) <= TOLERANCE:
             break
-        check()
+        stop_if(cancel)
         flow = finest.apply(direction)
         share = divide(power, dot(direction, flow))
         solution += share * direction

@@ -15,10 +15,11 @@ from napari_inpaint.inference.blending.membrane import solve, solve_rectangle
 from napari_inpaint.inference.inputs.boxes import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.windows.intensity import Context
 
 SMALLEST_RECTANGLE = 1024
@@ -36,7 +37,7 @@ def correct(
     image: NDArray[np.floating[Any]],
     unknown: NDArray[np.bool_],
     boxes: Sequence[Box],
-    check: Callable[[], None] = lambda: None,
+    cancel: Event | None = None,
 ) -> NDArray[np.floating[Any]]:
     """Return the completion, corrected so that it meets the known pixels.
 
@@ -48,8 +49,8 @@ def correct(
         Pixels without a value.
     boxes
         Bounding boxes of the holes that matter; around others the completion stays as it is.
-    check
-        Called now and then; raises to stop.
+    cancel
+        As `Inpainter.fill`; it is looked at now and then.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def correct(
         rows, columns = (np.flatnonzero(rest.any(axis)) for axis in (1, 0))
         box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).widen(1, height, width)
         error = image[:, *box.slices] - completion[:, *box.slices]
-        corrected[:, *box.slices] += solve(error, rest[box.slices], ~unknown[box.slices], check)
+        corrected[:, *box.slices] += solve(error, rest[box.slices], ~unknown[box.slices], cancel)
     return corrected
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box, to_box
 from napari_inpaint.inference.inputs.holes import Hole, find_holes
 from napari_inpaint.inference.inputs.planes import Planes
-from napari_inpaint.inference.inputs.values import RGB, check_dtype, resolve_channel_axis
+from napari_inpaint.inference.inputs.values import check_dtype, colours_of, resolve_channel_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.values import ChannelAxis
+    from napari_inpaint.inference.options import FillOptions
 
     Plane = tuple[int, ...]
     Masks = ArrayLike | Mapping[Plane, ArrayLike]
@@ -47,16 +46,24 @@ class Job:
         counts = {id(holes): sum(hole.pixels for hole in holes) for holes in self.holes.values()}
         return sum(counts[id(holes)] for holes in self.holes.values())
 
+    def to_mask(self) -> NDArray[np.bool_]:
+        """Return the holes as a mask of the planes' shape, (..., H, W)."""
+        shape = self.source.shape[:-1]
+        mask = np.zeros(shape, bool)
+        for plane, holes in self.holes.items():
+            for hole in holes:
+                hole.paint(mask[plane], Box(0, 0, *shape[-2:]))
+        return mask
+
 
 def read_job(
-    image: ArrayLike, mask: Masks | None, boxes: Boxes | None, grow: int, channel_axis: ChannelAxis, nan_is_hole: bool,
-    cancel: Event | None = None,
-) -> Job:  # fmt: skip
+    image: ArrayLike, mask: Masks | None, boxes: Boxes | None, options: FillOptions, cancel: Event | None = None
+) -> Job:
     """Check what the caller gave, and find the holes; lazy masks are read plane by plane.
 
     Parameters
     ----------
-    image, mask, boxes, grow, channel_axis, nan_is_hole, cancel
+    image, mask, boxes, options, cancel
         As `Inpainter.fill`.
 
     Raises
@@ -66,45 +73,45 @@ def read_job(
     FillCancelledError
         When ``cancel`` is set; it is looked at before every plane.
     """
-    require_holes(mask, boxes, nan_is_hole)
-    source = to_planes(image, mask, channel_axis, boxes)
-    grow = to_whole(grow, "grow", 0, sys.maxsize)
-    *leading, height, width, channels = source.shape
-    boxes_of = read_boxes(boxes, leading, height, width)
-    if isinstance(mask, Mapping):
-        check_planes(mask, leading)
-    else:
-        mask = None if mask is None else check_mask(mask, (*leading, height, width))
+    require_holes(mask, boxes, options.nan_is_hole)
+    source = to_planes(image, mask, options.channel_axis, boxes)
+    reader = _HoleReader(source, mask, boxes, options)
     job = Job(source, {})
-    if 0 in source.shape:
-        return job
-
-    find_invalid = bool(nan_is_hole) and source.dtype.kind == "f"
-    named = all(each is None or isinstance(each, Mapping) for each in (mask, boxes)) and not find_invalid
-    differ = isinstance(mask, Mapping) or (mask is not None and np.ndim(mask) > 2)
-    shared = None if mask is None or differ or find_invalid else _read_mask(mask, ())
-    found: dict[tuple[Box, ...], tuple[Hole, ...]] = {}
-    whole = Box(0, 0, height, width)
-    drawn: Any = None
-    holes: tuple[Hole, ...] = ()
-    for index in _named_planes(mask, boxes) if named else np.ndindex(*leading):
+    for plane in reader.planes() if 0 not in source.shape else ():
         stop_if(cancel)
-        here, before = boxes_of(index), drawn
-        drawn = mask.get(index) if isinstance(mask, Mapping) else None
-        if not differ and not find_invalid:  # planes with the same boxes have the same holes
-            if here not in found:
-                found[here] = find_holes(height, width, shared, here, grow)
-            holes = found[here]
-        elif drawn is None or drawn is not before or find_invalid or isinstance(boxes, Mapping):
-            missing = _mask_of(mask, drawn, index, (height, width))
-            if find_invalid:
-                colours = source.read(index, whole)[..., : RGB if channels == RGB + 1 else None]
-                invalid = ~np.isfinite(colours).all(-1)
-                missing = invalid if missing is None else missing | invalid
-            holes = find_holes(height, width, missing, here, grow)
-        if holes:
-            job.holes[index] = holes
+        if holes := reader.read(plane):
+            job.holes[plane] = holes
     return job
+
+
+class _HoleReader:
+    """Reads the holes of one plane after another."""
+
+    def __init__(self, source: Planes, mask: Masks | None, boxes: Boxes | None, options: FillOptions) -> None:
+        *self.leading, self.height, self.width, _ = source.shape
+        self.source, self.grow = source, options.grow
+        self.finds_invalid = options.nan_is_hole and source.dtype.kind == "f"
+        self.boxes_of = read_boxes(boxes, self.leading, self.height, self.width)
+        self.mask_of = read_masks(mask, self.leading, self.height, self.width)
+        self.named = None if self.finds_invalid else _named_planes(mask, boxes)
+        self._last: tuple[tuple[Box, ...], Any, tuple[Hole, ...]] = ((), None, ())
+
+    def planes(self) -> Iterable[Plane]:
+        """Return the planes that may have holes: all, or those that mappings name."""
+        return np.ndindex(*self.leading) if self.named is None else self.named
+
+    def read(self, plane: Plane) -> tuple[Hole, ...]:
+        """Return the holes of a plane: the same object when its boxes and its mask are those of the plane before."""
+        boxes, mask = self.boxes_of(plane), self.mask_of(plane)
+        if self.finds_invalid:
+            whole = self.source.read(plane, Box(0, 0, self.height, self.width))
+            invalid = ~np.isfinite(whole[..., colours_of(whole.shape[-1])]).all(-1)
+            mask = invalid if mask is None else mask | invalid
+        boxes_before, mask_before, holes = self._last
+        if boxes != boxes_before or mask is not mask_before:
+            holes = find_holes(self.height, self.width, mask, boxes, self.grow)
+            self._last = boxes, mask, holes
+        return holes
 
 
 def require_holes(mask: object, boxes: object, nan_is_hole: bool) -> None:
@@ -148,24 +155,6 @@ def is_lazy(array: object) -> bool:
     return not isinstance(array, np.ndarray) and hasattr(array, "chunks") and hasattr(array, "__getitem__")
 
 
-def to_whole(value: object, name: str, least: int, most: int) -> int:
-    """Return a whole number of any integer type as an int.
-
-    Raises
-    ------
-    ValueError
-        Names the argument, its value, and what is allowed.
-    """
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        allowed = f"{least} or more" if most == sys.maxsize else f"{least} to {most}"
-        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
-    return number
-
-
 def check_planes(planes: Iterable[Plane], leading: Sequence[int]) -> None:
     """Refuse what is no index of a plane.
 
@@ -200,6 +189,31 @@ def read_boxes(
     check_planes(boxes, leading)
     checked = {tuple(map(int, plane)): tuple(check_boxes(each, height, width)) for plane, each in boxes.items()}
     return lambda plane: checked.get(plane, ())
+
+
+def read_masks(
+    mask: Masks | None, leading: Sequence[int], height: int, width: int
+) -> Callable[[Plane], NDArray[np.bool_] | None]:
+    """Return a function that gives the mask of a plane, as far as it has one; the same object for planes that share it.
+
+    Raises
+    ------
+    ValueError
+        As `check_planes` and `check_mask`.
+    """
+    if isinstance(mask, Mapping):
+        check_planes(mask, leading)
+
+        def draw(plane: Plane) -> NDArray[np.bool_] | None:
+            drawn = mask.get(plane)
+            return None if drawn is None else _to_bool(check_mask(drawn, (height, width)))
+
+        return draw
+    checked = None if mask is None else check_mask(mask, (*leading, height, width))
+    if checked is not None and checked.ndim > 2:
+        return lambda plane: _to_bool(checked[plane])
+    shared = None if checked is None else _to_bool(checked)
+    return lambda _: shared
 
 
 def check_boxes(boxes: Iterable[Iterable[int]] | None, height: int, width: int) -> list[Box]:
@@ -244,18 +258,17 @@ def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Any:
     return array if array.shape == shape else np.broadcast_to(np.asarray(array), shape)
 
 
-def _named_planes(*mappings: object) -> list[Plane]:
-    """Return the planes that mappings name, in order."""
-    return sorted({tuple(map(int, plane)) for each in mappings if isinstance(each, Mapping) for plane in each})
+def _named_planes(mask: Masks | None, boxes: Boxes | None) -> list[Plane] | None:
+    """Return the planes that mappings name, in order; None when the mask, or the boxes, are for all planes."""
+    planes: set[Plane] = set()
+    for each in (mask, boxes):
+        if isinstance(each, Mapping):
+            planes |= {tuple(map(int, plane)) for plane in each}
+        elif each is not None:
+            return None
+    return sorted(planes)
 
 
-def _mask_of(mask: Any, drawn: Any, plane: Plane, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
-    """Return the mask of one plane, as far as there is one; of a mapping, the one that was ``drawn``."""
-    if isinstance(mask, Mapping):
-        return None if drawn is None else _read_mask(check_mask(drawn, shape), ())
-    return None if mask is None else _read_mask(mask, plane if mask.ndim > 2 else ())
-
-
-def _read_mask(mask: Any, index: tuple[int, ...]) -> NDArray[np.bool_]:
-    plane = np.asarray(mask[index] if index or is_lazy(mask) else mask)
-    return plane if plane.dtype == np.bool_ else plane != 0
+def _to_bool(mask: Any) -> NDArray[np.bool_]:
+    array = np.asarray(mask[()] if is_lazy(mask) else mask)
+    return array if array.dtype == np.bool_ else array != 0

@@ -1,4 +1,4 @@
-"""An array of any axes as planes of channels, read and written box by box."""
+"""An array of any axes as planes of channels, read box by box."""
 
 from __future__ import annotations
 
@@ -36,29 +36,31 @@ class Planes:
         return dtype
 
     def like(self, array: Any) -> Planes:
-        """Return another array of this shape as planes."""
+        """Return another array of these axes as planes."""
         return Planes(array, self.channel_axis)
 
     def read(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
         """Return (h, w, C) pixels: a view where the array is in memory."""
-        block: NDArray[Any] = np.asarray(self.array[self._index(plane, box)])
+        index: list[int | slice] = [*plane, *box.slices]
         if self.channel_axis is None:
-            return block[..., None]
+            return np.asarray(self.array[tuple(index)])[..., None]
+        index.insert(self.channel_axis, slice(None))
+        block: NDArray[Any] = np.asarray(self.array[tuple(index)])
         return np.moveaxis(block, max(self.channel_axis - len(plane), 0), -1)
 
-    def write(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> None:
-        """Write (h, w, C) pixels."""
-        if self.channel_axis is None:
-            block = pixels[..., 0]
-        else:
-            block = np.moveaxis(pixels, -1, max(self.channel_axis - len(plane), 0))
-        self.array[self._index(plane, box)] = block
-
-    def _index(self, plane: tuple[int, ...], box: Box) -> tuple[int | slice, ...]:
-        index: list[int | slice] = [*plane, *box.slices]
+    def locate(self, plane: tuple[int, ...], box: Box, channels: slice) -> tuple[slice, ...]:
+        """Return where a part of a plane lies in the array: a slice for every axis."""
+        where = [*(slice(index, index + 1) for index in plane), *box.slices]
         if self.channel_axis is not None:
-            index.insert(self.channel_axis, slice(None))
-        return tuple(index)
+            where.insert(self.channel_axis, channels)
+        return tuple(where)
+
+    def to_axes(self, part: NDArray[Any]) -> NDArray[Any]:
+        """Return a part of a plane, (h, w, channels), in the array's axes, as `locate` names them: a view."""
+        leading = (1,) * (len(self.shape) - 3)
+        if self.channel_axis is None:
+            return part[..., 0].reshape(*leading, *part.shape[:2])
+        return np.moveaxis(part.reshape(*leading, *part.shape), -1, self.channel_axis)
 
 
 def check_out(out: Any, source: Any) -> None:

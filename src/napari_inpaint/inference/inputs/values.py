@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
+import sys
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
 
     ChannelAxis = int | Literal["auto"] | None
 
@@ -50,8 +52,6 @@ def resolve_channel_axis(
             is_channels = trailing and fits
         channel_axis = len(shape) - 1 if is_channels else None
     if channel_axis is not None:
-        if isinstance(channel_axis, (bool, np.ndarray)) or not hasattr(channel_axis, "__index__"):
-            raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {channel_axis!r}")
         if not -len(shape) <= channel_axis < len(shape):
             raise ValueError(f"channel_axis {channel_axis} does not exist in an image of shape {tuple(shape)}")
         channel_axis %= len(shape)
@@ -60,8 +60,31 @@ def resolve_channel_axis(
     return channel_axis
 
 
+def colours_of(channels: int) -> slice:
+    """Return which channels have colours: all but the last of four, which is alpha."""
+    return slice(0, RGB if channels == RGB + 1 else channels)
+
+
 def channel_groups(channels: int) -> list[slice]:
     """Return which channels are completed together: colours as one, alpha not at all, others one by one."""
     if channels in (RGB, RGB + 1):
         return [slice(0, RGB)]
     return [slice(channel, channel + 1) for channel in range(channels)]
+
+
+def to_whole(value: object, name: str, least: int, most: int) -> int:
+    """Return a whole number of any integer type as an int.
+
+    Raises
+    ------
+    ValueError
+        Names the argument, its value, and what is allowed.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        allowed = f"{least} or more" if most == sys.maxsize else f"{least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
+    return number

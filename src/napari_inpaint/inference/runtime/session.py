@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.runtime.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, REFINE, ModelSpec
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, import_onnxruntime, make_options
 
@@ -55,6 +56,8 @@ class Session:
         The provider that really runs.
     cuda_problem : str
         Why CUDA is not used although it was preferred; empty when it is used or was not asked for.
+    threads : int or None
+        As given.
     sha256 : str
         Of the model file.
     runtime : onnxruntime.InferenceSession
@@ -73,6 +76,7 @@ class Session:
         data = _read_model(path)
         self.sha256 = hashlib.sha256(data).hexdigest()
         providers, self.cuda_problem = choose_providers(device, ort)
+        self.threads = threads
         self._open_on_cpu = functools.partial(Session, path, "cpu", threads)
         self._lock, self._memory = threading.Lock(), BATCH_MEMORY
         try:
@@ -111,7 +115,7 @@ class Session:
         return spec
 
     def complete(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None = None, refine: bool = False
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], cancel: Event | None = None, refine: bool = False
     ) -> NDArray[np.float32]:
         """Run the network.
 
@@ -124,8 +128,8 @@ class Session:
             RGB in [0, 1].
         mask : float32 array of shape (N, 1, H, W)
             1 inside holes.
-        stop
-            From `stopping`: ends the call early.
+        cancel
+            Ends a running call as soon as it is set.
         refine
             Holes are filled already, and only the second stage runs; for networks of two stages.
 
@@ -136,28 +140,42 @@ class Session:
 
         Raises
         ------
+        FillCancelledError
+            When ``cancel`` is set.
         RuntimeError
-            When the provider fails, or the call was stopped.
+            When the provider fails.
 
         Warns
         -----
         RuntimeWarning
             When the CPU takes over.
         """
+        stop_if(cancel)
+        with self._stopping(cancel) as options:
+            try:
+                return self._complete(image, mask, options, refine)
+            except RuntimeError:
+                stop_if(cancel)
+                raise
+
+    def _complete(
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], options: Any | None, refine: bool
+    ) -> NDArray[np.float32]:
         provider = self.provider
         try:
-            completion = self._run(image, mask, stop, refine)
+            completion = self._run(image, mask, options, refine)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             if provider != CPU and any(words in str(error).lower() for words in MEMORY_ERRORS):
                 if len(image) > 1:
                     self._memory //= 2  # for later batches too
                     half = len(image) // 2
                     parts = (
-                        self.complete(image[part], mask[part], stop, refine) for part in (np.s_[:half], np.s_[half:])
+                        self._complete(image[part], mask[part], options, refine)
+                        for part in (np.s_[:half], np.s_[half:])
                     )
                     return np.concatenate(list(parts))
                 self._move_to_cpu(provider, error)
-                return self.complete(image, mask, stop, refine)
+                return self._complete(image, mask, options, refine)
             raise RuntimeError(
                 f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
                 f"enough memory?): {_first_line(error)}"
@@ -170,17 +188,17 @@ class Session:
         return completion
 
     def _run(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], stop: Any | None, refine: bool
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], options: Any | None, refine: bool
     ) -> NDArray[np.float32]:
         feeds = {IMAGE: image, MASK: mask}
         if self.provider != CUDA or refine:  # an optional input cannot be bound: ONNX Runtime does not find its name
             optional = {REFINE: np.array(True)} if refine else {}
-            return np.asarray(self.runtime.run([COMPLETION], feeds | optional, stop)[0])
+            return np.asarray(self.runtime.run([COMPLETION], feeds | optional, options)[0])
         binding = self.runtime.io_binding()
         for name, array in feeds.items():
             binding.bind_cpu_input(name, array)
         binding.bind_output(COMPLETION)
-        self.runtime.run_with_iobinding(binding, stop)
+        self.runtime.run_with_iobinding(binding, options)
         return np.asarray(binding.copy_outputs_to_cpu()[0])
 
     def _move_to_cpu(self, provider: str, error: Exception) -> None:
@@ -192,12 +210,12 @@ class Session:
             self.cuda_problem = f"{provider} ran out of memory"
         warnings.warn(
             f"{provider} has too little memory ({_first_line(error)}): {self.provider} goes on, more slowly",
-            RuntimeWarning, stacklevel=3,
+            RuntimeWarning, stacklevel=4,
         )  # fmt: skip
 
     @contextlib.contextmanager
-    def stopping(self, cancel: Event | None) -> Iterator[Any]:
-        """Give what `complete` takes as ``stop``: it ends a running call as soon as the event is set."""
+    def _stopping(self, cancel: Event | None) -> Iterator[Any]:
+        """Give the options of a call that ends as soon as the event is set."""
         if cancel is None:
             yield None
             return

@@ -17,12 +17,12 @@ from napari_inpaint.inference.windows.intensity import (
     to_rgb,
     to_tensor,
 )
+from napari_inpaint.inference.windows.patches import Patch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.windows.plan import Window
 
@@ -51,7 +51,7 @@ class Crop:
     """
 
     def __init__(self, pixels: NDArray[Any], window: Window) -> None:
-        self.window, self.dtype = window, pixels.dtype
+        self.window, self.pixels = window, pixels
         self.hole = window.paint(window.holes)
         self.unknown = self.hole | window.paint(window.others)
         if pixels.dtype.kind == "f":
@@ -78,7 +78,7 @@ class Crop:
         return to_rgb(np.broadcast_to(mean[:, None, None], self.tensor.shape))
 
     def fill(
-        self, completion: NDArray[np.float32], corrected: bool, check: Callable[[], None]
+        self, completion: NDArray[np.float32], corrected: bool, cancel: Event | None = None
     ) -> tuple[Box, NDArray[Any]]:
         """Return the filled pixels.
 
@@ -88,8 +88,8 @@ class Crop:
             The network's: of the window's size, or scaled down by its factor.
         corrected
             Whether it is made to meet the known pixels.
-        check
-            Called now and then; raises to stop.
+        cancel
+            As `Inpainter.fill`.
 
         Returns
         -------
@@ -103,10 +103,21 @@ class Crop:
             painted = resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
         boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
         if corrected or self.window.interpolated:
-            painted = seam.correct(painted, self.tensor, self.unknown, boxes, check)
+            painted = seam.correct(painted, self.tensor, self.unknown, boxes, cancel)
         box = self.window.hole_box
         filled = seam.keep_among(painted[:, *box.slices], box, self.tensor, self.context)
-        pixels = from_tensor(filled, self.dtype, self.intensity)
+        pixels = from_tensor(filled, self.pixels.dtype, self.intensity)
         for channel in self.flat:
             pixels[..., channel] = self.flat[channel]
         return box, pixels
+
+    def to_patches(self, box: Box, pixels: NDArray[Any], channels: slice) -> list[Patch]:
+        """Return what `fill` returned hole by hole, as patches of the image's ``channels``."""
+        crop, patches = self.window.crop, []
+        for hole in self.window.holes:
+            inside = hole.box.shift(-crop.y0, -crop.x0)
+            shape = inside.height, inside.width
+            mask = np.broadcast_to(True, shape) if hole.mask is None else hole.mask
+            before, after = self.pixels[inside.slices], pixels[inside.shift(-box.y0, -box.x0).slices]
+            patches.append(Patch(self.window.plane, hole.box, channels, mask[..., None], before.copy(), after.copy()))
+        return patches

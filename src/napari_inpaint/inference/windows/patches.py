@@ -1,22 +1,29 @@
-"""Where fills go: into an array at once, or kept until the whole image is copied."""
+"""What a fill changes, and where it goes: into a copy, a lazy array, another array, or the image itself."""
 
 from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.inputs.planes import Planes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_inpaint.inference.inputs.planes import Planes
+    from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.inputs.boxes import Box
+
+    Cell = tuple[int, ...]
+    """Index of a chunk, along every axis."""
+    Starts = tuple[NDArray[np.int64], ...]
+    """Where the chunks begin, along every axis."""
 
 BAND = 1 << 26
 """Bytes that are copied at once to an array that has no chunks."""
@@ -24,120 +31,180 @@ BAND = 1 << 26
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """The pixels of a part of a plane, some of which are filled."""
+    """What a fill changes in one plane."""
 
     plane: tuple[int, ...]
+    """Index of the plane in the leading axes."""
     box: Box
-    group: slice
-    """Channels."""
-    pixels: NDArray[Any]
-    """(h, w, channels)."""
+    """Where it lies in the plane."""
+    channels: slice
     mask: NDArray[np.bool_]
-    """(h, w), True where they are filled."""
+    """(h, w, 1), or (h, w, channels): True where pixels are filled."""
+    before: NDArray[Any]
+    """(h, w, channels): the image's pixels when it was filled."""
+    pixels: NDArray[Any]
+    """(h, w, channels): the filled pixels; what the mask leaves out means nothing."""
+
+    def reverse(self) -> Patch:
+        """Return the patch that takes this one back."""
+        return replace(self, before=self.pixels, pixels=self.before)
 
 
-class Target(Protocol):
-    """What takes patches."""
-
-    def put(self, patch: Patch) -> None:
-        """Take the filled pixels of a patch."""
-        ...
-
-    def undo(self) -> None:
-        """Forget all patches."""
-        ...
+def to_copy(source: Planes, patches: Sequence[Patch]) -> Any:
+    """Return a filled copy, in the source's order of axes; of an array that is not in memory a dask array."""
+    if not isinstance(source.array, np.ndarray):
+        return to_lazy(source, patches)
+    filled = source.array.copy("K")
+    apply(patches, Planes(filled, source.channel_axis))
+    return filled
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class InPlace:
-    """Writes patches at once, and can take them back."""
+def to_lazy(source: Planes, patches: Sequence[Patch]) -> Any:
+    """Return a dask array, of the source's chunks, that shows the source with its patches."""
+    import dask.array as da
 
-    result: Planes
-    before: list[Patch] = field(default_factory=list)
-
-    def put(self, patch: Patch) -> None:
-        """Write the filled pixels of a patch."""
-        block = self.result.read(patch.plane, patch.box)
-        self.before.append(Patch(patch.plane, patch.box, patch.group, block[..., patch.group].copy(), patch.mask))
-        np.copyto(block[..., patch.group], patch.pixels, where=patch.mask[..., None])
-        self.result.write(patch.plane, patch.box, block)
-
-    def undo(self) -> None:
-        """Write back what was there."""
-        for patch in reversed(self.before):
-            block = self.result.read(patch.plane, patch.box)
-            np.copyto(block[..., patch.group], patch.pixels, where=patch.mask[..., None])
-            self.result.write(patch.plane, patch.box, block)
+    array = source.array
+    lazy = array if isinstance(array, da.Array) else da.from_array(array, name=False)  # hashing it would take seconds
+    if not patches:
+        return lazy
+    starts = tuple(np.cumsum([0, *lengths[:-1]]) for lengths in lazy.chunks)
+    return da.map_blocks(
+        _fill_chunk, lazy, placed=place(patches, source, starts), starts=starts, channel_axis=source.channel_axis,
+        dtype=lazy.dtype, meta=lazy._meta,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Kept:
-    """Keeps patches in memory until the image is copied, so that every chunk of a target is written once."""
+def copy_into(out: Any, source: Planes, patches: Sequence[Patch], cancel: Event | None = None) -> None:
+    """Write an image with its patches into another array of its shape and dtype, every chunk once.
 
-    source: Planes
-    patches: list[Patch] = field(default_factory=list)
-
-    def put(self, patch: Patch) -> None:
-        """Keep a patch."""
-        self.patches.append(patch)
-
-    def undo(self) -> None:
-        """Forget all patches."""
-        self.patches.clear()
-
-    def copy_to(self, out: Any, check: Callable[[], None]) -> None:
-        """Write the image with its patches, one chunk of the target after another.
-
-        Parameters
-        ----------
-        out
-            An array of the source's shape and dtype.
-        check
-            Called before every chunk; raises to stop.
-        """
-        axis = self.source.channel_axis
-        chunks = [*(getattr(out, "shards", None) or getattr(out, "chunks", None) or _bands(out))]
-        if axis is not None:
-            chunks[axis] = out.shape[axis]
-        spatial = [i for i in range(len(chunks)) if i != axis]
-        places: dict[tuple[int, ...], list[Patch]] = defaultdict(list)
-        for patch in self.patches:
-            ranges = (*(range(i, i + 1) for i in patch.plane), range(*patch.box[0::2]), range(*patch.box[1::2]))
-            cells = (
-                range(span[0] // chunks[i], span[-1] // chunks[i] + 1) for i, span in zip(spatial, ranges, strict=True)
-            )
-            for cell in itertools.product(*cells):
-                places[cell].append(patch)
-        for starts in itertools.product(*(range(0, n, step) for n, step in zip(out.shape, chunks, strict=True))):
-            check()
-            index = tuple(slice(start, start + step) for start, step in zip(starts, chunks, strict=True))
-            block = np.asarray(self.source.array[index])
-            mine = places.get(tuple(starts[i] // chunks[i] for i in spatial))
-            if mine:
-                block = block.copy()
-                view = self.source.like(block)
-                origin = [starts[i] for i in spatial]
-                for patch in mine:
-                    _apply(patch, view, origin)
-            out[index] = block
+    Raises
+    ------
+    FillCancelledError
+        When ``cancel`` is set; it is looked at before every chunk.
+    """
+    chunks = _chunks_of(out) or _to_bands(out)
+    starts = _to_starts(out.shape, chunks)
+    placed = place(patches, source, starts)
+    for cell in np.ndindex(*map(len, starts)):
+        stop_if(cancel)
+        index = _slices_of(cell, starts, out.shape)
+        block = np.asarray(source.array[index])
+        if cell in placed:
+            block = block.copy()
+            apply(placed[cell], Planes(block, source.channel_axis), [part.start for part in index])
+        out[index] = block
 
 
-def _apply(patch: Patch, chunk: Planes, origin: list[int]) -> None:
-    """Write the part of a patch that lies in a chunk, which begins at ``origin``: (..., y, x)."""
-    *leading, y, x = origin
-    height, width = chunk.shape[-3:-1]
-    box = patch.box
-    inside = Box(max(box.y0, y), max(box.x0, x), min(box.y1, y + height), min(box.x1, x + width))
-    part = inside.shift(-box.y0, -box.x0).slices
-    plane = tuple(index - start for index, start in zip(patch.plane, leading, strict=True))
-    block = chunk.read(plane, inside.shift(-y, -x))  # a view
-    np.copyto(block[..., patch.group], patch.pixels[part], where=patch.mask[part][..., None])
+def fill_in_place(target: Planes, patches: Sequence[Patch]) -> None:
+    """Write patches into the image itself: only what they touch; when that fails, what was written is taken back."""
+    array = target.array
+    if isinstance(array, np.ndarray):
+        apply(patches, target)
+        return
+    chunks, regions = _chunks_of(array), []
+    if chunks is None:
+        regions = [(target.locate(patch.plane, patch.box, patch.channels), [patch]) for patch in patches]
+    else:
+        starts = _to_starts(array.shape, chunks)
+        placed = place(patches, target, starts)
+        regions = [
+            (_touched(_slices_of(cell, starts, array.shape), target, members), members)
+            for cell, members in placed.items()
+        ]
+    written = 0
+    try:
+        for index, members in regions:
+            written += 1
+            _write_region(target, index, members)
+    except BaseException:
+        for index, members in reversed(regions[:written]):
+            _write_region(target, index, [patch.reverse() for patch in reversed(members)])
+        raise
 
 
-def _bands(array: Any) -> tuple[int, ...]:
+def apply(patches: Iterable[Patch], block: Planes, origin: Sequence[int] | None = None) -> None:
+    """Write the parts of patches that lie in a block of an image, an array in memory.
+
+    Parameters
+    ----------
+    patches
+    block
+        Is changed.
+    origin
+        Where the block begins in the image, along every axis; at its beginning when it is None.
+    """
+    for patch in patches:
+        here, there = [], []
+        where = block.locate(patch.plane, patch.box, patch.channels)
+        for part, start, length in zip(where, origin or (0,) * len(where), block.array.shape, strict=True):
+            low, high = max(part.start, start), min(part.stop, start + length)
+            here.append(slice(low - start, high - start))
+            there.append(slice(low - part.start, high - part.start))
+        pixels = block.to_axes(patch.pixels)[tuple(there)]
+        mask = block.to_axes(np.broadcast_to(patch.mask, patch.pixels.shape))[tuple(there)]
+        np.copyto(block.array[tuple(here)], pixels, where=mask)
+
+
+def place(patches: Iterable[Patch], source: Planes, starts: Starts) -> dict[Cell, list[Patch]]:
+    """Return the patches that every chunk shows, by the chunk's index."""
+    placed: dict[Cell, list[Patch]] = defaultdict(list)
+    for patch in patches:
+        where = source.locate(patch.plane, patch.box, patch.channels)
+        cells = (
+            range(int(np.searchsorted(start, part.start, "right")) - 1, int(np.searchsorted(start, part.stop)))
+            for start, part in zip(starts, where, strict=True)
+        )
+        for cell in itertools.product(*cells):
+            placed[cell].append(patch)
+    return dict(placed)
+
+
+def _touched(chunk: tuple[slice, ...], target: Planes, patches: Sequence[Patch]) -> tuple[slice, ...]:
+    """Return the smallest part of a chunk that holds all patches in it."""
+    places = zip(*(target.locate(patch.plane, patch.box, patch.channels) for patch in patches), strict=True)
+    return tuple(
+        slice(max(part.start, min(each.start for each in along)), min(part.stop, max(each.stop for each in along)))
+        for part, along in zip(chunk, places, strict=True)
+    )
+
+
+def _write_region(target: Planes, index: tuple[slice, ...], patches: Sequence[Patch]) -> None:
+    block = np.array(target.array[index])
+    apply(patches, Planes(block, target.channel_axis), [part.start for part in index])
+    target.array[index] = block
+
+
+def _fill_chunk(
+    block: NDArray[Any], *, placed: Mapping[Cell, Sequence[Patch]], starts: Starts, channel_axis: int | None,
+    block_id: Cell,
+) -> NDArray[Any]:  # fmt: skip
+    if block_id not in placed:
+        return block
+    filled = np.array(block)
+    origin = [int(start[i]) for start, i in zip(starts, block_id, strict=True)]
+    apply(placed[block_id], Planes(filled, channel_axis), origin)
+    return filled
+
+
+def _chunks_of(array: Any) -> tuple[int, ...] | None:
+    """Return the shape of what is written at once; None when there is no such shape."""
+    return getattr(array, "shards", None) or getattr(array, "chunks", None)
+
+
+def _to_bands(array: Any) -> tuple[int, ...]:
     """Return the shape of parts of about `BAND` bytes."""
     chunks, left = [], max(1, BAND // np.dtype(array.dtype).itemsize)
     for length in reversed(array.shape):
         chunks.append(max(1, min(length, left)))
         left //= chunks[-1]
     return tuple(reversed(chunks))
+
+
+def _to_starts(shape: Sequence[int], chunks: Sequence[int]) -> Starts:
+    return tuple(np.arange(0, length, step) for length, step in zip(shape, chunks, strict=True))
+
+
+def _slices_of(cell: Cell, starts: Starts, shape: Sequence[int]) -> tuple[slice, ...]:
+    """Return the index of a chunk in its array."""
+    ends = (np.append(start[1:], length) for start, length in zip(starts, shape, strict=True))
+    return tuple(slice(int(start[i]), int(end[i])) for i, start, end in zip(cell, starts, ends, strict=True))

@@ -7,38 +7,50 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.windows.patches import Patch
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
 
-def rebuild_level(above: Any, level: Any, shape: Sequence[int], windows: Iterable[Mapping[str, Any]]) -> None:
-    """Compute a level anew where it shows what was filled, by averages of blocks.
+def patch_level(above: Any, level: Any, shape: Sequence[int], patches: Iterable[Patch]) -> list[Patch]:
+    """Return what a fill changes in a smaller level: averages of blocks of the level above.
 
     Parameters
     ----------
     above
         The array of the next larger level, already filled: (..., H, W), or with channels last.
     level
-        An array of as many axes; is changed.
+        An array of as many axes.
     shape
         Of the largest level.
-    windows
-        Of the record of the fill.
+    patches
+        Of the fill, in the largest level.
     """
     ratios = [find_ratio(a, b) for a, b in zip(shape, level.shape, strict=True)]
     steps = [find_ratio(a, b) for a, b in zip(above.shape, level.shape, strict=True)]
-    for window in windows:
-        for y0, x0, y1, x1 in window["holes"]:
-            channels = level.shape[len(window["plane"]) + 2 :]
-            lows = [*window["plane"], y0, x0, *(0 for _ in channels)]
-            highs = [*(index + 1 for index in window["plane"]), y1, x1, *channels]
-            region = tuple(
-                slice(min(math.floor(low / ratio), length - 1), min(math.ceil(high / ratio), length))
-                for low, high, ratio, length in zip(lows, highs, ratios, level.shape, strict=True)
-            )
-            level[region] = average_blocks(above, region, steps).astype(level.dtype)
+    patched = []
+    for plane, box in dict.fromkeys((patch.plane, patch.box) for patch in patches):  # of all channels at once
+        channels = level.shape[len(plane) + 2 :]
+        lows = [*plane, box.y0, box.x0, *(0 for _ in channels)]
+        highs = [*(index + 1 for index in plane), box.y1, box.x1, *channels]
+        region = tuple(
+            slice(min(math.floor(low / ratio), length - 1), min(math.ceil(high / ratio), length))
+            for low, high, ratio, length in zip(lows, highs, ratios, level.shape, strict=True)
+        )
+        before, after = np.asarray(level[region]), average_blocks(above, region, steps).astype(level.dtype)
+        if not channels:
+            before, after = before[..., None], after[..., None]
+        y, x = region[len(plane) : len(plane) + 2]
+        for index in np.ndindex(before.shape[: len(plane)]):
+            there = tuple(part.start + i for part, i in zip(region, index, strict=False))
+            everything = np.broadcast_to(True, (*before[index].shape[:2], 1))
+            patched.append(Patch(there, Box(y.start, x.start, y.stop, x.stop), slice(0, before.shape[-1]), everything,
+                                 before[index], after[index]))  # fmt: skip
+    return patched
 
 
 def find_ratio(larger: int, smaller: int) -> float:

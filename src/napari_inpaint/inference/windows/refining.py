@@ -26,7 +26,7 @@ OVERLAP = 0.5
 
 
 def refine(
-    completion: Floats, factor: int, box: Box, see: Callable[[int], tuple[Floats, Floats]],
+    completion: Floats, factor: int, box: Box, to_network: Callable[[int], tuple[Floats, Floats]],
     complete: Callable[[Floats, Floats], Floats], window: int,
 ) -> Floats:  # fmt: skip
     """Bring a completion to full resolution, level by level.
@@ -39,7 +39,7 @@ def refine(
         By what.
     box
         What is refined of the crop; other holes stay as they were enlarged.
-    see
+    to_network
         Returns image and mask of the crop, float32 (3, H, W) and (1, H, W), scaled down by a factor.
     complete
         Refines filled images, float32 (1, 3, H, W), inside masks, float32 (1, 1, H, W).
@@ -51,7 +51,7 @@ def refine(
     float32 array of shape (3, H, W)
     """
     for finer in finer_factors(factor):
-        image, mask = see(finer)
+        image, mask = to_network(finer)
         start = resize(completion, mask.shape[1], mask.shape[2], factor / finer)
         completion = refine_level(np.where(mask > 0, start, image), mask, scale_down(box, finer), complete, window)
         factor = finer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.plugin.layers import geometry
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class View:
         """Return an array with the displayed axes last, but for the channels'."""
         where = (-3, -2) if self.rgb else (-2, -1)
         return array if self.is_plain(array.ndim) else np.moveaxis(array, self.axes, where)
+
+    def to_planes(self, array: Any) -> Planes:
+        """Return an array as the engine takes it."""
+        planes = self.planes(array)
+        return Planes(planes, planes.ndim - 1 if self.rgb else None)
 
     def back(self, array: Any) -> Any:
         """Return what `planes` was given."""

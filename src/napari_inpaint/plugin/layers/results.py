@@ -1,4 +1,4 @@
-"""What a fill becomes: a new layer, or changes in a layer that can be taken back; and a layer of what was made up."""
+"""Where the patches of a fill go: into a new layer, or into a layer's data, where they can be taken back."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.replay import each_hole
-from napari_inpaint.inference.windows.pyramid import rebuild_level
+from napari_inpaint.inference.windows.patches import Patch, apply, to_copy, to_lazy
+from napari_inpaint.inference.windows.pyramid import patch_level
 from napari_inpaint.plugin.layers.frame import View, full_resolution
 from napari_inpaint.plugin.layers.job import PLACE, attributes_of
-from napari_inpaint.plugin.layers.overlay import Change, Overlay, reverse, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari.layers import Image
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.inference.inputs.planes import Planes
     from napari_inpaint.plugin.layers.job import Job
 
 RECORD = "napari_inpaint"
@@ -35,7 +37,7 @@ class Filled:
     view: View
     array: NDArray[Any]
     """The layer's data when it was filled."""
-    changes: tuple[Change, ...]
+    patches: tuple[Patch, ...]
     """Those that were written: what was changed by somebody else meanwhile is left alone."""
     is_rest: bool = False
     """Whether it is what was left when it was taken back."""
@@ -43,7 +45,7 @@ class Filled:
     @property
     def size(self) -> int:
         """How many values it changed."""
-        return sum(int(np.count_nonzero(change.changed)) for change in self.changes)
+        return sum(int(np.count_nonzero(_changes(patch))) for patch in self.patches)
 
     @property
     def is_there(self) -> bool:
@@ -52,30 +54,63 @@ class Filled:
 
     def undo(self) -> Filled | None:
         """Take the fill back, and its record; return what is left of it, where the pixels are no longer its own."""
-        _, left = write(reverse(self.changes), self.view.planes(self.array))
+        _, left = exchange(reverse(self.patches), self.view.to_planes(self.array))
         if not self.is_rest:
             drop_record(self.layer.metadata)
         self.layer.refresh()
-        if not left:
-            return None
-        return replace(self, changes=tuple(reverse(left)), is_rest=True)
+        return replace(self, patches=tuple(reverse(left)), is_rest=True) if left else None
 
     def before(self) -> Any:
         """Return a lazy array that shows the layer without the fill."""
-        overlay = Overlay(self.view.planes(self.array))
-        overlay.changes = reverse(self.changes)
-        return self.view.back(overlay.to_dask())
+        return self.view.back(to_lazy(self.view.to_planes(self.array), reverse(self.patches)))
 
 
-def fill_in_place(layer: Image, view: View, changes: Sequence[Change], record: dict[str, Any]) -> Filled:
+def fill_in_place(layer: Image, view: View, patches: Sequence[Patch], record: dict[str, Any]) -> Filled:
     """Write a fill into the data of a layer, and its record into the metadata."""
-    written, _ = write(changes, view.planes(layer.data))
+    written, _ = exchange(patches, view.to_planes(layer.data))
     add_record(layer.metadata, record)
     layer.refresh()
     return Filled(layer, view, layer.data, tuple(written))
 
 
-def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any], cancel: Event) -> Any:
+def exchange(patches: Iterable[Patch], planes: Planes) -> tuple[list[Patch], list[Patch]]:
+    """Write patches into an array in memory, where it still holds what was there before.
+
+    Returns
+    -------
+    written, left
+        What was changed, and what was not because the array holds something else there by now.
+    """
+    written, left = [], []
+    for patch in patches:
+        here, changes = planes.read(patch.plane, patch.box)[..., patch.channels], _changes(patch)
+        same = changes & _equal(here, patch.before)
+        np.copyto(here, patch.pixels, where=same)
+        written.append(replace(patch, mask=same))
+        if (changes & ~same).any():
+            left.append(replace(patch, mask=changes & ~same))
+    return written, left
+
+
+def reverse(patches: Sequence[Patch]) -> list[Patch]:
+    """Return the patches that take these back."""
+    return [patch.reverse() for patch in reversed(patches)]
+
+
+def _changes(patch: Patch) -> NDArray[np.bool_]:
+    """Return which values a patch changes: (h, w, channels)."""
+    return patch.mask & ~_equal(patch.before, patch.pixels)
+
+
+def _equal(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which elements are equal; NaN is equal to NaN."""
+    equal = one == other
+    if one.dtype.kind == "f":
+        equal |= np.isnan(one) & np.isnan(other)
+    return np.asarray(equal)
+
+
+def to_data(job: Job, patches: Sequence[Patch], cancel: Event) -> Any:
     """Return the data of a new layer: a filled copy, lazy where the image is, with all of its levels.
 
     Raises
@@ -83,12 +118,10 @@ def to_data(job: Job, overlay: Overlay, record: Mapping[str, Any], cancel: Event
     FillCancelledError
         When ``cancel`` is set; it is looked at before every level.
     """
-    filled = [overlay.to_changed()]
-    for level in map(job.view.planes, job.levels):
+    filled = [to_copy(job.view.to_planes(job.data), patches)]
+    for level in map(job.view.to_planes, job.levels):
         stop_if(cancel)
-        changed = Overlay(level)
-        rebuild_level(filled[-1], changed, overlay.shape, record["windows"])
-        filled.append(changed.to_changed())
+        filled.append(to_copy(level, patch_level(filled[-1], level.array, filled[0].shape, patches)))
     levels = [job.view.back(level) for level in filled]
     return levels if job.attributes["multiscale"] else levels[0]
 
@@ -140,16 +173,14 @@ def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
         zeros = da.zeros(shape, dtype=np.uint8, chunks=getattr(data, "chunks", "auto")[: image.ndim])
     for record in records:
         view = View(tuple(record.get("axes", (image.ndim - 2, image.ndim - 1))), rgb=False)
-        planes = view.planes(zeros)
-        if tuple(record["shape"]) != (*planes.shape, *channels):
+        planes = view.to_planes(zeros)
+        if tuple(record["shape"]) != (*planes.array.shape, *channels):
             raise ValueError(f"{image.name!r} has another shape than the image of its record, {tuple(record['shape'])}")
-        overlay = Overlay(planes)
-        for plane, box, pixels in each_hole(record, planes.shape):
-            overlay[(*plane, *box.slices)] = pixels | overlay[(*plane, *box.slices)]
+        patches = [_to_label(*hole) for hole in each_hole(record, planes.array.shape)]
         if isinstance(zeros, np.ndarray):
-            write(overlay.changes, planes)
+            apply(patches, planes)
         else:
-            zeros = view.back(overlay.to_dask())
+            zeros = view.back(to_lazy(planes, patches))
     levels = [zeros]
     for level in image.data[1:] if image.multiscale else ():
         steps = (max(1, round(a / b)) for a, b in zip(shape, level.shape, strict=False))
@@ -160,3 +191,9 @@ def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
         "name": f"{image.name}: synthetic pixels",
         "multiscale": image.multiscale,
     }
+
+
+def _to_label(plane: tuple[int, ...], box: Box, mask: NDArray[np.bool_]) -> Patch:
+    """Return a patch that labels a hole with 1."""
+    ones = np.ones((*mask.shape, 1), np.uint8)
+    return Patch(plane, box, slice(0, 1), mask[..., None], np.zeros_like(ones), ones)

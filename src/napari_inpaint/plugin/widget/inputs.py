@@ -9,6 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, crea
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
 
+from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.inference.runtime.loading import find_model
 from napari_inpaint.models import DEFAULT, bundled_models
 from napari_inpaint.plugin.layers.frame import Slices, full_resolution
@@ -121,7 +122,7 @@ class Inputs(Container):
 
     def read_settings(self) -> Settings:
         """Return with what, and how, holes are filled."""
-        return Settings(self._model, self.device.value, self.grow.value, self.seam.value)
+        return Settings(self._model, self.device.value, FillOptions(self.grow.value, self.seam.value))
 
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""

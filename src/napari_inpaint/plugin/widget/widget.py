@@ -310,7 +310,7 @@ class InpaintWidget(Container):
             self._say(f"layer {target.name!r} was removed or has other data now: nothing was filled", warn=True)
             return
         else:
-            filled = fill_in_place(target, request.job.view, result.changes, result.record)
+            filled = fill_in_place(target, request.job.view, result.patches, result.record)
             self.history.add_fill(filled, request.drawn)
         self._say(" ".join(result.sentences), warn=len(result.sentences) > 1)
 
@@ -324,7 +324,7 @@ class InpaintWidget(Container):
         self.history.add_layer(request.source, request.job.data, layer)
         if drawn is None:
             return
-        self.history.add_fill(Filled(layer, request.job.view, layer.data, result.changes), drawn)
+        self.history.add_fill(Filled(layer, request.job.view, layer.data, result.patches), drawn)
         if drawn.layer in self.viewer.layers:  # the user goes on drawing
             self.viewer.layers.selection = {each for each in selection if each in self.viewer.layers}
             drawn.layer.mode = mode

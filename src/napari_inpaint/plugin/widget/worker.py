@@ -7,13 +7,14 @@ import contextlib
 import threading
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import WorkerBase, create_worker
 
-from napari_inpaint.plugin.layers.overlay import Overlay
+from napari_inpaint.inference.cancelling import FillCancelledError
+from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.plugin.layers.results import to_data, to_record
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inpainter import Inpainter
     from napari_inpaint.inference.self_check import SelfCheck
+    from napari_inpaint.inference.windows.patches import Patch
     from napari_inpaint.plugin.layers.job import Job
-    from napari_inpaint.plugin.layers.overlay import Change
 
 CANCELLED = "Cancelled; nothing was changed."
 REMEDY = {"fill those too with nan_is_hole=True": "choose the image's NaN pixels as holes"}
@@ -34,12 +35,11 @@ REMEDY = {"fill those too with nan_is_hole=True": "choose the image's NaN pixels
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """With what, and how, holes are filled; as `Inpainter` and its `fill` take them."""
+    """With what, and how, holes are filled."""
 
     model: str
     device: str
-    grow: int = 0
-    seam: bool = True
+    options: FillOptions = field(default_factory=FillOptions)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Result:
     """What a fill made."""
 
     job: Job
-    changes: tuple[Change, ...]
+    patches: tuple[Patch, ...]
     record: dict[str, Any]
     """As the new layer keeps it."""
     data: Any
@@ -80,22 +80,16 @@ def run_fill(
     ImportError, RuntimeError, MemoryError, OSError
         When the runtime, the device or the data fail.
     """
-    from napari_inpaint.inference.inpainter import FillCancelledError
+    from napari_inpaint.inference.inputs.job import read_job
 
-    overlay: Any = Overlay(job.image)
     try:
-        inpainter = make_inpainter(settings)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the record has them too
-            inpainter.fill(overlay, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
-                           channel_axis=job.channel_axis, on_progress=on_progress, cancel=cancel,
-                           out=overlay)  # fmt: skip
-        made = inpainter.last_record
-        assert made is not None
-        if not made["filled_pixels"]:
+        inpainter, options = make_inpainter(settings), replace(settings.options, channel_axis=job.channel_axis)
+        holes = read_job(job.image, job.masks, job.boxes, options, cancel)
+        patches, made = inpainter.run(holes, options, on_progress, cancel)
+        if not made.filled_pixels:
             return "No pixel of the image is a hole: nothing was filled."
-        record = to_record(job, made)
-        data = None if in_place else to_data(job, overlay, record, cancel)
+        record = to_record(job, made.to_dict())
+        data = None if in_place else to_data(job, patches, cancel)
         problem = inpainter.session.cuda_problem
     except FillCancelledError:
         return CANCELLED
@@ -105,20 +99,18 @@ def run_fill(
     how = ran if record["provider"] else "from the rim: too narrow for the network"
     pixels = f"{record['filled_pixels']:,} pixel{'s' if record['filled_pixels'] > 1 else ''}"
     sentences = (f"{pixels} filled in {record['seconds']:.2f} s {how}", *job.notes, *record["notes"])
-    return Result(job, tuple(overlay.changes), record, data, tuple(map(to_sentence, sentences)))
+    return Result(job, tuple(patches), record, data, tuple(map(to_sentence, sentences)))
 
 
 def run_check(job: Job, settings: Settings, cancel: Event) -> SelfCheck | str:
     """Hide known pixels beside the holes of a job, fill and compare them; or return a sentence that says why not."""
-    from napari_inpaint.inference.inpainter import FillCancelledError
-
+    options = replace(settings.options, channel_axis=job.channel_axis)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the report has them too
             return make_inpainter(settings).self_check(
-                job.image, job.masks, job.boxes, grow=settings.grow, seam=settings.seam,
-                channel_axis=job.channel_axis, cancel=cancel,
-            )  # fmt: skip
+                job.image, job.masks, job.boxes, cancel=cancel, **asdict(options)
+            )
     except FillCancelledError:
         return CANCELLED
     except ValueError as error:

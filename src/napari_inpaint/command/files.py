@@ -1,0 +1,301 @@
+"""One image file: what is filled in it, and what is written."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import warnings
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from napari_inpaint.inference.inpainter import Inpainter
+from napari_inpaint.inference.inputs.boxes import to_box
+from napari_inpaint.inference.inputs.job import read_job
+from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.options import FillOptions
+from napari_inpaint.inference.replay import find_differences, read_holes
+from napari_inpaint.inference.runtime.providers import CPU
+from napari_inpaint.inference.windows.patches import fill_in_place, to_copy
+from napari_inpaint.inference.windows.pyramid import patch_level
+from napari_inpaint.io.images import (
+    STREAM,
+    FileError,
+    check_output,
+    encode_image,
+    open_image,
+    read_mask,
+    read_record,
+    staged,
+    write_bytes,
+)
+from napari_inpaint.io.zarr import copied, is_zarr, open_zarr, write_zarr_record
+from napari_inpaint.models import bundled_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.command.tasks import Task
+    from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.inference.inputs.job import Job
+    from napari_inpaint.inference.self_check import SelfCheck
+    from napari_inpaint.inference.windows.patches import Patch
+    from napari_inpaint.inference.windows.plan import Plan
+    from napari_inpaint.io.formats import ImageFile
+
+    Note = Callable[[str], object]
+    """Takes a sentence that the user should know."""
+    Boxes = Sequence[Sequence[int]]
+    """y0, x0, y1, x1, half-open; what reaches beyond an image is clipped."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a file."""
+
+    task: Task
+    record: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What the user should know."""
+    error: str = ""
+    """Why it was not filled."""
+
+
+def fill_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter) -> Outcome:
+    """Fill one file, and write it, its record and the mask of what was made up; or nothing, and say why."""
+    outcome = Outcome(task)
+    with naming_errors(outcome):
+        source = open_image(task.input)
+        outcome.notes += source.notes
+        pixels, mask, clipped, options = read_inputs(source, task, boxes, options, outcome.notes.append)
+        fill_source(source, read_job(pixels, mask, clipped, options), options, inpainter, outcome)
+        outcome.notes += [f"{task.input}: {note}" for note in outcome.record["notes"]]
+    return outcome
+
+
+def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device: str) -> Outcome:
+    """Repeat the fill of a record on its image; a note says whether the result is the same, or what differs.
+
+    Parameters
+    ----------
+    task
+        What is read and written.
+    record
+        Of the fill, as ``--record`` wrote it.
+    model
+        The file of the model, when it is none of the bundled ones.
+    device
+        ``auto``: the record's.
+    """
+    outcome = Outcome(task)
+    with naming_errors(outcome):
+        inpainter = open_recorded(record, model, device)
+        source = open_image(task.input)
+        outcome.notes += source.notes
+        pixels, axis = visible_pixels(source), source.channel_axis
+        for name, found in (("shape", list(pixels.shape)), ("dtype", str(pixels.dtype))):
+            if record.get(name) != found:
+                raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
+        options = FillOptions(seam=bool(record.get("seam", True)), channel_axis=axis)
+        job = read_job(pixels, read_holes(record, plane_shape(pixels.shape, axis)), None, options)
+        fill_source(source, job, options, inpainter, outcome)
+        differences = find_differences(record, outcome.record)
+        verdict = "the filled pixels are the same, bit for bit"
+        if differences:
+            verdict = f"the result differs: {'; '.join(differences)}"
+        outcome.notes.append(f"{task.input}: {verdict}")
+    return outcome
+
+
+def plan_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter, note: Note) -> Plan:
+    """Return what `fill_file` would do.
+
+    Raises
+    ------
+    ValueError
+        As `Inpainter.plan`, and when a file cannot be read.
+    """
+    pixels, mask, clipped, options = read_inputs(open_image(task.input), task, boxes, options, note)
+    return inpainter.plan(pixels, mask, clipped, **asdict(options))
+
+
+def check_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter, note: Note) -> SelfCheck:
+    """Return what filling the file is worth.
+
+    Raises
+    ------
+    ValueError
+        As `Inpainter.self_check`, and when a file cannot be read.
+    """
+    pixels, mask, clipped, options = read_inputs(open_image(task.input), task, boxes, options, note)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the table has them too
+        return inpainter.self_check(pixels, mask, clipped, **asdict(options))
+
+
+@contextlib.contextmanager
+def naming_errors(outcome: Outcome) -> Iterator[None]:
+    """Keep why a file was not filled, with its name; warnings of fills are in the record too."""
+    task = outcome.task
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    except MemoryError:
+        outcome.error = f"{task.input} does not fit into memory"
+    except (ValueError, ImportError, OSError, RuntimeError) as error:
+        words = str(error)
+        outcome.error = words if str(task.input) in words or str(task.output) in words else f"{task.input}: {words}"
+
+
+def read_inputs(
+    source: ImageFile, task: Task, boxes: Boxes, options: FillOptions, note: Note
+) -> tuple[NDArray[Any], NDArray[Any] | None, list[Box], FillOptions]:
+    """Return the pixels that are filled, without transparency; the mask; the boxes; and how the pixels are filled.
+
+    Raises
+    ------
+    ValueError
+        When the mask cannot be read, or a box lies outside the image.
+    """
+    shape, axis = source.pixels.shape, source.channel_axis
+    if len(shape) - (axis is not None) < 2:
+        raise FileError(f"{source.path} has shape {shape}: no rows and columns")
+    planes = plane_shape(shape, axis)
+    mask = None if task.mask is None else read_mask(task.mask, planes)
+    clipped = clip_boxes(boxes, planes[-2], planes[-1], note)
+    return visible_pixels(source), mask, clipped, replace(options, channel_axis=axis)
+
+
+def clip_boxes(boxes: Boxes, height: int, width: int, note: Note) -> list[Box]:
+    """Clip boxes to the image and say so.
+
+    Raises
+    ------
+    ValueError
+        When a box has no pixel in the image.
+    """
+    clipped = []
+    for box in map(to_box, boxes):
+        inside = box.clip(height, width)
+        if inside is None:
+            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels: "
+                             "name top, left, bottom and right (y0 x0 y1 x1)")  # fmt: skip
+        if inside != box:
+            note(f"the box {tuple(box)} is clipped to {tuple(inside)}, the image has {height} x {width} pixels")
+        clipped.append(inside)
+    return clipped
+
+
+def plane_shape(shape: Sequence[int], channel_axis: int | None) -> tuple[int, ...]:
+    """Return the lengths of all axes but that of the channels."""
+    return tuple(length for axis, length in enumerate(shape) if axis != channel_axis)
+
+
+def visible_pixels(source: ImageFile) -> NDArray[Any]:
+    """Return all but transparency, which is kept; a zarr array is not read."""
+    if not source.alpha or source.channel_axis is None:
+        return source.pixels
+    return source.pixels[*(slice(None),) * source.channel_axis, :-1]
+
+
+def open_recorded(record: Mapping[str, Any], model: str | None, device: str) -> Inpainter:
+    """Open the model of a record; a record from a stranger names bundled ones only."""
+    if model is None:
+        model = f"{record.get('model')}.{record.get('precision')}"
+        if str(record.get("precision")) not in bundled_models().get(str(record.get("model")), {}):
+            raise FileError(f"the record is of the model {model}, which is not bundled: name its file with --model")
+    provider = str(record.get("provider", "")) or CPU
+    return Inpainter(model, device if device != "auto" else provider, record.get("threads"))
+
+
+def fill_source(source: ImageFile, job: Job, options: FillOptions, inpainter: Inpainter, outcome: Outcome) -> None:
+    """Fill the holes of a file, and write what the outcome's task names; the record goes into the outcome."""
+    task = outcome.task
+    if is_zarr(task.input):
+        patches, record = inpainter.run(job, options)
+        outcome.record = record.to_dict()
+        write_store(outcome, job, patches)
+        return
+    check_output(task.output, source)
+    patches, record = inpainter.run(job, options)
+    outcome.record = record.to_dict()
+    write_image(outcome, job, source, to_copy(Planes(source.pixels, source.channel_axis), patches))
+
+
+def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
+    """Write a filled copy of a zarr store: only the chunks of holes are written again, in all of its levels."""
+    task = outcome.task
+    with copied(task.input, task.output, task.overwrite) as (copy, finish):
+        image = open_zarr(copy, "r+")
+        fill_in_place(job.source.like(image.levels[0]), patches)
+        for above, level in itertools.pairwise(image.levels):
+            changes = patch_level(above, level, image.levels[0].shape, patches)
+            fill_in_place(job.source.like(level), changes)
+        if task.record is not None:
+            write_zarr_record(image, outcome.record)
+        with beside(outcome, job):
+            finish()
+
+
+def write_image(outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[Any]) -> None:
+    """Write an image that was read as a whole, and what belongs beside it."""
+    task = outcome.task
+    data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
+    if task.output == STREAM:
+        with beside(outcome, job):
+            write_bytes(task.output, data)
+        return
+    with staged(task.output, data) as appear, beside(outcome, job):
+        appear()
+
+
+@contextlib.contextmanager
+def beside(outcome: Outcome, job: Job) -> Iterator[None]:
+    """Write the record, and the mask of what was made up; the image comes last: when it is there, all is there.
+
+    Raises
+    ------
+    FileError
+        When one cannot be written, or is there already and is not what a killed run of the same fill left.
+    """
+    task = outcome.task
+    files: dict[Path, bytes] = {}
+    if task.record is not None:
+        files[task.record] = json.dumps(outcome.record, indent=1).encode()
+    if task.synthetic is not None:
+        files[task.synthetic] = encode_mask(job.to_mask())
+    for path, data in files.items():
+        if not task.overwrite and path.is_file() and path.read_bytes() != data and not _is_record(path):
+            raise FileError(f"{path} exists: move it away, or add --overwrite")
+    with contextlib.ExitStack() as stack:
+        appear = [stack.enter_context(staged(path, data)) for path, data in files.items()]
+        for each in appear:
+            each()
+        yield
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        return path.suffix == ".json" and "mask_sha256" in read_record(path)
+    except FileError:
+        return False
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> bytes:
+    """Return a PNG that is white where the mask, (..., H, W), is True; planes that differ stand below one another."""
+    if 0 in mask.shape[-2:]:
+        raise FileError("an image without pixels has no mask of what was made up")
+    planes = mask.reshape(-1, *mask.shape[-2:])
+    if (planes == planes[:1]).all():
+        mask = planes[0] if len(planes) else np.zeros(mask.shape[-2:], bool)
+    buffer = BytesIO()
+    Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,43 @@
+"""How holes are filled: everything that a caller can turn, in one place."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_inpaint.inference.inputs.values import to_whole
+
+if TYPE_CHECKING:
+    from napari_inpaint.inference.inputs.values import ChannelAxis
+
+
+@dataclass(frozen=True, slots=True)
+class FillOptions:
+    """What decides a fill beside the image, its holes and the model.
+
+    Raises
+    ------
+    ValueError
+        When ``grow`` is not a whole number of pixels, 0 or more, or ``channel_axis`` cannot be an axis.
+    """
+
+    grow: int = 0
+    """Every hole is extended by this many pixels in all directions, over edges that still show what is to go."""
+    seam: bool = True
+    """Whether a fill is corrected so that it meets the known pixels."""
+    channel_axis: ChannelAxis = "auto"
+    """The axis of the channels. "auto": a last axis of 3 or 4 is one when the mask fits the axes before it; without a
+    mask, when the axis before it is longer than 4. None: there is none."""
+    nan_is_hole: bool = False
+    """Whether NaN and infinite pixels are filled too."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grow", to_whole(self.grow, "grow", 0, sys.maxsize))
+        if self.channel_axis not in ("auto", None):
+            if isinstance(self.channel_axis, (bool, str)) or not hasattr(self.channel_axis, "__index__"):
+                raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {self.channel_axis!r}")
+            object.__setattr__(self, "channel_axis", operator.index(self.channel_axis))
+        object.__setattr__(self, "seam", bool(self.seam))
+        object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))
