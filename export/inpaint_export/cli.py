@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint_export.targets import check_targets
-from inpaint_training.errors import first_line, name_missing
+from napari_inpaint.errors import first_line, name_missing
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from inpaint_training.errors import name_missing
+from napari_inpaint.errors import name_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,9 @@ from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from inpaint_training.errors import first_line
 from inpaint_training.recipes.library import load_recipe, write_recipe
 from inpaint_training.settings import check_not_negative
+from napari_inpaint.errors import first_line
 from napari_inpaint.io.atomic import stage, write_atomically
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from inpaint_training.errors import first_line
+from napari_inpaint.errors import first_line
 
 INDEX = "dataset.json"
 SCHEMA = 1

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inpaint_training.errors import name_missing
 from inpaint_training.evaluation.baselines import METHODS
+from napari_inpaint.errors import name_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,6 @@ import numpy as np
 from inpaint_training.checkpoints.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.sampler import Crops, split
-from inpaint_training.errors import first_line
 from inpaint_training.recipes.library import to_plain
 from inpaint_training.recipes.recipe import MOST_STEPS
 from inpaint_training.trainer.fabric import Machine
@@ -27,6 +26,7 @@ from inpaint_training.trainer.state import Models
 from inpaint_training.trainer.step import train_step
 from inpaint_training.trainer.trainer import Run
 from inpaint_training.trainer.validate import Watchdog, examine
+from napari_inpaint.errors import first_line
 from napari_inpaint.inference.runtime.contract import COARSE, REFINE
 from napari_inpaint.io.atomic import locked, tidy_all
 

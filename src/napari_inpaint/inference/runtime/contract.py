@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING, Final, get_type_hints
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HOLE: Final = 1.0
-"""The mask's value inside holes; known pixels are 0."""
-
 HOLE_THRESHOLD: Final = 0.5
-"""A mask value of at least this counts as a hole."""
+"""A mask value of at least this counts as a hole; masks are 1 inside holes and 0 where pixels are known."""
 
 IMAGE: Final = "image"
 MASK: Final = "mask"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.errors import first_line
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.runtime.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, REFINE, ModelSpec
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, import_onnxruntime, make_options
@@ -82,7 +83,7 @@ class Session:
         try:
             self.runtime = ort.InferenceSession(data, make_options(ort, threads), providers=providers)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
-            raise ValueError(f"{path} is not a model that ONNX Runtime can load: {_first_line(error)}") from error
+            raise ValueError(f"{path} is not a model that ONNX Runtime can load: {first_line(error)}") from error
         self.version: str = ort.__version__
         self.provider: str = self.runtime.get_providers()[0]
         if self.provider != providers[0]:
@@ -178,7 +179,7 @@ class Session:
                 return self._complete(image, mask, options, refine)
             raise RuntimeError(
                 f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
-                f"enough memory?): {_first_line(error)}"
+                f"enough memory?): {first_line(error)}"
             ) from error
         if completion.shape != image.shape or not np.isfinite(completion).all():
             raise RuntimeError(
@@ -209,7 +210,7 @@ class Session:
             self.runtime, self.provider = replacement.runtime, replacement.provider
             self.cuda_problem = f"{provider} ran out of memory"
         warnings.warn(
-            f"{provider} has too little memory ({_first_line(error)}): {self.provider} goes on, more slowly",
+            f"{provider} has too little memory ({first_line(error)}): {self.provider} goes on, more slowly",
             RuntimeWarning, stacklevel=4,
         )  # fmt: skip
 
@@ -260,7 +261,3 @@ def _read_model(path: Path) -> bytes:
     if EXTERNAL_WEIGHTS in data:
         raise ValueError(f"{path} keeps weights in other files, which is refused: save it with all weights inside")
     return data
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
