@@ -8,7 +8,12 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from napari_inpaint.io.images import FileError, read_image, read_mask, write_image
+from napari_inpaint.io.images import FileError, encode_image, read_image, read_mask, staged
+
+
+def write_image(path, source, pixels):
+    with staged(path, encode_image(path, source, pixels)) as appear:
+        appear()
 
 
 def save(path, array, **options):

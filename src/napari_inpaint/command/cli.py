@@ -186,7 +186,8 @@ def print_answers(tasks: Sequence[Task], look: Callable[..., Any], arguments: ar
 def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
     """Repeat the fill of a record; return 1 when it fails, or the result is another one."""
     from napari_inpaint.command.files import replay_file
-    from napari_inpaint.io.images import FileError, read_record
+    from napari_inpaint.io.formats import FileError
+    from napari_inpaint.io.images import read_record
 
     if len(tasks) != 1:
         raise FileError(f"a record is of one image, not of {len(tasks)}")
@@ -249,7 +250,7 @@ def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
     FileError
         Names it, and the remedy.
     """
-    from napari_inpaint.io.images import FileError
+    from napari_inpaint.io.formats import FileError
 
     for path in paths:
         if str(path) == "-":

@@ -22,16 +22,14 @@ from napari_inpaint.inference.replay import find_differences, read_holes
 from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.inference.windows.patches import fill_in_place, to_copy
 from napari_inpaint.inference.windows.pyramid import patch_level
+from napari_inpaint.io.formats import FileError
 from napari_inpaint.io.images import (
-    STREAM,
-    FileError,
     check_output,
     encode_image,
     open_image,
     read_mask,
     read_record,
     staged,
-    write_bytes,
 )
 from napari_inpaint.io.zarr import copied, is_zarr, open_zarr, write_zarr_record
 from napari_inpaint.models import bundled_models
@@ -249,10 +247,6 @@ def write_image(outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[A
     """Write an image that was read as a whole, and what belongs beside it."""
     task = outcome.task
     data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
-    if task.output == STREAM:
-        with beside(outcome, job):
-            write_bytes(task.output, data)
-        return
     with staged(task.output, data) as appear, beside(outcome, job):
         appear()
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_inpaint.io.images import FORMATS, STREAM, FileError
+from napari_inpaint.io.formats import FileError
+from napari_inpaint.io.images import FORMATS, STREAM
 from napari_inpaint.io.zarr import is_zarr
 
 if TYPE_CHECKING:

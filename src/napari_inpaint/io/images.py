@@ -158,29 +158,8 @@ def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: st
     return buffer.getvalue()
 
 
-def write_image(path: Path, source: ImageFile, pixels: NDArray[Any]) -> None:
-    """Encode an image, see `encode_image`, and write it, see `write_bytes`."""
-    write_bytes(path, encode_image(path, source, pixels))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write to standard output, or a file that appears whole or not at all.
-
-    Raises
-    ------
-    FileError
-        When writing fails, for example because the disk is full.
-    """
-    if path != STREAM:
-        with staged(path, data) as appear:
-            appear()
-        return
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-
-
 def check_output(path: Path, source: ImageFile) -> None:
-    """Refuse an output path that `write_image` could not write.
+    """Refuse an output path that an image of the source's format cannot have.
 
     Raises
     ------
@@ -202,17 +181,27 @@ def check_output(path: Path, source: ImageFile) -> None:
 def staged(path: Path, data: bytes) -> Iterator[Callable[[], None]]:
     """Write a file under a hidden name, and give what makes it appear: then even a full disk is no reason to fail.
 
+    To standard output nothing is written before it is to appear.
+
     Raises
     ------
     FileError
         When writing fails; nothing is left behind, and an existing file stays as it was.
     """
+    if path == STREAM:
+        yield lambda: _write_to_stdout(data)
+        return
     try:
         with stage(path) as file:
             file.write(data)
             yield file.appear
     except OSError as error:
         raise FileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _write_to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def read_mask(path: Path, planes: tuple[int, ...]) -> Any:

@@ -117,17 +117,27 @@ def test_labels_are_looked_up_at_the_nearest_pixel(turns, oblique, scale, dy, dx
     down = np.array([0, np.cos(angle), np.sin(angle)]) * scale
     right = np.array([0, -np.sin(angle), np.cos(angle)]) * scale
     start = np.array([1, dy, dx])
-    found = geometry.resample(labels, start, down, right, (14, 11))
+    found = geometry.resample(labels, lambda label: label == 3, start, down, right, (14, 11))
     for row, column in itertools.product(range(14), range(11)):
         place = (start + row * down + column * right).round(geometry.DIGITS)
         index = tuple(np.rint(place).astype(int))
         inside = all(0 <= i < n for i, n in zip(index, labels.shape, strict=True))
         if np.abs(place % 1 - 0.5).min() > 1e-3:  # on an edge either neighbour will do
-            assert found[row, column] == (labels[index] if inside else 0)
+            assert found[row, column] == (inside and labels[index] == 3)
+
+
+@pytest.mark.parametrize("angle", [0, 0.3])
+def test_labels_of_64_bits_are_told_apart(angle):
+    labels = np.full((9, 9), 2**62, np.int64)
+    labels[:, 5:] += 1
+    steps = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    here = geometry.resample(labels, lambda label: label == 2**62, np.array([1.0, 1.0]), *steps, (5, 7))
+    there = geometry.resample(labels, lambda label: label == 2**62 + 1, np.array([1.0, 1.0]), *steps, (5, 7))
+    assert here.any() and there.any() and not (here & there).any()
 
 
 def test_a_plane_beside_the_labels_has_none():
-    labels = np.ones((3, 5, 5), np.uint8)
+    labels = np.ones((3, 5, 5), bool)
     steps = np.array([0, 1.0, 0]), np.array([0, 0, 1.0])
-    assert not geometry.resample(labels, np.array([3.0, 0, 0]), *steps, (5, 5)).any()
-    assert geometry.resample(labels, np.array([2.0, 0, 0]), *steps, (5, 5)).all()
+    assert not geometry.resample(labels, np.asarray, np.array([3.0, 0, 0]), *steps, (5, 5)).any()
+    assert geometry.resample(labels, np.asarray, np.array([2.0, 0, 0]), *steps, (5, 5)).all()

@@ -13,7 +13,7 @@ import numpy as np
 from napari_inpaint.inference.inputs.boxes import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari.layers import Layer
     from numpy.typing import NDArray
@@ -128,23 +128,23 @@ def rasterise(outline: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> No
     if is_upright(outline):
         mask[box.slices] = True
         return
-    y, x = np.ogrid[box.slices]
-    inside = np.zeros((box.height, box.width), bool)
-    for (ay, ax), (dy, dx) in zip(outline, np.roll(outline, -1, 0) - outline, strict=True):
-        if dy != 0:
-            inside ^= ((ay > y) != (ay + dy > y)) & (x < ax + (y - ay) * (dx / dy))
-    mask[box.slices] |= inside
+    from skimage.draw import polygon  # opening the widget does not wait for it
+
+    rows, columns = outline.T
+    mask[polygon(rows, columns, shape=mask.shape)] = True
 
 
 def resample(
-    labels: Any, start: NDArray[np.float64], down: NDArray[np.float64], right: NDArray[np.float64],
-    shape: tuple[int, int],
-) -> NDArray[Any]:  # fmt: skip
-    """Look up the nearest label of every pixel of a plane; 0 outside.
+    labels: Any, is_hole: Callable[[NDArray[Any]], NDArray[np.bool_]], start: NDArray[np.float64],
+    down: NDArray[np.float64], right: NDArray[np.float64], shape: tuple[int, int],
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Return which pixels of a plane are holes by the label that lies nearest; none outside of the labels.
 
     Parameters
     ----------
     labels : integer array of n dimensions
+    is_hole
+        Tells which of some labels are holes.
     start, down, right : float array of shape (n,)
         Where the plane's first pixel lies in the labels, and the steps to the next row and column.
     shape
@@ -162,18 +162,16 @@ def resample(
         ]
         index: list[Any] = [int(np.rint(each.round(DIGITS))) for each in start]
         index[axes[0]] = index[axes[1]] = slice(None)
+        found = np.zeros(shape, bool)
         if any(isinstance(i, int) and not 0 <= i < n for i, n in zip(index, labels.shape, strict=True)):
-            return np.zeros(shape, labels.dtype)
-        plane = np.asarray(labels[tuple(index)])
+            return found
+        plane = is_hole(np.asarray(labels[tuple(index)]))
         plane = plane if axes[0] < axes[1] else plane.T
         inside = [(place >= 0) & (place < n) for place, n in zip(places, plane.shape, strict=True)]
-        found = np.zeros(shape, labels.dtype)
         found[np.ix_(*inside)] = plane[np.ix_(*(place[known] for place, known in zip(places, inside, strict=True)))]
         return found
-    whole = np.asarray(labels)
-    found = np.zeros(shape, whole.dtype)
-    for row in range(shape[0]):
-        place = np.rint((start + row * down + np.arange(shape[1])[:, None] * right).round(DIGITS)).astype(int)
-        known = ((place >= 0) & (place < whole.shape)).all(1)
-        found[row, known] = whole[tuple(place[known].T)]
-    return found
+    from scipy.ndimage import affine_transform  # opening the widget does not wait for it
+
+    whole = is_hole(np.asarray(labels)).view(np.uint8)
+    steps = np.stack([down, right], 1)
+    return np.asarray(affine_transform(whole, steps, start, shape, order=0, mode="grid-constant"), bool)

@@ -187,11 +187,13 @@ def read_labels(labels: Labels, frame: Frame, planes: list[Plane], label: int) -
         world[frame.offset :] = geometry.apply(frame.to_world, place)
         return geometry.apply(matrix, world[offset:])
 
+    def is_hole(labels: NDArray[Any]) -> NDArray[np.bool_]:
+        return np.asarray(labels == label if label else labels != 0)
+
     def draw(plane: Plane) -> NDArray[np.bool_]:
         start = locate(plane, 0, 0)
         down, right = locate(plane, 1, 0) - start, locate(plane, 0, 1) - start
-        found = geometry.resample(array, start, down, right, (frame.height, frame.width))
-        return np.asarray(found == label if label else found != 0)
+        return geometry.resample(array, is_hole, start, down, right, (frame.height, frame.width))
 
     return Masks(planes, draw)
 

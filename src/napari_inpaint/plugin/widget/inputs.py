@@ -28,7 +28,7 @@ MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
 
 
-def in_row(*widgets: Widget, label: str = "") -> Container:
+def in_row(*widgets: Widget, label: str = "") -> Container[Any]:
     """Return widgets side by side."""
     row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label)
     row.margins = (0, 0, 0, 0)
@@ -43,7 +43,7 @@ def is_model(name: str) -> bool:
         return False
 
 
-class Inputs(Container):
+class Inputs(Container[Any]):
     """What the user chooses; starts with the user's preferences.
 
     Parameters

@@ -59,7 +59,7 @@ class Request:
     """The shape that is filled as it was drawn."""
 
 
-class InpaintWidget(Container):
+class InpaintWidget(Container[Any]):
     """Fills holes in an image layer, as a new layer or in place.
 
     Parameters
