@@ -506,7 +506,7 @@ def test_a_cancel_ends_the_correction_of_a_large_hole_too(inpainter):
 def test_planes_with_one_mask_share_a_plan(inpainter, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        "napari_inpaint.inference.inpainter.plan_windows", lambda *arguments: calls.append(arguments) or ()
+        "napari_inpaint.inference.windows.plan.plan_windows", lambda *arguments: calls.append(arguments) or ()
     )
     inpainter.plan(np.zeros((50, 90, 90), np.uint8), np.eye(90))
     assert len(calls) == 1

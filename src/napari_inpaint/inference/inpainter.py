@@ -23,8 +23,7 @@ from napari_inpaint.inference.runtime.loading import find_model, measure, open_s
 from napari_inpaint.inference.runtime.providers import CPU, refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
 from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, to_copy
-from napari_inpaint.inference.windows.plan import Plan, plan_windows
-from napari_inpaint.inference.windows.refining import count_pixels
+from napari_inpaint.inference.windows.plan import Plan, plan_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,34 +309,10 @@ class Inpainter:
         return report
 
     def _plan(self, job: Job, estimate: bool = False) -> Plan:
-        height, width, channels = job.source.shape[-3:]
-        groups = len(channel_groups(channels))
         if not job.holes:
-            return Plan((), groups, 0.0)
-        spec = self.session.spec
-        different = {id(holes): holes for holes in job.holes.values()}  # planes with the same holes share a plan
-        planned = {key: plan_windows(holes, height, width, spec) for key, holes in different.items()}
-        windows = [
-            dataclasses.replace(window, plane=plane)
-            for plane, holes in job.holes.items()
-            for window in planned[id(holes)]
-        ]
-        windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
-        pixels = groups * sum(window.network_pixels for window in windows)
-        if spec.refines:
-            pixels += groups * sum(
-                count_pixels(window.hole_box, window.crop.height, window.crop.width, window.factor, spec.window)
-                for window in windows
-            )
-        seconds = pixels * self._measure() if estimate and pixels else 0.0
-        notes: tuple[str, ...] = ()
-        if any(window.factor > 1 for window in windows):
-            largest = max(hole.size for holes in different.values() for hole in holes)
-            notes = (
-                f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-                f"{spec.hole_max}: it is filled at a lower resolution" + (" and refined" if spec.refines else ""),
-            )
-        return Plan(tuple(windows), groups, seconds, notes)
+            return Plan((), len(channel_groups(job.source.shape[-1])), 0.0)
+        plan = plan_job(job, self.session.spec)
+        return dataclasses.replace(plan, seconds=plan.pixels * self._measure()) if estimate and plan.pixels else plan
 
 
 @functools.lru_cache(maxsize=1)

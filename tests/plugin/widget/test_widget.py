@@ -13,6 +13,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_inpaint import FillCancelledError, Inpainter
+from napari_inpaint.inference.runtime import session
+from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.models import DEFAULT
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.results import RECORD
@@ -44,14 +46,14 @@ def click(button):
 
 
 def wait_until_idle(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.fill_button.enabled, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: widget.controls.fill_button.enabled, timeout=TIMEOUT)
 
 
 def fill_and_wait(qtbot, viewer, widget):
     """Click Fill and wait for the new layer."""
     before = len(viewer.layers)
-    click(widget.fill_button)
-    qtbot.waitUntil(lambda: len(viewer.layers) == before + 1 and widget.fill_button.enabled, timeout=TIMEOUT)
+    click(widget.controls.fill_button)
+    qtbot.waitUntil(lambda: len(viewer.layers) == before + 1 and widget.controls.fill_button.enabled, timeout=TIMEOUT)
     return viewer.layers[-1]
 
 
@@ -94,7 +96,7 @@ def test_draw_fill_compare_by_mouse(qtbot, viewer, widget, photo):
         photo[:200, :300, 0], name="photo", scale=(0.5, 0.5), units=("um", "um"), colormap="viridis"
     )
     viewer.reset_view()
-    click(widget.draw_button)
+    click(widget.controls.draw_button)
     shapes = viewer.layers[-1]
     assert widget.holes.value is shapes
     assert shapes.mode == "add_rectangle"
@@ -110,11 +112,11 @@ def test_draw_fill_compare_by_mouse(qtbot, viewer, widget, photo):
     assert filled.data.dtype == image.data.dtype
     assert filled.metadata[RECORD]["provider"] in widget.status.value
     assert "CPUExecutionProvider" in widget.runs_on.value
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     assert not filled.visible
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     assert filled.visible
-    click(widget.synthetic_button)
+    click(widget.controls.synthetic_button)
     np.testing.assert_array_equal(viewer.layers[-1].scale, image.scale)
     assert not ((filled.data != image.data) & (viewer.layers[-1].data == 0)).any()
 
@@ -123,16 +125,16 @@ def test_rectangles_are_filled_as_they_are_drawn_and_ctrl_z_takes_them_back(qtbo
     image = viewer.add_image(photo[:200, :300].copy(), name="photo")
     before = image.data.copy()
     viewer.reset_view()
-    click(widget.draw_button)
+    click(widget.controls.draw_button)
     shapes = viewer.layers[-1]
-    widget.as_you_draw.value = True
+    widget.controls.as_you_draw.value = True
     drag(qtbot, viewer, (20, 40), (60, 90))
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3 and widget.fill_button.enabled, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3 and widget.controls.fill_button.enabled, timeout=TIMEOUT)
     filled = viewer.layers["photo filled"]
     first = filled.data.copy()
     np.testing.assert_allclose(changed_pixels(first, before), [(20, 40, 0), (61, 91, 3)], atol=3)
     drag(qtbot, viewer, (100, 150), (140, 200))
-    qtbot.waitUntil(lambda: (filled.data != first).any() and widget.fill_button.enabled, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: (filled.data != first).any() and widget.controls.fill_button.enabled, timeout=TIMEOUT)
     np.testing.assert_allclose(changed_pixels(filled.data, first), [(100, 150, 0), (141, 201, 3)], atol=3)
     assert len(viewer.layers) == 3
     assert len(shapes.data) == 2
@@ -153,7 +155,7 @@ def test_two_rectangles_drawn_at_once_are_both_filled(qtbot, viewer, widget, pho
     image = viewer.add_image(photo[:200, :300].copy(), name="photo")
     shapes = viewer.add_shapes(ndim=2)
     widget.result.value = "in place"
-    widget.as_you_draw.value = True
+    widget.controls.as_you_draw.value = True
     shapes.add_rectangles(np.array(RECTANGLE))
     shapes.add_rectangles(np.array(RECTANGLE) + 100)
     expected = [(20, 20, 0), (151, 161, 3)]
@@ -170,28 +172,28 @@ def test_in_place_undo_and_compare(qtbot, viewer, widget, photo):
     image = viewer.add_image(pixels, name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     widget.result.value = "in place"
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     wait_until_idle(qtbot, widget)
     assert len(viewer.layers) == 2
     assert image.data is pixels
     filled = pixels.copy()
     assert changed_pixels(filled, photo[:150, :150]) == ([20, 20, 0], [51, 61, 3])
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     below, before, _ = viewer.layers
     assert (below, before.name) == (image, "photo before")
     np.testing.assert_array_equal(before.data, photo[:150, :150])
     np.testing.assert_array_equal(image.data, filled)  # which are never other pixels than the fill's
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     assert len(viewer.layers) == 2
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     viewer.layers.remove("photo before")
-    assert not widget.compare_button.native.isChecked()
-    click(widget.compare_button)
-    click(widget.undo_button)
+    assert not widget.controls.compare_button.native.isChecked()
+    click(widget.controls.compare_button)
+    click(widget.controls.undo_button)
     assert len(viewer.layers) == 2
     np.testing.assert_array_equal(image.data, photo[:150, :150])
     assert RECORD not in image.metadata
-    assert not widget.compare_button.native.isChecked()
+    assert not widget.controls.compare_button.native.isChecked()
     assert "taken back" in widget.status.value
 
 
@@ -201,9 +203,9 @@ def test_what_cannot_be_filled_in_place_says_why(viewer, widget, photo, kind):
     viewer.add_image(data, rgb=True, multiscale=kind == "multiscale")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     widget.result.value = "in place"
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     assert "it is filled in a new layer" in widget.status.value
-    assert widget.fill_button.enabled
+    assert widget.controls.fill_button.enabled
 
 
 @pytest.mark.parametrize("key", ["label", "stack", "large"])
@@ -263,22 +265,23 @@ def test_labels_and_nan_are_holes(qtbot, viewer, widget, photo):
 
 
 def test_without_layers_it_says_what_is_missing(viewer, widget):
-    for button in (widget.fill_button, widget.draw_button, widget.check_button, widget.synthetic_button,
-                   widget.python_button, widget.command_button):  # fmt: skip
+    controls = widget.controls
+    for button in (controls.fill_button, controls.draw_button, controls.check_button, controls.synthetic_button,
+                   controls.python_button, controls.command_button):  # fmt: skip
         click(button)
         assert widget.status.value == "Open an image first."
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     assert widget.status.value == "Nothing was filled yet."
-    click(widget.undo_button)
+    click(widget.controls.undo_button)
     assert "Nothing to undo" in widget.status.value
     viewer.add_image(np.zeros((90, 90), np.uint8))
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     assert "press Draw" in widget.status.value
     viewer.add_shapes(name="holes")
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     assert "draw a rectangle" in widget.status.value
     assert len(viewer.layers) == 2
-    assert widget.fill_button.enabled
+    assert widget.controls.fill_button.enabled
 
 
 def test_a_fill_that_fails_says_why_and_can_be_tried_again(qtbot, viewer, widget, photo):
@@ -307,9 +310,12 @@ def test_a_device_that_cannot_be_used_is_refused_with_the_reason(qtbot, viewer, 
 
 
 def test_cuda_that_cannot_be_used_is_named_beside_what_runs(qtbot, viewer, widget, monkeypatch):
-    monkeypatch.setattr(widget_module, "warm_up", lambda settings: (settings, "no CUDA: an old driver"))
+    monkeypatch.setattr(session, "choose_providers", lambda *_: ([CPU], "the driver is too old"))
+    qtbot.waitUntil(lambda: CPU in widget.runs_on.value, timeout=TIMEOUT)
+    assert "no CUDA" not in widget.runs_on.value
     widget.model.value = "landscape"
-    qtbot.waitUntil(lambda: "no CUDA: an old driver" in widget.runs_on.value, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "no CUDA: the driver is too old" in widget.runs_on.value, timeout=TIMEOUT)
+    assert widget.runs_on.value.startswith(CPU)
 
 
 def test_a_failure_of_the_runtime_is_shown_with_its_details(qtbot, viewer, widget, monkeypatch):
@@ -378,17 +384,17 @@ def test_cancel_leaves_windows_unrun_and_nothing_changed(qtbot, viewer, widget, 
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     widget.result.value = "in place"
     slow = Slow(monkeypatch, windows=10_000)
-    click(widget.fill_button)
-    assert not widget.fill_button.enabled
+    click(widget.controls.fill_button)
+    assert not widget.controls.fill_button.enabled
     widget.fill()
     assert "running" in widget.status.value
     qtbot.waitUntil(lambda: slow.ran > 3, timeout=TIMEOUT)
-    click(widget.cancel_button)
+    click(widget.controls.cancel_button)
     wait_until_idle(qtbot, widget)
     assert slow.ran < 1000
     assert widget.status.value == "Cancelled; nothing was changed."
     np.testing.assert_array_equal(image.data, photo[:150, :150])
-    assert not widget.cancel_button.enabled
+    assert not widget.controls.cancel_button.enabled
 
 
 @pytest.mark.parametrize("result", ["new layer", "in place"])
@@ -426,7 +432,7 @@ def test_two_viewers_do_not_know_of_each_other(qtbot, viewer, widget, make_napar
     assert second.image.choices == (other.layers[0],)
     fill_and_wait(qtbot, viewer, widget)
     assert [layer.name for layer in other.layers] == ["another"]
-    click(second.fill_button)
+    click(second.controls.fill_button)
     assert "press Draw" in second.status.value
 
 
@@ -435,8 +441,8 @@ def test_closing_the_widget_in_the_middle_stops_the_fill_and_frees_it(qtbot, vie
     shapes = viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     dock, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
     slow = Slow(monkeypatch, windows=10_000)
-    widget.as_you_draw.value = True
-    click(widget.fill_button)
+    widget.controls.as_you_draw.value = True
+    click(widget.controls.fill_button)
     worker = widget._running.worker
     qtbot.waitUntil(lambda slow=slow: slow.ran > 3, timeout=TIMEOUT)
     with qtbot.waitSignal(worker.finished, timeout=TIMEOUT):
@@ -458,13 +464,13 @@ def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_view
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
     widget.result.value = "in place"
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     wait_until_idle(qtbot, widget)
     filled = image.data.copy()
     slow = Slow(monkeypatch, windows=10_000)
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     qtbot.waitUntil(lambda: slow.ran > 3, timeout=TIMEOUT)
-    click(widget.compare_button)
+    click(widget.controls.compare_button)
     assert "running" in widget.status.value
     with qtbot.waitSignal(widget._running.worker.finished, timeout=TIMEOUT):
         viewer.close()
@@ -476,7 +482,7 @@ def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_view
 def test_the_check_shows_a_table(qtbot, viewer, widget, photo):
     viewer.add_image(photo, name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    click(widget.check_button)
+    click(widget.controls.check_button)
     wait_until_idle(qtbot, widget)
     (dialog,) = widget.native.findChildren(CheckDialog)
     from qtpy.QtWidgets import QTableWidget
@@ -490,9 +496,9 @@ def test_the_check_shows_a_table(qtbot, viewer, widget, photo):
 def test_the_call_is_put_on_the_clipboard(viewer, widget, photo):
     viewer.add_image(photo, name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    click(widget.python_button)
+    click(widget.controls.python_button)
     assert "boxes=[(20, 20, 51, 61)]" in QApplication.clipboard().text()
-    click(widget.command_button)
+    click(widget.controls.command_button)
     assert "not opened from a file" in widget.status.value
 
 
@@ -528,7 +534,7 @@ def test_3d_display_is_refused(viewer, widget, photo):
     viewer.add_image(np.moveaxis(photo, -1, 0))
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     viewer.dims.ndisplay = 3
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     assert "switch the viewer to 2-D display" in widget.status.value
 
 
@@ -562,7 +568,7 @@ def test_waiting_rectangles_are_filled_where_they_were_drawn(qtbot, viewer, widg
     other = viewer.add_image(stack.copy(), name="other")
     widget.image.value = image
     shapes = viewer.add_shapes(ndim=2)
-    widget.result.value, widget.as_you_draw.value = "in place", True
+    widget.result.value, widget.controls.as_you_draw.value = "in place", True
     viewer.dims.set_point(0, 1)
     shapes.add_rectangles([np.array(RECTANGLE), np.array(RECTANGLE) + 60])
     viewer.dims.set_point(0, 3)
@@ -581,7 +587,7 @@ def test_the_first_rectangle_makes_the_layer_of_its_own_image(qtbot, viewer, wid
     other = viewer.add_image(photo[100:250, :200].copy(), name="other")
     widget.image.value = viewer.layers["photo"]
     shapes = viewer.add_shapes(ndim=2)
-    widget.as_you_draw.value = True
+    widget.controls.as_you_draw.value = True
     shapes.mode = "add_ellipse"
     shapes.add_rectangles(np.array(RECTANGLE))
     widget.image.value = other
@@ -599,22 +605,22 @@ def test_the_first_rectangle_makes_the_layer_of_its_own_image(qtbot, viewer, wid
 def test_undo_during_a_run_takes_back_what_runs(qtbot, viewer, widget, photo, held):
     image = viewer.add_image(photo[:150, :200].copy(), name="photo")
     shapes = viewer.add_shapes(ndim=2)
-    widget.result.value, widget.as_you_draw.value = "in place", True
+    widget.result.value, widget.controls.as_you_draw.value = "in place", True
     held.windows = 0
     shapes.add_rectangles(np.array(RECTANGLE))
     wait_until_idle(qtbot, widget)
     first = image.data.copy()
     held.windows = 1
     shapes.add_rectangles(np.array(RECTANGLE) + 10)
-    qtbot.waitUntil(lambda: not widget.fill_button.enabled)
+    qtbot.waitUntil(lambda: not widget.controls.fill_button.enabled)
     shapes.add_rectangles(np.array(RECTANGLE) + 80)
-    click(widget.undo_button)
-    click(widget.undo_button)
+    click(widget.controls.undo_button)
+    click(widget.controls.undo_button)
     assert len(shapes.data) == 1
     held.may_go_on.set()
     wait_until_idle(qtbot, widget)
     np.testing.assert_array_equal(image.data, first)
-    click(widget.undo_button)
+    click(widget.controls.undo_button)
     np.testing.assert_array_equal(image.data, photo[:150, :200])
     assert RECORD not in image.metadata
 
@@ -636,9 +642,9 @@ def test_a_real_fill_is_cancelled(qtbot, viewer, widget, photo):
     viewer.add_image(stack, name="stack")
     viewer.add_shapes([[(100, 100), (100, 220), (220, 220), (220, 100)]], shape_type="rectangle")
     widget.inputs.slices.value = "all slices"
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     qtbot.waitUntil(lambda: "of 60 windows filled" in widget.status.value, timeout=TIMEOUT)
-    click(widget.cancel_button)
+    click(widget.controls.cancel_button)
     wait_until_idle(qtbot, widget)
     assert widget.status.value == "Cancelled; nothing was changed."
     assert len(viewer.layers) == 2
@@ -650,7 +656,7 @@ def test_a_hidden_widget_fills_what_was_chosen(qtbot, viewer, photo):
     image = viewer.add_image(stack.copy())
     shapes = viewer.add_shapes(ndim=2)
     widget.inputs.slices.value, widget.result.value = "all slices", "in place"
-    widget.as_you_draw.value = True
+    widget.controls.as_you_draw.value = True
     dock.hide()
     shapes.add_rectangles(np.array(RECTANGLE))
     wait_until_idle(qtbot, widget)
@@ -673,21 +679,21 @@ def test_a_range_stays_as_it_was_entered(viewer, widget):
 def test_an_image_without_slices_does_no_harm(viewer, widget):
     viewer.add_image(np.zeros((0, 40, 50), np.uint8), contrast_limits=(0, 1))
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
-    click(widget.fill_button)
+    click(widget.controls.fill_button)
     assert "outside layer" in widget.status.value
 
 
 def test_rectangles_are_not_drawn_into_somebody_elses_layer(viewer, widget, photo):
     viewer.add_image(photo)
     cells = viewer.add_shapes([RECTANGLE], shape_type="rectangle", name="my cells")
-    click(widget.draw_button)
+    click(widget.controls.draw_button)
     holes = viewer.layers[-1]
     assert holes is not cells
     assert widget.holes.value is holes
-    click(widget.draw_button)
+    click(widget.controls.draw_button)
     assert len(viewer.layers) == 3
     viewer.dims.ndisplay = 3
-    click(widget.draw_button)
+    click(widget.controls.draw_button)
     assert len(viewer.layers) == 3
     assert "2-D display" in widget.status.value
 
@@ -710,7 +716,7 @@ def test_ctrl_z_of_others_comes_back(viewer):
 def test_preferences_that_cannot_be_met_are_named(viewer, monkeypatch, model):
     nonsense = Preferences(model, "tpu", "a pony", True, 99999999999)
     monkeypatch.setattr("napari_inpaint.plugin.widget.inputs.read_preferences", lambda: nonsense)
-    monkeypatch.setattr(widget_module, "warm_up", lambda settings: (settings, ""))
+    monkeypatch.setattr("napari_inpaint.plugin.widget.inputs.warm_up", lambda settings: (settings, ""))
     _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
     assert widget.model.value == DEFAULT
     assert f"is gone: {DEFAULT} is used" in widget.status.value

@@ -14,12 +14,15 @@ import numpy as np
 from napari_inpaint.inference.blending.seam import MARGIN
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.holes import Hole
+from napari_inpaint.inference.inputs.values import channel_groups
+from napari_inpaint.inference.windows.refining import count_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.runtime.contract import ModelSpec
 
 STANDARD_SIDES = (1.0, 1.5, 2.0)
@@ -75,8 +78,10 @@ class Plan:
     """Those of one size after one another, so that they batch."""
     channel_groups: int
     """The network runs this often on every window: once for colours or grey, once for each of other channels."""
-    seconds: float
-    """Estimated time of the network on this device."""
+    seconds: float = 0.0
+    """Estimated time of the network on this device; 0 when it was not measured."""
+    pixels: int = 0
+    """How many the network completes, in all of its calls."""
     notes: tuple[str, ...] = ()
     """What the user should know, for example that a hole is larger than trained."""
 
@@ -112,6 +117,35 @@ class Plan:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def plan_job(job: Job, spec: ModelSpec) -> Plan:
+    """Plan the windows of all planes; planes with the same holes share theirs.
+
+    Raises
+    ------
+    ValueError
+        As `plan_windows`.
+    """
+    height, width, channels = job.source.shape[-3:]
+    different = {id(holes): holes for holes in job.holes.values()}
+    planned = {key: plan_windows(holes, height, width, spec) for key, holes in different.items()}
+    windows = [replace(window, plane=plane) for plane, holes in job.holes.items() for window in planned[id(holes)]]
+    windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
+    groups, pixels = len(channel_groups(channels)), sum(window.network_pixels for window in windows)
+    if spec.refines:
+        pixels += sum(
+            count_pixels(window.hole_box, window.crop.height, window.crop.width, window.factor, spec.window)
+            for window in windows
+        )
+    notes: tuple[str, ...] = ()
+    if any(window.factor > 1 for window in windows):
+        largest = max(hole.size for holes in different.values() for hole in holes)
+        notes = (
+            f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
+            f"{spec.hole_max}: it is filled at a lower resolution" + (" and refined" if spec.refines else ""),
+        )
+    return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes)
 
 
 def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec) -> tuple[Window, ...]:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from napari_inpaint.plugin.layers.frame import full_resolution
 from napari_inpaint.plugin.layers.job import to_attributes
-from napari_inpaint.plugin.layers.results import Filled
+from napari_inpaint.plugin.layers.results import Filled, add_record, fill_in_place
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
 
     from napari_inpaint.plugin.layers.drawing import DrawnShape
+    from napari_inpaint.plugin.widget.inputs import Request
+    from napari_inpaint.plugin.widget.worker import Result
 
 
 class History:
@@ -39,13 +41,27 @@ class History:
         self._shown: Any = None  # the last fill: `Filled`, or the new layer
         self._compared: Image | None = None
 
-    def add_layer(self, source: Image, data: Any, layer: Image) -> None:
-        """Take a new layer that was made of an image with these data."""
-        self.made[source] = layer, data
+    def add_layer(self, request: Request, result: Result) -> None:
+        """Show a fill as a new layer; of a shape that was filled as it was drawn, the next ones are filled in it."""
+        attributes, drawn, layers = request.job.attributes, request.drawn, self.viewer.layers
+        metadata = dict(attributes["metadata"])
+        add_record(metadata, result.record)
+        selection, mode = set(layers.selection), None if drawn is None else drawn.layer.mode
+        layer = self.viewer.add_image(result.data, **attributes | {"metadata": metadata})
+        self.made[request.source] = layer, request.job.data
         self._shown = layer
+        if drawn is None:
+            return
+        self._add_fill(Filled(layer, request.job.view, layer.data, result.patches), drawn)
+        if drawn.layer in layers:  # the user goes on drawing
+            layers.selection = {each for each in selection if each in layers}
+            drawn.layer.mode = mode
 
-    def add_fill(self, filled: Filled, drawn: DrawnShape | None) -> None:
-        """Take a fill in place."""
+    def fill_in_place(self, target: Image, request: Request, result: Result) -> None:
+        """Write a fill into the data of a layer."""
+        self._add_fill(fill_in_place(target, request.job.view, result.patches, result.record), request.drawn)
+
+    def _add_fill(self, filled: Filled, drawn: DrawnShape | None) -> None:
         self.fills.append((filled, drawn))
         self._shown = filled
 

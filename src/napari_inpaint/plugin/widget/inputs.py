@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, create_widget
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
+from superqt.utils import create_worker
 
 from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.inference.runtime.loading import find_model
 from napari_inpaint.models import DEFAULT, bundled_models
 from napari_inpaint.plugin.layers.frame import Slices, full_resolution
 from napari_inpaint.plugin.layers.holes import INVALID
+from napari_inpaint.plugin.layers.job import read_job, why_not_in_place
 from napari_inpaint.plugin.widget.preferences import IN_PLACE, NEW_LAYER, read_preferences
-from napari_inpaint.plugin.widget.worker import Settings
+from napari_inpaint.plugin.widget.worker import Settings, make_room, warm_up
 
 if TYPE_CHECKING:
     import napari
     from magicgui.widgets import Widget
+    from napari.layers import Image
+
+    from napari_inpaint.plugin.layers.drawing import DrawnShape
+    from napari_inpaint.plugin.layers.job import Job
 
 NO_HOLES = "(none yet: draw rectangles)"
 OTHER_MODEL = "(a file ...)"
@@ -41,6 +49,19 @@ def is_model(name: str) -> bool:
         return all(path.suffix == ".onnx" for path in find_model(name).values())
     except ValueError:
         return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A fill that was asked for, with what was chosen then."""
+
+    job: Job
+    source: Image
+    target: Image | None
+    """The layer that is changed; None: a new one is made."""
+    settings: Settings
+    drawn: DrawnShape | None
+    """The shape that is filled as it was drawn."""
 
 
 class Inputs(Container[Any]):
@@ -92,7 +113,11 @@ class Inputs(Container[Any]):
                      self.range, self.repeat, self.result, in_row(self.grow, self.seam, label="grow, px")]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
+        self.runs_on.native.setWordWrap(True)
+        self.is_closed = False
         self.model.changed.connect(self._choose_model)
+        self.model.changed.connect(self.prepare)
+        self.device.changed.connect(self.prepare)
         self._ranged: object = None
         choices: tuple[Any, ...] = (self.image, self.holes, self.slices, self.along)
         for each in choices:
@@ -124,6 +149,38 @@ class Inputs(Container[Any]):
         """Return with what, and how, holes are filled."""
         return Settings(self._model, self.device.value, FillOptions(self.grow.value, self.seam.value))
 
+    def read_job(self, only: set[int] | None = None) -> Job:
+        """Read what is to be filled; ``only`` are the indices of the only shapes that count.
+
+        Raises
+        ------
+        ValueError
+            With what the user can do about it.
+        """
+        image, holes = self.image.value, self.holes.value
+        if image is None:
+            raise ValueError("open an image first")
+        if holes in (None, NO_HOLES):
+            raise ValueError("no holes yet: press Draw rectangles, and drag over what should go")
+        return read_job(image, holes, self.viewer.dims, self.read_slices(), self.label_id.value, only)
+
+    def read_request(self, drawn: DrawnShape | None = None) -> Request:
+        """Read what is to be filled, and how, as it is chosen now: all shapes, or the one that was ``drawn``.
+
+        Raises
+        ------
+        ValueError
+            With what the user can do about it.
+        """
+        image, in_place = self.image.value, self.result.value == IN_PLACE
+        reason = why_not_in_place(image) if image is not None and (in_place or drawn is not None) else ""
+        # rectangles after the first are filled in the layer that the first one made, which is a copy
+        if reason and (in_place or image.multiscale or not isinstance(image.data, np.ndarray)):
+            raise ValueError(reason)
+        index = None if drawn is None else drawn.index
+        job = self.read_job(None if index is None else {index})
+        return Request(job, image, image if in_place else None, self.read_settings(), drawn)
+
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""
         image = self.image.value
@@ -137,6 +194,22 @@ class Inputs(Container[Any]):
         if image is not None and self.along.value is not None and self._ranged != (image, self.along.value):
             self._ranged = image, self.along.value
             self.first.value, self.last.value = 0, max(0, full_resolution(image).shape[self.along.value] - 1)
+
+    def prepare(self, _: object = None) -> None:
+        """Open the model in the background, so that the first fill does not wait for it, and say what it runs on."""
+        if self.model.value == OTHER_MODEL:
+            return
+        self.runs_on.value = "opening the model"
+        worker = create_worker(warm_up, self.read_settings(), _ignore_errors=True)
+        worker.returned.connect(self._show_what_runs)  # no lambda: Qt would keep it, and the widget, alive
+        worker.start()
+
+    def _show_what_runs(self, opened: tuple[Settings, str]) -> None:
+        settings, sentence = opened
+        if self.is_closed:
+            make_room()
+        elif (settings.model, settings.device) == (self.model.value, self.device.value):
+            self.runs_on.value = sentence
 
     def _offer_holes(self, _: object) -> list[Any]:
         layers = self.viewer.layers
