@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,24 +16,20 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.boxes import Box as Box
 
 __version__ = "0.1.0"
+_HOMES = {
+    "Box": "napari_inpaint.inference.inputs.boxes",
+    "FillCancelledError": "napari_inpaint.inference.cancelling",
+    "Inpainter": "napari_inpaint.inference.inpainter",
+    "fill": "napari_inpaint.inference.inpainter",
+}
 __all__ = ["Box", "FillCancelledError", "Inpainter", "__version__", "fill"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names when they are first used, so that importing the package costs nothing."""
-    if name == "Box":
-        from napari_inpaint.inference.inputs.boxes import Box
-
-        return Box
-    if name == "FillCancelledError":
-        from napari_inpaint.inference.cancelling import FillCancelledError
-
-        return FillCancelledError
-    if name in ("Inpainter", "fill"):
-        from napari_inpaint.inference import inpainter
-
-        return getattr(inpainter, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

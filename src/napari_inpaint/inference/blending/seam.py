@@ -107,8 +107,8 @@ def keep_among(
     plane = np.linalg.lstsq(basis @ basis.T, basis @ known.T, rcond=1e-10)[0].T
     deviation = known - plane @ basis
     # From less than half of the window only a context that is a plane may tell what lies far outside of it.
-    told = len(context.y) >= LEAST_SLOPING and (context.share >= 0.5 or np.ptp(deviation, 1).max() <= PLANAR)
-    if not told:
+    slopes = len(context.y) >= LEAST_SLOPING and (context.share >= 0.5 or np.ptp(deviation, 1).max() <= PLANAR)
+    if not slopes:
         plane = np.concatenate([known.mean(1, keepdims=True), np.zeros((len(known), 2))], 1)
         deviation = known - plane[:, :1]
     below, above = (limit(deviation, 1)[:, None, None].astype(image.dtype) for limit in (np.min, np.max))
