@@ -1,10 +1,13 @@
 import gc
+import threading
 
 import pytest
 from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
 
 from napari_inpaint.plugin.widget.preferences import Preferences
+from napari_inpaint.plugin.widget.widget import InpaintWidget
+from tests.plugin.widget.user import Slow
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -38,3 +41,24 @@ def small_model(monkeypatch):
 def plugins():
     """Let viewer models read and write files by plugins, as viewers do."""
     PluginManager.instance().discover()
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def widget(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-inpaint", "Inpaint")
+    assert isinstance(widget, InpaintWidget)
+    return widget
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Lets a fill wait until it is released."""
+    slow = Slow(monkeypatch, windows=1)
+    slow.may_go_on = threading.Event()
+    yield slow
+    slow.may_go_on.set()

@@ -3,30 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_inpaint.inference.blending import membrane, seam
 from napari_inpaint.inference.blending.seam import correct, keep_among
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.windows.intensity import sample_context
-
-PLACES = {
-    "inside": Box(15, 16, 50, 70), "top": Box(0, 16, 50, 70), "bottom": Box(15, 16, 72, 70),
-    "left": Box(15, 0, 50, 70), "right": Box(15, 16, 50, 80), "corner": Box(0, 0, 40, 60), "band": Box(15, 0, 50, 80),
-    "two corners": Box(0, 0, 72, 70), "one pixel": Box(7, 7, 8, 8),
-}  # fmt: skip
-
-
-def window(box, rectangular=True, seed=0):
-    """An image, a completion and a hole: the box, or what is left of it without a corner and a pixel."""
-    hole = np.zeros((72, 80), bool)
-    hole[box.slices] = True
-    if not rectangular:
-        hole[box.y0 + 3, box.x0 + 3] = False
-        hole[box.y0 : box.y0 + 9, box.x0 : box.x0 + 7] = False
-    rng = np.random.default_rng(seed)
-    return rng.random((3, 72, 80)), rng.random((3, 72, 80)), hole
-
-
-SHAPES = [(box, True) for box in PLACES.values()] + [(PLACES[name], False) for name in ("inside", "top", "corner")]
+from tests.inference.blending.windows import PLACES, SHAPES, window
 
 
 @pytest.mark.parametrize(("box", "rectangular"), SHAPES)
@@ -42,51 +22,6 @@ def test_a_linear_error_is_removed(box, rectangular):
     y, x = np.mgrid[:72, :80]
     corrected = correct(image + 0.01 * y - 0.02 * x, image, hole, [box])
     np.testing.assert_allclose(corrected[:, hole], image[:, hole], atol=1e-9)
-
-
-@pytest.mark.parametrize(("box", "rectangular"), SHAPES)
-def test_the_correction_is_harmonic_with_the_error_on_the_rim(box, rectangular):
-    image, completion, hole = window(box, rectangular)
-    membrane = np.where(hole, correct(completion, image, hole, [box]), image) - completion
-    padded = np.pad(membrane, ((0, 0), (1, 1), (1, 1)), mode="edge")  # mirrored at the image's edge
-    neighbours = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
-    np.testing.assert_allclose((4 * membrane - neighbours)[:, hole], 0, atol=1e-9)
-
-
-@pytest.mark.parametrize(("most", "tolerance"), [(10**9, 1e-9), (0, 5e-4)])
-@pytest.mark.parametrize("place", PLACES)
-def test_rectangles_and_other_holes_are_solved_alike(monkeypatch, place, most, tolerance):
-    """By the sine transform, directly, and by multigrid."""
-    image, completion, hole = window(PLACES[place])
-    monkeypatch.setattr(seam, "SMALLEST_RECTANGLE", 1)
-    exact = correct(completion, image, hole, [PLACES[place]])
-    monkeypatch.setattr(seam, "SMALLEST_RECTANGLE", 10**9)
-    monkeypatch.setattr(membrane, "MOST_DIRECT", most)
-    np.testing.assert_allclose(correct(completion, image, hole, [PLACES[place]]), exact, atol=tolerance)
-
-
-HOLES = {
-    "disc": lambda y, x: (y - 150) ** 2 + (x - 160) ** 2 < 130**2,
-    "disc at the corner": lambda y, x: y**2 + x**2 < 250**2,
-    "frame": lambda y, x: np.minimum(np.minimum(y, 299 - y), np.minimum(x, 319 - x)) < 40,
-    "comb": lambda y, x: (x % 7 < 6) | (y < 20),
-    "noise": lambda y, x: np.random.default_rng(0).random(y.shape) < 0.9,
-    "one known pixel": lambda y, x: (y != 170) | (x != 33),
-}
-
-
-@pytest.mark.parametrize("name", HOLES)
-def test_large_holes_of_any_shape_have_a_membrane(name):
-    y, x = np.mgrid[:300, :320]
-    hole = HOLES[name](y, x)
-    given = np.stack([np.full(y.shape, 0.2), 0.1 + 0.3 * y / 320 - 0.2 * x / 320, (x**2 - y**2) / 320**2])
-    filled = np.where(hole, correct(np.zeros_like(given), given, hole, [Box(0, 0, 300, 320)]), given)
-    np.testing.assert_allclose(filled[0], 0.2, atol=1e-3)
-    if name == "disc":  # all of the rim is given, so the harmonic function on it continues inside
-        np.testing.assert_allclose(filled, given, atol=1e-3)
-    padded = np.pad(filled, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    neighbours = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
-    assert np.abs(4 * filled - neighbours)[:, hole].max() < 1e-3
 
 
 def test_float32_is_kept_and_enough():

@@ -144,3 +144,47 @@ def test_pieces_of_a_divided_hole_are_the_hole(height, width, side, seed):
         piece.paint(part, box)
         canvas += part
     np.testing.assert_array_equal(canvas, mask)
+
+
+def test_a_plan_says_what_fill_does_and_changes_nothing(inpainter, photo):
+    boxes = [(100, 100, 180, 190), (100, 210, 150, 260), (20, 20, 22, 220), (300, 300, 512, 640)]
+    plan = inpainter.plan(photo, boxes=boxes)
+    with pytest.warns(UserWarning, match="lower resolution"):
+        inpainter.fill(photo, boxes=boxes)
+    record = inpainter.last_record
+    assert [window["crop"] for window in record["windows"]] == [window.crop for window in plan.windows]
+    assert [bool(window["provider"]) for window in record["windows"]] == [not w.interpolated for w in plan.windows]
+    assert plan.notes == tuple(record["notes"])
+    assert plan.network_calls == 2
+    assert 0.2 * record["network_seconds"] < plan.seconds < 5 * record["network_seconds"]
+    text = str(plan)
+    assert text.startswith("3 windows, 4 holes: 2 for the network, about ")
+    assert "scaled down by 2" in text
+    assert text.count("\n") == 4
+    assert inpainter.plan(photo, np.zeros(photo.shape[:2])).windows == ()
+
+
+def test_a_plan_counts_planes_and_channels(inpainter):
+    plan = inpainter.plan(np.zeros((4, 90, 90, 5)), boxes=[(10, 10, 50, 50)], channel_axis=-1)
+    assert ([window.plane for window in plan.windows], plan.network_calls) == ([(0,), (1,), (2,), (3,)], 20)
+
+
+def test_planes_with_one_mask_share_a_plan(inpainter, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        "napari_inpaint.inference.windows.plan.plan_windows", lambda *arguments: calls.append(arguments) or ()
+    )
+    inpainter.plan(np.zeros((50, 90, 90), np.uint8), np.eye(90))
+    assert len(calls) == 1
+
+
+def test_every_fill_at_a_lower_resolution_is_noted(inpainter, photo):
+    mask = np.ones(photo.shape[:2], bool)
+    mask[7, 3] = False
+    with pytest.warns(UserWarning, match=r"a hole is \d+ pixels wide"):
+        inpainter.fill(photo, mask)
+    star = np.zeros((600, 600), bool)  # as wide as trained only where it is not divided
+    star[200:350, 200:350] = star[260] = star[:, 260] = True
+    star[0, 0] = False
+    with pytest.warns(UserWarning, match=r"a hole is 150 pixels wide"):
+        inpainter.fill(np.zeros((600, 600), np.uint8), star)

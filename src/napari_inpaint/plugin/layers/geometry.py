@@ -113,7 +113,7 @@ def reaches_beyond(outline: NDArray[np.floating[Any]], height: int, width: int) 
 
 
 def rasterise(outline: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> None:
-    """Mark the pixels whose centres lie inside an outline, by the even-odd rule, or on an upright rectangle's edge.
+    """Mark the pixels whose centres lie inside an outline, by the even-odd rule, or on its edge.
 
     Parameters
     ----------

@@ -1,0 +1,99 @@
+"""One file: what is filled in it, repeated, and kept."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_inpaint.command.cli import main
+from napari_inpaint.io.images import read_image
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_is_kept(tmp_path, photo, channels):
+    alpha = np.random.default_rng(0).integers(0, 256, (*photo.shape[:2], 1), np.uint8)
+    array = np.dstack([photo[..., : channels - 1], alpha])
+    Image.fromarray(array).save(tmp_path / "in.png")
+    assert main([str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--box", "9", "9", "60", "60"]) == 0
+    result = read_image(tmp_path / "out.png").pixels
+    np.testing.assert_array_equal(result[..., -1], array[..., -1])
+    assert (result[9:60, 9:60, 0] != array[9:60, 9:60, 0]).any()
+
+
+@pytest.fixture
+def recorded(tmp_path, photo):
+    """A fill of boxes, defects and a scratch in a stack, and its record."""
+    stack = np.stack([photo[:200, :220, 0], photo[200:400, :220, 1]]).astype(np.uint16) * 150
+    mask = np.random.default_rng(0).random((200, 220)) < 0.005
+    mask[50:53, 20:200] = mask[100:140, 100:150] = True
+    tifffile.imwrite(tmp_path / "in.tif", stack)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    words = [
+        str(tmp_path / "in.tif"),
+        "-o",
+        str(tmp_path / "out.tif"),
+        "--mask",
+        str(tmp_path / "mask.png"),
+        "--grow",
+        "1",
+    ]
+    assert main([*words, "--record", "--model", "compact.fp32", "--device", "cpu"]) == 0
+    return tmp_path
+
+
+def replay(folder, *words, output="again.tif"):
+    record = folder / "out.tif.json"
+    return main([str(folder / "in.tif"), "-o", str(folder / output), "--replay", str(record), *words])
+
+
+def test_a_replay_is_the_same_bit_for_bit(recorded, capsys):
+    assert replay(recorded, "--synthetic-mask", str(recorded / "made-up.png")) == 0
+    assert "the filled pixels are the same, bit for bit" in capsys.readouterr().err
+    again, filled = (tifffile.imread(recorded / name) for name in ("again.tif", "out.tif"))
+    np.testing.assert_array_equal(again, filled)
+    filled = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8"))["filled_pixels"]
+    assert 2 * np.asarray(Image.open(recorded / "made-up.png")).sum() == filled
+
+
+def test_a_replay_that_cannot_be_the_same_says_what_differs(recorded, capsys):
+    assert replay(recorded, "--model", "compact.int8") == 1
+    said = capsys.readouterr().err
+    assert "the result differs: model_sha256 was" in said
+    assert "precision was 'fp32', now 'int8'" in said
+    tifffile.imwrite(recorded / "in.tif", tifffile.imread(recorded / "in.tif")[:, ::-1])
+    assert replay(recorded, output="flipped.tif") == 1
+    assert "the image is not the one that was filled" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": [9, 9]}, "the record is of an image of shape [9, 9]"),
+        ({"dtype": "uint8"}, "of dtype uint8"),
+        ({"schema": 99}, "no record that can be repeated"),
+        ({"model": "unknown"}, "the model unknown.fp32, which is not bundled"),
+        ({"model": "/somewhere/evil", "precision": "onnx"}, "the model /somewhere/evil.onnx, which is not bundled"),
+        ({"threads": "many"}, "threads must be a whole number"),
+    ],
+)
+def test_a_record_that_does_not_fit_is_refused(recorded, capsys, change, message):
+    record = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8")) | change
+    (recorded / "out.tif.json").write_text(json.dumps(record))
+    assert replay(recorded) == 1
+    assert message in capsys.readouterr().err
+    assert not (recorded / "again.tif").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000])
+def test_what_is_no_record_is_refused(recorded, capsys, content):
+    (recorded / "out.tif.json").write_text(content)
+    assert replay(recorded) == 1
+    assert "is no record" in capsys.readouterr().err
+
+
+def test_a_replay_takes_no_holes_of_its_own(recorded):
+    with pytest.raises(SystemExit) as stop:
+        replay(recorded, "--nan")
+    assert stop.value.code == 2
