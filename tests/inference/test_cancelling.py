@@ -7,8 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from napari_inpaint import Inpainter
-from napari_inpaint.inference.inpainter import FillCancelledError
+from napari_inpaint import FillCancelledError, Inpainter
 
 
 def test_progress_and_cancel(inpainter, photo):

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_inpaint import Inpainter
-from napari_inpaint.inference.inpainter import FillCancelledError
+from napari_inpaint import FillCancelledError, Inpainter
 
 BOXES = [(20, 30, 60, 80)]
 

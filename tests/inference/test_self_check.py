@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter
 from skimage.metrics import structural_similarity
 
-from napari_inpaint.inference.inpainter import FillCancelledError
+from napari_inpaint import FillCancelledError
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.options import FillOptions

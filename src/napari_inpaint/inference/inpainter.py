@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.cancelling import FillCancelledError
 from napari_inpaint.inference.filling import run
-from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.job import is_lazy, read_job
 from napari_inpaint.inference.inputs.planes import check_out
 from napari_inpaint.inference.inputs.values import channel_groups, to_whole
 from napari_inpaint.inference.lazy import fill_lazily
 from napari_inpaint.inference.options import FillOptions
-from napari_inpaint.inference.runtime.loading import find_model, measure, open_session
-from napari_inpaint.inference.runtime.providers import CPU, refuse_fork
+from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
+from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
 from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, to_copy
 from napari_inpaint.inference.windows.plan import Plan, plan_job
@@ -80,7 +78,7 @@ class Inpainter:
         self._session: Session | None = None
         self._record: Record | None = None
         self._own = threading.local()
-        self._speeds: dict[str, float] = {}
+        self._speeds: dict[str, float] = {}  # seconds for a pixel, by provider
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._arguments
@@ -125,17 +123,7 @@ class Inpainter:
 
     def _open(self) -> None:
         with contextlib.suppress(ValueError, ImportError, RuntimeError):  # the fill will say it
-            session = self.session
-            if session.provider != CPU:  # it looks for its fastest kernels in the first run; a CPU needs none
-                side = session.spec.window
-                session.complete(np.zeros((1, 3, side, side), np.float32), np.ones((1, 1, side, side), np.float32))
-
-    def _measure(self) -> float:
-        """Return the seconds that the network takes for a pixel on the provider that runs."""
-        session = self.session
-        if session.provider not in self._speeds:
-            self._speeds[session.provider] = measure(session)
-        return self._speeds[session.provider]
+            warm_up(self.session)
 
     def plan(self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, **options: Any) -> Plan:
         """Say what `fill` would do: the windows, and about how many seconds of the network; ``print`` shows a table.
@@ -311,8 +299,13 @@ class Inpainter:
     def _plan(self, job: Job, estimate: bool = False) -> Plan:
         if not job.holes:
             return Plan((), len(channel_groups(job.source.shape[-1])), 0.0)
-        plan = plan_job(job, self.session.spec)
-        return dataclasses.replace(plan, seconds=plan.pixels * self._measure()) if estimate and plan.pixels else plan
+        session = self.session
+        plan = plan_job(job, session.spec)
+        if not estimate or not plan.pixels:
+            return plan
+        if session.provider not in self._speeds:
+            self._speeds[session.provider] = measure(session)
+        return dataclasses.replace(plan, seconds=plan.pixels * self._speeds[session.provider])
 
 
 @functools.lru_cache(maxsize=1)
@@ -324,6 +317,3 @@ def default_inpainter() -> Inpainter:
 def fill(image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, **options: Any) -> Any:
     """Fill the holes of an image with the best bundled model; see `Inpainter.fill`."""
     return default_inpainter().fill(image, mask, boxes, **options)
-
-
-__all__ = ["Box", "FillCancelledError", "Inpainter", "fill"]

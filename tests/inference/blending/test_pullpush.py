@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inpaint_training.networks import completion as networks
-from napari_inpaint.inference.blending.pullpush import block_mean, pullpush_fill, resize
+from napari_inpaint.inference.blending.pullpush import block_mean, pullpush_fill, resize, shrink
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (7, 300), (68, 68), (257, 255), (513, 90)])
@@ -49,3 +49,11 @@ def test_resize_keeps_a_ramp_away_from_the_edges():
     ramp = np.tile(np.arange(8, dtype=np.float32), (4, 1))
     doubled = resize(ramp, 8, 16)
     np.testing.assert_allclose(np.diff(doubled[:, 2:-2], axis=1), 0.5, atol=1e-6)
+
+
+def test_shrink_averages_known_pixels_only():
+    tensor = np.array([[[1, 9], [3, 9], [5, 9]]], np.float32)
+    hole = np.array([[False, True], [False, True], [True, True]])
+    small, small_hole = shrink(tensor, hole, 2)
+    assert small[0, 0, 0] == 2
+    np.testing.assert_array_equal(small_hole, [[False], [True]])

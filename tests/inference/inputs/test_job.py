@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_inpaint.inference.inpainter import FillCancelledError
+from napari_inpaint import FillCancelledError
 
 BOX = (20, 30, 60, 80)
 

@@ -12,7 +12,6 @@ from napari_inpaint.inference.windows.intensity import (
     from_rgb,
     from_tensor,
     sample_context,
-    shrink,
     to_rgb,
     to_tensor,
 )
@@ -123,11 +122,3 @@ def test_channels_there_and_back(channels):
                                                   (5, [[0], [1], [2], [3], [4]])])  # fmt: skip
 def test_colours_go_together_alpha_stays_and_others_go_alone(channels, groups):
     assert [list(range(channels))[group] for group in channel_groups(channels)] == groups
-
-
-def test_shrink_averages_known_pixels_only():
-    tensor = np.array([[[1, 9], [3, 9], [5, 9]]], np.float32)
-    hole = np.array([[False, True], [False, True], [True, True]])
-    small, small_hole = shrink(tensor, hole, 2)
-    assert small[0, 0, 0] == 2
-    np.testing.assert_array_equal(small_hole, [[False], [True]])

@@ -34,17 +34,38 @@ def pullpush_fill(image: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArra
     float32 array of shape (C, H, W)
         Known values are unchanged.
     """
-    pyramid = [(np.where(hole, np.float32(0), image), (~hole).astype(np.float32))]
+    pyramid = [(np.where(hole, np.float32(0), image), hole)]
     for _ in range(LEVELS):
-        colour, weight = (block_mean(x, 2) for x in pyramid[-1])
-        pyramid.append((colour / np.maximum(weight, np.float32(0.25)), (weight > 0).astype(np.float32)))
-    colour, known = pyramid[-1]
-    count = known.sum()
-    mean = colour.sum((1, 2), keepdims=True) / count if count > 0 else np.float32(0.5)
-    fill: NDArray[np.float32] = np.where(known > 0, colour, mean)
-    for colour, known in reversed(pyramid[:-1]):
-        fill = np.where(known > 0, colour, resize(fill, known.shape[0], known.shape[1]))
+        pyramid.append(shrink(*pyramid[-1], 2))
+    colour, hole = pyramid[-1]
+    count = np.count_nonzero(~hole)
+    mean = colour.sum((1, 2), keepdims=True) / count if count else np.float32(0.5)
+    fill: NDArray[np.float32] = np.where(hole, mean, colour)
+    for colour, hole in reversed(pyramid[:-1]):
+        fill = np.where(hole, resize(fill, *hole.shape), colour)
     return fill
+
+
+def shrink(
+    tensor: NDArray[np.float32], hole: NDArray[np.bool_], factor: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Scale an image down by a whole factor; holes do not leak into known pixels.
+
+    Parameters
+    ----------
+    tensor : float32 array of shape (C, H, W)
+    hole : bool array of shape (H, W)
+
+    Returns
+    -------
+    tensor, hole
+        A pixel is known when any of its block is; its value is the mean of the known ones.
+    """
+    if factor == 1:
+        return tensor, hole
+    weight = block_mean((~hole).astype(np.float32), factor)
+    total = block_mean(np.where(hole, np.float32(0), tensor), factor)
+    return np.divide(total, np.maximum(weight, np.float32(1e-30)), dtype=np.float32), weight == 0
 
 
 def block_mean(x: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.blending import seam
-from napari_inpaint.inference.blending.pullpush import resize
+from napari_inpaint.inference.blending.pullpush import resize, shrink
 from napari_inpaint.inference.windows.intensity import (
     find_range,
     from_rgb,
     from_tensor,
     sample_context,
-    shrink,
     to_rgb,
     to_tensor,
 )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_inpaint.inference.blending.pullpush import block_mean
 from napari_inpaint.inference.inputs.values import RGB
 
 if TYPE_CHECKING:
@@ -191,25 +190,3 @@ def to_rgb(tensor: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 def from_rgb(image: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
     """Return (C, H, W) from the completed (3, H, W): the inverse of `to_rgb`; grey is the mean of three."""
     return np.asarray(image if channels == RGB else image.mean(0, dtype=np.float32, keepdims=True))
-
-
-def shrink(
-    tensor: NDArray[np.float32], hole: NDArray[np.bool_], factor: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Scale a window down by a whole factor; holes do not leak into known pixels.
-
-    Parameters
-    ----------
-    tensor : float32 array of shape (C, H, W)
-    hole : bool array of shape (H, W)
-
-    Returns
-    -------
-    tensor, hole
-        A pixel is known when any of its block is; its value is the mean of the known ones.
-    """
-    if factor == 1:
-        return tensor, hole
-    weight = block_mean((~hole).astype(np.float32), factor)
-    total = block_mean(np.where(hole, np.float32(0), tensor), factor)
-    return np.divide(total, np.maximum(weight, np.float32(1e-30)), dtype=np.float32), weight == 0
