@@ -7,6 +7,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+TWO_AT_ONCE := -n 2 --dist loadfile # fixtures that take long are made once for each file
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: demo test test-all test-pyside test-lowest test-bioimageio lint docs picture clean
@@ -22,11 +23,11 @@ lint: .venv/test
 
 test: lint
 	tools/install-system-libraries
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(TWO_AT_ONCE)
 
 test-all: lint
 	tools/install-system-libraries
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO_AT_ONCE)
 
 test-pyside: .venv-pyside/ready
 	tools/install-system-libraries
