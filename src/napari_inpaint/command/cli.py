@@ -11,16 +11,16 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 import napari_inpaint
+from napari_inpaint.inference.options import Detail, FillOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_inpaint.command.files import Outcome
     from napari_inpaint.command.tasks import Task
-    from napari_inpaint.inference.options import FillOptions
 
 EXAMPLES = """examples:
   inpaint-fill photo.png -o filled.png --box 120 80 200 260
@@ -51,6 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
+    parser.add_argument("--detail", choices=get_args(Detail), default="network",
+                        help="what is seen in holes: what the network completes (network; narrow holes are smooth), "
+                        "or the smoothest surface in all of them (smooth)")  # fmt: skip
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
     parser.add_argument("--record", action="store_true",
@@ -134,10 +137,9 @@ def run(arguments: argparse.Namespace) -> int:
     # imported here, so that --help and wrong usage answer at once
     from napari_inpaint.command.files import check_file, plan_file
     from napari_inpaint.command.tasks import is_finished, plan_tasks
-    from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.io.atomic import tidy
 
-    options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan)
+    options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan, detail=arguments.detail)
     look = plan_file if arguments.plan else check_file if arguments.self_check else None
     output = None if look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
@@ -237,7 +239,7 @@ def describe(outcome: Outcome, as_json: bool) -> str:
     record = outcome.record
     if as_json:
         return json.dumps({"output": str(outcome.task.output), "record": record})
-    how = record["provider"] or "interpolated from the rim"
+    how = record["provider"] or "filled smoothly"
     ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
     return f"{outcome.task.output}: {record['filled_pixels']} pixels filled, {ran}"
 

@@ -17,8 +17,7 @@ from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.inputs.boxes import to_box
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import Planes
-from napari_inpaint.inference.options import FillOptions
-from napari_inpaint.inference.replay import find_differences, read_holes
+from napari_inpaint.inference.replay import find_differences, read_holes, read_options
 from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.inference.windows.patches import fill_in_place, to_copy
 from napari_inpaint.inference.windows.pyramid import patch_level
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from napari_inpaint.command.tasks import Task
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.inputs.job import Job
+    from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.inference.self_check import SelfCheck
     from napari_inpaint.inference.windows.patches import Patch
     from napari_inpaint.inference.windows.plan import Plan
@@ -101,7 +101,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
         for name, found in (("shape", list(pixels.shape)), ("dtype", str(pixels.dtype))):
             if record.get(name) != found:
                 raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
-        options = FillOptions(seam=bool(record.get("seam", True)), channel_axis=axis)
+        options = read_options(record, axis)
         job = read_job(pixels, read_holes(record, plane_shape(pixels.shape, axis)), None, options)
         fill_source(source, job, options, inpainter, outcome)
         differences = find_differences(record, outcome.record)

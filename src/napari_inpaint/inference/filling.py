@@ -22,7 +22,7 @@ from napari_inpaint.inference.windows.crop import Crop
 from napari_inpaint.inference.windows.refining import refine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.inference.runtime.session import Session
-    from napari_inpaint.inference.windows.intensity import IntensityRange
     from napari_inpaint.inference.windows.patches import Patch
     from napari_inpaint.inference.windows.plan import Plan, Window
 
@@ -46,7 +45,7 @@ def run(
     job, plan, options
         What to fill, from which windows, and how.
     session
-        The network; None when there is nothing to fill.
+        The network; None when none is needed.
     on_progress, cancel
         As `Inpainter.fill`.
 
@@ -68,52 +67,66 @@ def run(
         mask_sha256=hash_holes(job.holes.items()), filled_pixels=job.pixels, notes=list(plan.notes),
     )  # fmt: skip
     patches: list[Patch] = []
+    groups, digest = channel_groups(job.source.shape[-1]), hashlib.sha256()
+    crops_of_window: list[Crop] = []
+    for batch in batches(plan.windows, groups, session):
+        crops = [
+            Crop(job.source.read(window.plane, window.crop)[..., group], window, options.rules)
+            for window, group in batch
+        ]
+        asked = time.perf_counter()
+        completions, provider = _complete(crops, session, cancel)
+        record.batch = max(record.batch, len(batch) if provider else 0)
+        record.network_seconds += time.perf_counter() - asked if provider else 0
+        for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
+            box, pixels = crop.fill(completion, options.seam, cancel)
+            patches += crop.to_patches(box, pixels, group)
+            digest.update(pixels[crop.hole[box.slices]].tobytes())
+            crops_of_window.append(crop)
+            if group == groups[-1]:
+                record.windows.append(_describe(window, provider, crops_of_window))
+                crops_of_window.clear()
+                if on_progress is not None:
+                    on_progress(len(record.windows), len(plan.windows))
+    if plan.windows:
+        record.result_sha256, record.machine = digest.hexdigest(), describe_cpu()
     if session is not None:
-        groups, digest = channel_groups(job.source.shape[-1]), hashlib.sha256()
-        ranges: list[IntensityRange] = []
-        for batch in batches(plan.windows, groups, session):
-            crops = [Crop(job.source.read(window.plane, window.crop)[..., group], window) for window, group in batch]
-            asked = time.perf_counter()
-            completions, provider = _complete(crops, session, cancel)
-            record.batch = max(record.batch, len(batch) if provider else 0)
-            record.network_seconds += time.perf_counter() - asked if provider else 0
-            for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
-                box, pixels = crop.fill(completion, options.seam, cancel)
-                patches += crop.to_patches(box, pixels, group)
-                digest.update(pixels[crop.hole[box.slices]].tobytes())
-                ranges.append(crop.intensity)
-                if group == groups[-1]:
-                    boxes = tuple(hole.box for hole in window.holes)
-                    record.windows.append(
-                        WindowRecord(window.plane, window.crop, boxes, window.factor, provider, tuple(ranges))
-                    )
-                    ranges.clear()
-                    if on_progress is not None:
-                        on_progress(len(record.windows), len(plan.windows))
-        record.result_sha256 = digest.hexdigest()
         record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
         record.model_sha256, record.precision = session.sha256, session.spec.precision
         record.provider = next((window.provider for window in reversed(record.windows) if window.provider), "")
-        record.threads, record.runtime, record.machine = session.threads, session.version, describe_cpu()
+        record.threads, record.runtime = session.threads, session.version
     stop_if(cancel)
     record.seconds = time.perf_counter() - started
     return patches, record
 
 
-def batches(windows: Iterable[Window], groups: list[slice], session: Session) -> Iterator[list[tuple[Window, slice]]]:
+def _describe(window: Window, provider: str, crops: Sequence[Crop]) -> WindowRecord:
+    """Return the record of a window whose groups of channels are filled."""
+    smooth = tuple(crop.smooth for crop in crops if crop.smooth)
+    return WindowRecord(
+        window.plane, window.crop, tuple(hole.box for hole in window.holes), window.factor, provider, smooth,
+        tuple(crop.noise for crop in crops if crop.smooth), tuple(crop.curve for crop in crops),
+    )  # fmt: skip
+
+
+def batches(
+    windows: Iterable[Window], groups: list[slice], session: Session | None
+) -> Iterator[list[tuple[Window, slice]]]:
     """Divide the work, every window once for each group of channels, into what one network call does."""
     alike = itertools.groupby(windows, lambda window: (window.interpolated, window.size))
     for (_, size), members in alike:
         work = itertools.product(members, groups)
-        while batch := list(itertools.islice(work, session.batch_size(*size))):
+        while batch := list(itertools.islice(work, 1 if session is None else session.batch_size(*size))):
             yield batch
 
 
-def _complete(crops: list[Crop], session: Session, cancel: Event | None) -> tuple[list[NDArray[np.float32]], str]:
-    """Return the completions, (3, h, w) each, and the provider that made them; none makes what is interpolated."""
+def _complete(
+    crops: list[Crop], session: Session | None, cancel: Event | None
+) -> tuple[Sequence[NDArray[np.float32] | None], str]:
+    """Return the completions, (3, h, w) each, and the provider that made them; none of what is smooth."""
     stop_if(cancel)
-    if crops[0].window.interpolated:
-        return [crop.level() for crop in crops], ""
+    if session is None or crops[0].window.interpolated:
+        return [None] * len(crops), ""
     tensors = zip(*(crop.to_network(crop.window.factor) for crop in crops), strict=True)
     images, masks = (np.stack(each) for each in tensors)
     completions = list(session.complete(images, masks, cancel))

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from napari_inpaint.inference.inputs.job import is_lazy, read_job
 from napari_inpaint.inference.inputs.planes import check_out
 from napari_inpaint.inference.inputs.values import channel_groups, to_whole
 from napari_inpaint.inference.lazy import fill_lazily
-from napari_inpaint.inference.options import FillOptions
+from napari_inpaint.inference.options import Detail, FillOptions
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
-from napari_inpaint.inference.self_check import SelfCheck, check
+from napari_inpaint.inference.self_check import OURS, SelfCheck, check
 from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, to_copy
-from napari_inpaint.inference.windows.plan import Plan, plan_job
+from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ class Inpainter:
 
     @property
     def last_record(self) -> dict[str, Any] | None:
-        """Provenance of the last fill: model, provider, windows, intensity ranges.
+        """Provenance of the last fill: model, provider, windows, intensity curves.
 
         In a thread that has filled, its own last one; in others, the last one of all that ended well. None before the
         first fill; in a thread, after one that failed.
@@ -131,7 +131,8 @@ class Inpainter:
         Parameters and errors are those of `fill`, which also refuses holes around which all is NaN. The first estimate
         runs the network on a few windows, to measure it.
         """
-        return self._plan(read_job(image, mask, boxes, FillOptions(**options)), estimate=True)
+        chosen = FillOptions(**options)
+        return self._plan(read_job(image, mask, boxes, chosen), chosen, estimate=True)
 
     def run(
         self, job: Job, options: FillOptions, on_progress: Callable[[int, int], object] | None = None,
@@ -154,7 +155,9 @@ class Inpainter:
         record : Record
             With the notes that `fill` gives as warnings.
         """
-        return run(job, self._plan(job), options, self.session if job.holes else None, on_progress, cancel)
+        plan = self._plan(job, options)
+        needs_network = job.holes and options.detail != "smooth"
+        return run(job, plan, options, self.session if needs_network else None, on_progress, cancel)
 
     def fill(
         self,
@@ -166,6 +169,7 @@ class Inpainter:
         seam: bool = True,
         channel_axis: ChannelAxis = "auto",
         nan_is_hole: bool = False,
+        detail: Detail = "network",
         on_progress: Callable[[int, int], object] | None = None,
         cancel: Event | None = None,
         out: Any = None,
@@ -193,6 +197,9 @@ class Inpainter:
             colours; the last of four is alpha and kept; others are filled one by one.
         nan_is_hole : bool
             Fill NaN and infinite pixels too.
+        detail : {"network", "smooth"}
+            What the network completes; or the smoothest surface in every hole, without a network. Holes that are
+            narrower than those that the network was trained on are always filled smoothly.
         on_progress : callable, optional
             Called with the number of windows that are done, and of all windows.
         cancel : threading.Event, optional
@@ -234,7 +241,7 @@ class Inpainter:
             raise ValueError(f"cancel must be an event, such as threading.Event(), not {cancel!r}")
         if on_progress is not None and not callable(on_progress):
             raise ValueError(f"on_progress must be a function of two numbers, not {on_progress!r}")
-        options = FillOptions(grow, seam, channel_axis, nan_is_hole)
+        options = FillOptions(grow, seam, channel_axis, nan_is_hole, detail)
         if out is not None:
             check_out(out, image)
         elif is_lazy(image):
@@ -259,8 +266,8 @@ class Inpainter:
         """Say what `fill` is worth on this very image.
 
         Known pixels beside the holes, of the same size and shape, are hidden, filled as the holes would be, and
-        compared with what was there; so are pull-push, and Telea's method and biharmonic equations where OpenCV and
-        scikit-image are installed, on the same places. `last_record` stays. Parameters that are not listed, and errors,
+        compared with what was there; so are the other ``detail``, pull-push, and Telea's method where OpenCV is
+        installed, on the same places. `last_record` stays. Parameters that are not listed, and errors,
         are those of `fill`.
 
         Parameters
@@ -283,22 +290,32 @@ class Inpainter:
         """
         chosen = FillOptions(**options)
         job = read_job(image, mask, boxes, chosen, cancel)
-        hidden_options = FillOptions(seam=chosen.seam, channel_axis=-1)  # the holes of the job have grown already
+        hidden_options = dataclasses.replace(
+            chosen, grow=0, channel_axis=-1, nan_is_hole=False
+        )  # the holes of the job have grown already
 
-        def fill(pixels: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
-            hidden = read_job(pixels, mask, None, hidden_options, cancel)
-            patches, _ = self.run(hidden, hidden_options, cancel=cancel)
+        def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], options: FillOptions) -> NDArray[Any]:
+            hidden = read_job(pixels, mask, None, options, cancel)
+            patches, _ = self.run(hidden, options, cancel=cancel)
             return np.asarray(to_copy(hidden.source, patches))
 
+        fills = {
+            OURS if detail == chosen.detail else detail: functools.partial(
+                fill, options=dataclasses.replace(hidden_options, detail=detail)
+            )
+            for detail in sorted(get_args(Detail), key=lambda detail: detail != chosen.detail)
+        }
         most = to_whole(places, "places", 1, 10_000)
-        report = check(job, fill, self.session.spec.name, most, self._plan(job).notes, cancel)
+        report = check(job, fills, self.session.spec.name, most, self._plan(job, chosen).notes, cancel)
         for note in report.notes:
             warnings.warn(note, stacklevel=2)
         return report
 
-    def _plan(self, job: Job, estimate: bool = False) -> Plan:
+    def _plan(self, job: Job, options: FillOptions, estimate: bool = False) -> Plan:
         if not job.holes:
             return Plan((), len(channel_groups(job.source.shape[-1])), 0.0)
+        if options.detail == "smooth":
+            return plan_job(job, SmoothLimits())
         session = self.session
         plan = plan_job(job, session.spec)
         if not estimate or not plan.pixels:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.inputs.job import check_mask, check_planes, read_boxes, require_holes, to_planes
+from napari_inpaint.inference.inputs.job import (
+    check_mask,
+    check_planes,
+    read_boxes,
+    read_job,
+    require_holes,
+    to_planes,
+)
+from napari_inpaint.inference.windows.patches import to_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,5 +87,8 @@ def _fill_block(
 ) -> NDArray[Any]:  # fmt: skip
     plane = block_id[1:-2]
     mask = masks.get(plane) if mask is None else mask[0]
-    filled: NDArray[Any] = inpainter.fill(image, mask, boxes_of(plane), **asdict(options))
-    return filled
+    job = read_job(image, mask, boxes_of(plane), options)
+    patches, record = inpainter.run(job, options)
+    for note in record.notes:
+        warnings.warn(note, stacklevel=2)
+    return np.asarray(to_copy(job.source, patches))

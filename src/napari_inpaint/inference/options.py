@@ -5,12 +5,19 @@ from __future__ import annotations
 import operator
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_inpaint.inference.inputs.values import to_whole
 
 if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.values import ChannelAxis
+
+
+Detail = Literal["network", "smooth"]
+
+FIRST_RULES, RULES = 1, 2
+"""By which rules holes were filled before records named them: linear intensity ranges, and membranes in all narrow
+holes; and now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,7 @@ class FillOptions:
     Raises
     ------
     ValueError
-        When ``grow`` is not a whole number of pixels, 0 or more, or ``channel_axis`` cannot be an axis.
+        Names the value, and what is allowed.
     """
 
     grow: int = 0
@@ -32,6 +39,11 @@ class FillOptions:
     mask, when the axis before it is longer than 4. None: there is none."""
     nan_is_hole: bool = False
     """Whether NaN and infinite pixels are filled too."""
+    detail: Detail = "network"
+    """What is seen in holes: what the network completes, or the smoothest surface, without a network. Holes that are
+    narrower than those that the network was trained on are always filled smoothly."""
+    rules: int = RULES
+    """By which rules: others than `RULES` only to repeat a fill."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grow", to_whole(self.grow, "grow", 0, sys.maxsize))
@@ -39,5 +51,7 @@ class FillOptions:
             if isinstance(self.channel_axis, (bool, str)) or not hasattr(self.channel_axis, "__index__"):
                 raise ValueError(f"channel_axis must be a whole number, 'auto' or None, not {self.channel_axis!r}")
             object.__setattr__(self, "channel_axis", operator.index(self.channel_axis))
+        if self.detail not in get_args(Detail):
+            raise ValueError(f"detail must be {' or '.join(get_args(Detail))}, not {self.detail!r}")
         object.__setattr__(self, "seam", bool(self.seam))
         object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))

@@ -9,9 +9,9 @@ from napari_inpaint.inference.options import FillOptions
 
 if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.boxes import Box
-    from napari_inpaint.inference.windows.intensity import IntensityRange
+    from napari_inpaint.inference.windows.intensity import IntensityCurve
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,13 @@ class WindowRecord:
     factor: int
     """The crop was scaled down by this."""
     provider: str
-    """The ONNX Runtime provider that completed it; empty when the holes were interpolated from their rims."""
-    ranges: tuple[IntensityRange, ...]
-    """The pixel values that the network saw as 0 and 1: one range for colours, or one for every channel."""
+    """The ONNX Runtime provider that completed it; empty when the holes were filled smoothly."""
+    smooth: tuple[str, ...]
+    """Then: ``plate`` or ``membrane``, for colours or for every channel."""
+    noise: tuple[float, ...]
+    """And why: see `napari_inpaint.inference.blending.biharmonic.measure_noise`."""
+    curves: tuple[IntensityCurve, ...]
+    """From pixel values to the network's: one for colours, or one for every channel."""
 
 
 @dataclass(slots=True)
@@ -50,7 +54,7 @@ class Record:
     machine: str = ""
     """The CPU; results of one provider may differ in the last bit between kinds of CPUs."""
     provider: str = ""
-    """The ONNX Runtime provider that ran last; empty when all holes were interpolated from their rims."""
+    """The ONNX Runtime provider that ran last; empty when all holes were filled smoothly."""
     threads: int | None = None
     options: FillOptions = field(default_factory=FillOptions)
     shape: tuple[int, ...] = ()
@@ -78,5 +82,5 @@ class Record:
         plain |= asdict(plain.pop("options"))
         windows = [{field.name: getattr(window, field.name) for field in fields(window)} for window in self.windows]
         for window in windows:
-            window["ranges"] = tuple(asdict(each) for each in window["ranges"])
+            window["curves"] = tuple(asdict(each) for each in window["curves"])
         return plain | {"windows": windows, "notes": list(self.notes), "holes": list(self.holes)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.inputs.boxes import to_box
+from napari_inpaint.inference.options import FIRST_RULES, RULES, FillOptions
 from napari_inpaint.inference.record import SCHEMA
 
 if TYPE_CHECKING:
@@ -100,6 +101,20 @@ def each_hole(
                     yield plane, box, pixels
     except (KeyError, TypeError, IndexError, zlib.error) as error:
         raise ValueError(f"the record is damaged, or of another image: {error}") from error
+
+
+def read_options(record: Mapping[str, Any], channel_axis: int | None) -> FillOptions:
+    """Return how the holes of a record were filled; they have grown already, and hold NaN.
+
+    Raises
+    ------
+    ValueError
+        When the record is damaged.
+    """
+    return FillOptions(
+        seam=bool(record.get("seam", True)), channel_axis=channel_axis, detail=record.get("detail", "network"),
+        rules=RULES if record.get("rules") == RULES else FIRST_RULES,
+    )  # fmt: skip
 
 
 def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from napari_inpaint.inference.inputs.values import channel_groups, colours_of
 from napari_inpaint.inference.windows.intensity import OUTLIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.holes import Hole
     from napari_inpaint.inference.inputs.job import Job
 
+    Fill = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
+    """From (H, W, C) pixels and a mask (H, W) to filled pixels."""
     Filler = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
     """From (H, W, C) values around [0, 1] and a mask (H, W) to the filled values."""
 
@@ -42,8 +44,6 @@ CONTEXT = 256
 """What the fill sees around a hidden place, in pixels; at least twice the place's size."""
 CLASSICAL_CONTEXT = 48
 """Likewise the classical methods, which look no further."""
-SLOW = 1 << 15
-"""Places of more pixels are not filled by biharmonic equations: minutes each."""
 SSIM_WINDOW = 7
 MARGIN = 0.97
 """Another method must have less than this share of the fill's L1, and more PSNR, to be called closer."""
@@ -105,7 +105,7 @@ class SelfCheck:
 
 
 def check(
-    job: Job, fill: Callable[..., NDArray[Any]], model: str, most: int, notes: tuple[str, ...], cancel: Event | None
+    job: Job, fills: Mapping[str, Fill], model: str, most: int, notes: tuple[str, ...], cancel: Event | None
 ) -> SelfCheck:
     """Hide, fill and compare.
 
@@ -113,8 +113,9 @@ def check(
     ----------
     job
         The image and its holes.
-    fill
-        Maps pixels (H, W, C) and a mask (H, W) to filled pixels, as the job's holes would be filled.
+    fills
+        By name: `OURS`, as the job's holes would be filled, and others. They map pixels (H, W, C) and a mask (H, W) to
+        filled pixels.
     model
         The model's name, for the table.
     most
@@ -126,7 +127,7 @@ def check(
     places: list[Place] = []
     for plane, hole, moved in choose_places(job, most, cancel):
         stop_if(cancel)
-        if place := try_place(job, plane, hole, moved, fill, methods):
+        if place := try_place(job, plane, hole, moved, fills, methods):
             places.append(place)
         if len(places) == most:
             break
@@ -204,7 +205,7 @@ def _free_places(
 
 
 def try_place(
-    job: Job, plane: tuple[int, ...], hole: Hole, moved: Hole, fill: Callable[..., NDArray[Any]],
+    job: Job, plane: tuple[int, ...], hole: Hole, moved: Hole, fills: Mapping[str, Fill],
     methods: dict[str, Filler],
 ) -> Place | None:  # fmt: skip
     """Hide a place and fill it with every method; None where the image has no finite pixels."""
@@ -218,7 +219,7 @@ def try_place(
     hidden = _paint([moved], region)  # H, W
     if (hidden & unknown).any():
         return None
-    filled = fill(pixels, unknown | hidden)
+    filled = {name: fill(pixels, unknown | hidden) for name, fill in fills.items()}
 
     crop = moved.box.widen(CLASSICAL_CONTEXT, height, width).shift(-region.y0, -region.x0).slices
     hidden, unknown = hidden[crop], unknown[crop]
@@ -232,11 +233,12 @@ def try_place(
         return ((x[..., colours].astype(np.float64) / 4 - low) / scale).astype(np.float32)
 
     truth = np.where(unknown[..., None], np.float32(0), normalise(np.where(unknown[..., None], 0, pixels[crop])))
-    scores = {OURS: score(truth, normalise(np.where(hidden[..., None], filled[crop], pixels[crop])), hidden, unknown)}
+    scores = {
+        name: score(truth, normalise(np.where(hidden[..., None], each[crop], pixels[crop])), hidden, unknown)
+        for name, each in filled.items()
+    }
     visible = np.where(hidden[..., None], np.float32(0), truth)
     for name, method in methods.items():
-        if name == "biharmonic" and moved.pixels > SLOW:
-            continue
         composite = np.where(hidden[..., None], method(visible, hidden | unknown), truth)
         scores[name] = score(truth, composite, hidden, unknown)
     return Place(plane, moved.box, hole.box, scores)
@@ -275,7 +277,7 @@ def ssim_map(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float
 def classical_methods() -> dict[str, Filler]:
     """Return the methods that can be imported.
 
-    Pull-push always; Telea 2004 with OpenCV; biharmonic equations, Damelin and Hoang 2018, with scikit-image.
+    Pull-push always; Telea 2004 with OpenCV.
     """
     methods: dict[str, Filler] = {
         "pull-push": lambda image, mask: np.moveaxis(pullpush_fill(np.moveaxis(image, -1, 0), mask), 0, -1)
@@ -284,12 +286,6 @@ def classical_methods() -> dict[str, Filler]:
         import cv2
 
         methods["telea"] = functools.partial(_fill_channels, lambda x, mask: cv2.inpaint(x, mask, 5, cv2.INPAINT_TELEA))
-    except ImportError:
-        pass
-    try:
-        from skimage.restoration import inpaint_biharmonic
-
-        methods["biharmonic"] = lambda image, mask: inpaint_biharmonic(image, mask, channel_axis=-1)
     except ImportError:
         pass
     return methods

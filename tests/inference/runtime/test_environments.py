@@ -38,7 +38,7 @@ class Environment:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     environment = Environment(tmp_path_factory.mktemp("environment"))
-    environment.install("numpy", "scipy", "pillow", "tifffile", "imagecodecs", "tqdm", "platformdirs")
+    environment.install("numpy", "scipy", "pillow", "tifffile", "imagecodecs", "tqdm", "platformdirs", "filelock")
     environment.install("--no-deps", str(REPOSITORY))
     return environment
 

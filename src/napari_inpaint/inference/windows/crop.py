@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_inpaint.inference.blending import seam
+from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, MOST_UNKNOWN, measure_noise, solve_plate
 from napari_inpaint.inference.blending.pullpush import resize, shrink
+from napari_inpaint.inference.options import RULES
 from napari_inpaint.inference.windows.intensity import (
-    find_range,
+    find_curve,
     from_rgb,
     from_tensor,
     sample_context,
@@ -38,8 +41,12 @@ class Crop:
 
     Attributes
     ----------
-    intensity : IntensityRange
-        The pixel values that become 0 and 1.
+    curve : IntensityCurve
+        From pixels to the network's values.
+    smooth : str
+        What fills it smoothly: ``plate`` or ``membrane``; empty where the network fills it.
+    noise : float
+        Of `measure_noise`; 0 where the network fills it.
     flat : dict
         The values of channels that are constant, by channel: they come back exactly.
 
@@ -49,7 +56,7 @@ class Crop:
         When no pixel is known.
     """
 
-    def __init__(self, pixels: NDArray[Any], window: Window) -> None:
+    def __init__(self, pixels: NDArray[Any], window: Window, rules: int = RULES) -> None:
         self.window, self.pixels = window, pixels
         self.hole = window.paint(window.holes)
         self.unknown = self.hole | window.paint(window.others)
@@ -59,10 +66,14 @@ class Crop:
             self.context = sample_context(~self.unknown, self.hole)
         except ValueError as error:
             raise ValueError(f"in {tuple(window.crop)}: {error}") from None
-        self.intensity = find_range(pixels, self.context)
-        self.tensor = to_tensor(pixels, self.unknown, self.intensity)
+        self.curve = find_curve(pixels, self.context, linear=window.interpolated or rules < RULES)
+        self.tensor = to_tensor(pixels, self.unknown, self.curve)
         known = pixels[self.context.y, self.context.x]
         flat = np.flatnonzero((known == known[0]).all(0))
+        self.smooth, self.noise = "", 0.0
+        if window.interpolated:
+            self.smooth = "membrane"
+            self.noise = measure_noise(self.tensor, self.unknown) if rules == RULES else math.inf
         self.flat = {int(channel): known[0, channel] for channel in flat}
 
     def to_network(self, factor: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -71,20 +82,15 @@ class Crop:
         small, unknown = shrink(seen, self.unknown, factor)
         return to_rgb(small), unknown[None].astype(np.float32)
 
-    def level(self) -> NDArray[np.float32]:
-        """Return a completion that is constant, for the membrane to bend: float32 (3, H, W)."""
-        mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
-        return to_rgb(np.broadcast_to(mean[:, None, None], self.tensor.shape))
-
     def fill(
-        self, completion: NDArray[np.float32], corrected: bool, cancel: Event | None = None
+        self, completion: NDArray[np.float32] | None, corrected: bool, cancel: Event | None = None
     ) -> tuple[Box, NDArray[Any]]:
         """Return the filled pixels.
 
         Parameters
         ----------
-        completion : float32 array of shape (3, h, w)
-            The network's: of the window's size, or scaled down by its factor.
+        completion : float32 array of shape (3, h, w), optional
+            The network's: of the window's size, or scaled down by its factor. None: the smoothest surface.
         corrected
             Whether it is made to meet the known pixels.
         cancel
@@ -97,18 +103,40 @@ class Crop:
         pixels : array of shape (box.height, box.width, C)
             In the image's dtype. Outside holes they mean nothing.
         """
-        painted: NDArray[Any] = from_rgb(completion, len(self.tensor))
-        if painted.shape[1:] != self.unknown.shape:
-            painted = resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
-        boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
-        if corrected or self.window.interpolated:
-            painted = seam.correct(painted, self.tensor, self.unknown, boxes, cancel)
+        if completion is None:
+            painted = self._fill_smoothly(cancel)
+        else:
+            painted = self._enlarge(from_rgb(completion, len(self.tensor)))
+            if corrected:
+                painted = self._correct(painted, cancel)
         box = self.window.hole_box
         filled = seam.keep_among(painted[:, *box.slices], box, self.tensor, self.context)
-        pixels = from_tensor(filled, self.pixels.dtype, self.intensity)
+        pixels = from_tensor(filled, self.pixels.dtype, self.curve)
         for channel in self.flat:
             pixels[..., channel] = self.flat[channel]
         return box, pixels
+
+    def _fill_smoothly(self, cancel: Event | None) -> NDArray[np.floating[Any]]:
+        """Return a plate where the context is smooth, and a membrane where it is noise: (C, H, W)."""
+        if self.noise > MOST_NOISE or np.count_nonzero(self.unknown) > MOST_UNKNOWN * self.window.factor**2:
+            mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
+            level = np.broadcast_to(mean[:, None, None], self.tensor.shape)
+            return self._correct(level.astype(np.float32), cancel)
+        self.smooth = "plate"
+        if self.window.factor == 1:
+            return solve_plate(self.tensor, self.unknown)
+        small, unknown = shrink(self.tensor.astype(np.float32), self.unknown, self.window.factor)
+        return self._correct(self._enlarge(solve_plate(small, unknown)), cancel)
+
+    def _enlarge(self, painted: NDArray[Any]) -> NDArray[Any]:
+        if painted.shape[1:] == self.unknown.shape:
+            return painted
+        return resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
+
+    def _correct(self, painted: NDArray[Any], cancel: Event | None) -> NDArray[np.floating[Any]]:
+        """Make what is painted meet the known pixels."""
+        boxes = [hole.box.shift(-self.window.crop.y0, -self.window.crop.x0) for hole in self.window.holes]
+        return seam.correct(painted, self.tensor, self.unknown, boxes, cancel)
 
     def to_patches(self, box: Box, pixels: NDArray[Any], channels: slice) -> list[Patch]:
         """Return what `fill` returned hole by hole, as patches of the image's ``channels``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,17 @@ if TYPE_CHECKING:
 
 OUTLIERS = 0.001
 """This share of the context's darkest pixels, and of its brightest, does not count for the intensity range."""
+RIM_OUTLIERS = 0.1
+"""This share of the rim's darkest pixels, and of its brightest, does not count for the rim's contrast."""
+BULK_OUTLIERS = 0.2
+"""Likewise of the context, for a quarter of its contrast, if that is more: a slope is no outlier."""
+RESOLVED = 128
+"""A contrast that is less than one part in so many of the whole range gets a curve of its own. In images of 8 bits none
+is less, but for rounding."""
+REACH = 8
+"""The curve is linear over values that are at most so many times the contrast beyond the rim's."""
+TAIL = 0.1
+"""Share of the network's values that a tail of the curve gets."""
 RIM = 2
 """Width, in pixels, of the rim around a hole whose pixels always count."""
 SAMPLES = 48
@@ -22,12 +34,24 @@ SAMPLES = 48
 
 
 @dataclass(frozen=True, slots=True)
-class IntensityRange:
-    """The pixel values that the network sees as 0 and 1."""
+class IntensityCurve:
+    """From pixel values to the network's values in [0, 1]: linear between ``low`` and ``high``, monotone everywhere."""
 
     low: float
     high: float
-    """Python integers for integer pixels, so that 64 bits are exact."""
+    """Python integers for integer pixels, so that 64 bits are exact. Without tails they become 0 and 1."""
+    below: float = 0.0
+    above: float = 0.0
+    """Tails: so many times ``high - low`` below ``low``, and above ``high``, share the first, and the last, `TAIL` of
+    the network's values. 0 where there is no tail."""
+
+    @property
+    def knots(self) -> tuple[list[float], list[float]]:
+        """The curve's corners: in parts of ``high - low`` above ``low``, and in the network's values."""
+        corners = [(0.0, TAIL if self.below else 0.0), (1.0, 1 - TAIL if self.above else 1.0)]
+        corners = [*([(-self.below, 0.0)] if self.below else []), *corners]
+        corners += [(1 + self.above, 1.0)] if self.above else []
+        return [corner[0] for corner in corners], [corner[1] for corner in corners]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,55 +99,79 @@ def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context
     return Context(np.append(y * step, rim_y + top), np.append(x * step, rim_x + left), len(rim_y), share)
 
 
-def find_range(pixels: NDArray[Any], context: Context) -> IntensityRange:
-    """Choose the intensity range of a window: that of its context without outliers, and all of its rim.
+def find_curve(pixels: NDArray[Any], context: Context, linear: bool = False) -> IntensityCurve:
+    """Choose the intensity curve of a window.
 
-    Hot pixels far from the hole do not flatten what the network sees; and the rim, which the fill must meet, is
-    inside the range.
+    It is linear over the context without outliers and all of the rim, so that hot pixels far from the hole do not
+    flatten what the network sees, and the rim, which the fill must meet, is inside. Where the contrast of the rim would
+    be lost in that range for the sake of few pixels, the curve is linear over what is near to the rim's values; values
+    beyond are clipped for the network, or share a tail where the rim has some that lie far beyond.
 
     Parameters
     ----------
     pixels : array of shape (H, W, C)
     context
         Where the known pixels are.
+    linear
+        Never lose a value for the sake of the rim's contrast.
     """
     values = pixels[context.y, context.x]
     if values.dtype == np.bool_:
         values = values.view(np.uint8)
-    rim = values[len(values) - context.rim :]
-    flat = values.ravel()
-    skip = int(OUTLIERS * flat.size)
-    ordered = np.partition(flat, (skip, flat.size - 1 - skip))
-    low, high = ordered[skip].item(), ordered[flat.size - 1 - skip].item()
-    if rim.size:
-        low, high = min(low, rim.min().item()), max(high, rim.max().item())
-    return IntensityRange(low, high)
+    rim = np.sort(values[len(values) - context.rim :], None)
+    low, high = _without_outliers(values.ravel())
+    if not rim.size:
+        return IntensityCurve(low, high)
+    lowest, highest = rim[0].item(), rim[-1].item()
+    low, high = min(low, lowest), max(high, highest)
+    skip = int(RIM_OUTLIERS * rim.size)
+    rim_low, rim_high = rim[skip].item(), rim[-1 - skip].item()
+    contrast = max(rim_high - rim_low, 2) if values.dtype.kind in "iu" else rim_high - rim_low  # 1 is rounding
+    bulk_low, bulk_high = _without_outliers(values.ravel(), BULK_OUTLIERS)
+    contrast = max(contrast, bulk_high / 4 - bulk_low / 4)
+    if linear or contrast == 0 or high / RESOLVED - low / RESOLVED <= contrast:
+        return IntensityCurve(low, high)
+    reach = REACH * contrast if values.dtype.kind == "f" else int(REACH * contrast)
+    least, most = rim_low - reach, rim_high + reach
+    low, high = _without_outliers(values[(values >= least) & (values <= most)])
+    low, high = min(low, max(lowest, least)), max(high, min(highest, most))
+    low, high = (lowest if low - lowest < high - low else low), (highest if highest - high < high - low else high)
+    span = high - low
+    return IntensityCurve(low, high, max(0, low - lowest) / span, max(0, highest - high) / span)
 
 
-def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: IntensityRange) -> NDArray[np.floating[Any]]:
-    """Scale a window so that its intensity range becomes [0, 1].
+def _without_outliers(values: NDArray[Any], share: float = OUTLIERS) -> tuple[float, float]:
+    """Return the lowest and the highest of some values but for this share of them at either end."""
+    skip = int(share * values.size)
+    ordered = np.partition(values, (skip, values.size - 1 - skip))
+    return ordered[skip].item(), ordered[values.size - 1 - skip].item()
+
+
+def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], curve: IntensityCurve) -> NDArray[np.floating[Any]]:
+    """Scale a window to the network's values.
 
     Parameters
     ----------
     pixels : array of shape (H, W, C)
     unknown : bool array of shape (H, W)
         Becomes 0; must hold all NaN pixels.
-    intensity
-        What becomes 0 and 1.
+    curve
 
     Returns
     -------
     float32 or float64 array of shape (C, H, W)
-        In [-1, 2]: outliers are clipped there. float32 where that holds all values of the dtype.
+        In [-1, 2]: what lies further beyond the curve is clipped there. float32 where that holds all values of the
+        dtype.
     """
     kind = np.dtype(np.result_type(pixels.dtype, np.float32))
-    low, high = intensity.low, intensity.high
+    low, high = curve.low, curve.high
     if low == high:
         return np.zeros((pixels.shape[2], *pixels.shape[:2]), kind)
     planar = pixels.transpose(2, 0, 1)
     if planar.dtype.kind in "iu" and planar.dtype.itemsize > 2:  # count from the lower end: float64 lacks some integers
         limits, span = np.iinfo(planar.dtype), int(high - low)
-        lowest, highest = max(limits.min, low - span), min(limits.max, high + span)
+        lowest = max(limits.min, low - span * math.ceil(1 + curve.below))
+        highest = min(limits.max, high + span * math.ceil(1 + curve.above))
         wide = np.int64 if planar.dtype.kind == "i" else np.uint64
         offset = np.clip(planar, lowest, highest).astype(wide).view(np.uint64) - np.uint64(lowest % 2**64)
         tensor = np.ascontiguousarray(offset, kind)
@@ -137,19 +185,21 @@ def to_tensor(pixels: NDArray[Any], unknown: NDArray[np.bool_], intensity: Inten
                 tensor *= part
             tensor -= low * part
             tensor /= high * part - low * part
-            np.clip(tensor, -1, 2, out=tensor)
+            np.clip(tensor, -1 - curve.below, 2 + curve.above, out=tensor)
+    if curve.below or curve.above:
+        tensor = np.clip(_interpolate(tensor, *curve.knots), -1, 2).astype(kind)
     np.copyto(tensor, 0, where=unknown)
     return tensor
 
 
-def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensity: IntensityRange) -> NDArray[Any]:
+def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], curve: IntensityCurve) -> NDArray[Any]:
     """Scale filled values back to pixels: the inverse of `to_tensor`.
 
     Parameters
     ----------
     tensor : float array of shape (C, ...)
-        Values outside [0, 1] become pixels outside the intensity range, as far as the dtype goes; floats at most two
-        ranges beyond it.
+        Values outside [0, 1] become pixels beyond the curve, as far as the dtype goes; floats at most two ranges
+        beyond it.
     dtype
         Integers are rounded, bools become True from 0.5.
 
@@ -158,14 +208,16 @@ def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensi
     array of shape (..., C)
     """
     fraction = np.moveaxis(tensor, 0, -1).astype(np.float64)
-    low, high = intensity.low, intensity.high
+    if curve.below or curve.above:
+        fraction = _interpolate(fraction, *reversed(curve.knots))
+    low, high = curve.low, curve.high
     if low == high:
         return np.full(fraction.shape, low, dtype)
     if dtype.kind == "b":
         return np.asarray(fraction >= 0.5)
     if dtype.kind == "f":
         limit = float(np.finfo(dtype).max) / 8  # eighths, so that nothing overflows on the way
-        np.clip(fraction, -2, 3, out=fraction)
+        np.clip(fraction, -2 - curve.below, 3 + curve.above, out=fraction)
         return np.asarray(8 * np.clip(low / 8 * (1 - fraction) + high / 8 * fraction, -limit, limit), dtype)
     limits, span = np.iinfo(dtype), high - low
     steps = np.rint(fraction * span)
@@ -180,6 +232,14 @@ def from_tensor(tensor: NDArray[np.floating[Any]], dtype: np.dtype[Any], intensi
     up = np.where(fraction == 1, np.uint64(span), up)
     filled = np.uint64(low % 2**64) + up - np.where(steps < 0, down, np.uint64(0))
     return np.asarray(filled.view(dtype.newbyteorder("=")), dtype)
+
+
+def _interpolate(x: NDArray[Any], places: list[float], values: list[float]) -> NDArray[np.float64]:
+    """Interpolate linearly between corners, and go on beyond the first and the last as between the last two."""
+    slopes = np.diff(values) / np.diff(places)
+    between = np.interp(x, places, values)
+    beyond = slopes[0] * np.minimum(x - places[0], 0) + slopes[-1] * np.maximum(x - places[-1], 0)
+    return np.asarray(between + beyond)
 
 
 def to_rgb(tensor: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

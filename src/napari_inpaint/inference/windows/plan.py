@@ -42,7 +42,7 @@ class Window:
     factor: int
     """The crop is scaled down by this before the network sees it."""
     interpolated: bool = False
-    """Whether the holes are filled smoothly from their rims, without the network."""
+    """Whether the holes are filled smoothly from what surrounds them, without the network."""
     plane: tuple[int, ...] = ()
     """Index of the plane in the leading axes."""
 
@@ -105,10 +105,10 @@ class Plan:
         holes = sum(len(window.holes) for window in self.windows)
         lines = [
             f"{_count(len(self.windows), 'window')}, {_count(holes, 'hole')}: {self.network_calls} for the network, "
-            f"about {self.seconds:.2g} s; {interpolated} interpolated"
+            f"about {self.seconds:.2g} s; {interpolated} smooth"
         ]
         for window in self.windows:
-            how = "interpolated" if window.interpolated else f"network {window.size[0]} x {window.size[1]}"
+            how = "smooth" if window.interpolated else f"network {window.size[0]} x {window.size[1]}"
             scaled = f", scaled down by {window.factor}" if window.factor > 1 else ""
             plane = f"plane {window.plane}, " if window.plane else ""
             lines.append(f"  {plane}{tuple(window.crop)}: {_count(len(window.holes), 'hole')}, {how}{scaled}")
@@ -119,7 +119,18 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def plan_job(job: Job, spec: ModelSpec) -> Plan:
+@dataclass(frozen=True, slots=True)
+class SmoothLimits:
+    """What `plan_windows` takes from a model, where there is none: every hole is filled smoothly."""
+
+    name: str = "smooth"
+    window: int = 256
+    hole_min: int = 24
+    hole_max: int = 64
+    refines: bool = False
+
+
+def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
     """Plan the windows of all planes; planes with the same holes share theirs.
 
     Raises
@@ -139,7 +150,7 @@ def plan_job(job: Job, spec: ModelSpec) -> Plan:
             for window in windows
         )
     notes: tuple[str, ...] = ()
-    if any(window.factor > 1 for window in windows):
+    if any(window.factor > 1 for window in windows) and not isinstance(spec, SmoothLimits):
         largest = max(hole.size for holes in different.values() for hole in holes)
         notes = (
             f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
@@ -148,7 +159,7 @@ def plan_job(job: Job, spec: ModelSpec) -> Plan:
     return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes)
 
 
-def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec) -> tuple[Window, ...]:
+def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec | SmoothLimits) -> tuple[Window, ...]:
     """Cover all holes of a plane with windows.
 
     Holes that are narrower than those that the network was trained on are interpolated from their rims, which is both
@@ -197,11 +208,12 @@ def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec
             margin = _context(group)
             tall, wide = sides[np.searchsorted(sides, (union.height + 2 * margin, union.width + 2 * margin))].tolist()
             crop = _grow_to(union, tall, wide, height, width)
-        window = Window(crop, tuple(group), _others(crop, group, pieces, corners), max(factor, 1), factor == 0)
+        smooth = factor == 0 or isinstance(spec, SmoothLimits)
+        window = Window(crop, tuple(group), _others(crop, group, pieces, corners), max(factor, 1), smooth)
         while window.paint((*window.holes, *window.others)).all():  # twice the field of view, at half the resolution
             crop = _grow_to(crop, 2 * crop.height, 2 * crop.width, height, width)
             window = replace(window, crop=crop, others=_others(crop, group, pieces, corners),
-                             factor=1 if window.interpolated else 2 * window.factor)  # fmt: skip
+                             factor=1 if factor == 0 else 2 * window.factor)  # fmt: skip
         windows.append(window)
     return tuple(sorted(windows, key=lambda window: (window.interpolated, window.size, window.crop)))
 
