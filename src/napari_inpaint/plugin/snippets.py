@@ -47,6 +47,7 @@ def to_python(
     options = [where]
     options += [f"grow={settings.options.grow}"] if settings.options.grow else []
     options += [] if settings.options.seam else ["seam=False"]
+    options += [] if settings.options.detail == "network" else [f"detail={settings.options.detail!r}"]
     options += [f"channel_axis={job.channel_axis}"]
     call = f"result = inpainter.fill(image, {', '.join(options)})"
     if len(call) > COLUMNS:
@@ -92,6 +93,7 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
     words += ["--model", settings.model, "--device", settings.device]
     words += ["--grow", str(settings.options.grow)] if settings.options.grow else []
     words += [] if settings.options.seam else ["--no-seam"]
+    words += [] if settings.options.detail == "network" else ["--detail", settings.options.detail]
     return shlex.join(words)
 
 

@@ -162,7 +162,7 @@ def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
 def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec | SmoothLimits) -> tuple[Window, ...]:
     """Cover all holes of a plane with windows.
 
-    Holes that are narrower than those that the network was trained on are interpolated from their rims, which is both
+    Holes that are narrower than those that the network was trained on are filled smoothly, which is both
     nearer to the truth there and quicker. Holes that are wider get windows that are scaled down by a whole factor.
     Near holes share a window where that is no dearer than windows of their own. A hole that is too long for a window
     is divided.

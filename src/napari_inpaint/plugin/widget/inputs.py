@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, create_widget
@@ -12,7 +12,7 @@ from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import create_worker
 
-from napari_inpaint.inference.options import FillOptions
+from napari_inpaint.inference.options import Detail, FillOptions
 from napari_inpaint.inference.runtime.loading import find_model
 from napari_inpaint.models import DEFAULT, bundled_models
 from napari_inpaint.plugin.layers.frame import Slices, full_resolution
@@ -107,10 +107,13 @@ class Inputs(Container[Any]):
         )
         self.grow = SpinBox(value=min(max(chosen.grow, 0), MOST), min=0, max=MOST, label="grow",
                             tooltip="extend every hole by so many pixels, over edges of what should go")  # fmt: skip
+        self.detail = ComboBox(choices=get_args(Detail), value="network", label="detail",
+                               tooltip="smooth: the smoothest surface, without a network; narrow holes always "
+                               "are")  # fmt: skip
         self.seam = CheckBox(value=chosen.seam, text="seamless", tooltip="correct the fill so that it meets its rim")
         super().__init__(
             widgets=[self.image, self.holes, self.label_id, self.model, self.device, self.runs_on, self.slices,
-                     self.range, self.repeat, self.result, in_row(self.grow, self.seam, label="grow, px")]
+                     self.range, self.repeat, self.detail, self.result, in_row(self.grow, self.seam, label="grow, px")]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.runs_on.native.setWordWrap(True)
@@ -147,7 +150,9 @@ class Inputs(Container[Any]):
 
     def read_settings(self) -> Settings:
         """Return with what, and how, holes are filled."""
-        return Settings(self._model, self.device.value, FillOptions(self.grow.value, self.seam.value))
+        return Settings(
+            self._model, self.device.value, FillOptions(self.grow.value, self.seam.value, detail=self.detail.value)
+        )
 
     def read_job(self, only: set[int] | None = None) -> Job:
         """Read what is to be filled; ``only`` are the indices of the only shapes that count.

@@ -90,13 +90,13 @@ def run_fill(
             return "No pixel of the image is a hole: nothing was filled."
         record = to_record(job, made.to_dict())
         data = None if in_place else to_data(job, patches, cancel)
-        problem = inpainter.session.cuda_problem
+        problem = inpainter.session.cuda_problem if record["provider"] else ""
     except FillCancelledError:
         return CANCELLED
     except ValueError as error:
         return to_sentence(error)
     ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
-    how = ran if record["provider"] else "from the rim: too narrow for the network"
+    how = ran if record["provider"] else "smoothly, without the network"
     pixels = f"{record['filled_pixels']:,} pixel{'s' if record['filled_pixels'] > 1 else ''}"
     sentences = (f"{pixels} filled in {record['seconds']:.2f} s {how}", *job.notes, *record["notes"])
     return Result(job, tuple(patches), record, data, tuple(map(to_sentence, sentences)))
