@@ -134,7 +134,7 @@ def test_every_command_of_a_page_is_understood(page):
 
 def check_trust(said, folder):
     assert "8 known places beside 2 holes" in said
-    row = re.compile(r"^(fill \(landscape\)|pull-push|telea|biharmonic) {3}", re.MULTILINE)
+    row = re.compile(r"^(fill \(landscape\)|smooth|pull-push|telea) {3}", re.MULTILINE)
     assert row.findall((ROOT / "docs/trust.md").read_text(encoding="utf-8")) == row.findall(said)[:4]
 
 

@@ -13,13 +13,42 @@ from napari_inpaint.io.images import read_image
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_transparency_is_kept(tmp_path, photo, channels):
-    alpha = np.random.default_rng(0).integers(0, 256, (*photo.shape[:2], 1), np.uint8)
+    alpha = np.random.default_rng(0).integers(1, 256, (*photo.shape[:2], 1), np.uint8)
     array = np.dstack([photo[..., : channels - 1], alpha])
     Image.fromarray(array).save(tmp_path / "in.png")
     assert main([str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--box", "9", "9", "60", "60"]) == 0
     result = read_image(tmp_path / "out.png").pixels
     np.testing.assert_array_equal(result[..., -1], array[..., -1])
     assert (result[9:60, 9:60, 0] != array[9:60, 9:60, 0]).any()
+
+
+def test_what_a_tiff_says_of_its_values_counts(tmp_path, photo):
+    """GDAL's tag for no data; a fourth sample that is not said to be alpha; and one that is."""
+    heights = photo[:200, :220, 1].astype(np.int16) * 4
+    holes = ["--box", "60", "60", "100", "100", "--record"]
+    heights[:, :50] = -9999
+    tag = [(42113, "s", 0, "-9999", True)]
+    tifffile.imwrite(tmp_path / "dem.tif", heights, extratags=tag)
+    assert main([str(tmp_path / "dem.tif"), "-o", str(tmp_path / "dem2.tif"), *holes]) == 0
+    filled = tifffile.imread(tmp_path / "dem2.tif")
+    assert filled[60:100, 60:100].min() > 0
+    assert json.loads((tmp_path / "dem2.tif.json").read_text(encoding="utf-8"))["nodata"] == -9999
+    with tifffile.TiffFile(tmp_path / "dem2.tif") as tiff:
+        assert tiff.pages[0].tags[42113].value == "-9999"
+    tifffile.imwrite(tmp_path / "plain.tif", heights)
+    assert main([str(tmp_path / "plain.tif"), "-o", str(tmp_path / "plain2.tif"), *holes, "--nodata", "-9999"]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "plain2.tif"), filled)
+
+    four = np.dstack([photo[:200, :220], photo[:200, :220, :1]])
+    four[60:100, 60:100] = 0
+    for extra, alpha in (("unspecified", False), ("unassalpha", True)):
+        path, out = tmp_path / f"{extra}.tif", tmp_path / f"{extra}2.tif"
+        tifffile.imwrite(path, four, photometric="rgb", extrasamples=[extra])
+        assert main([str(path), "-o", str(out), *holes]) == 0
+        fourth = tifffile.imread(out)[60:100, 60:100, 3]
+        assert (fourth == 255).all() if alpha else 100 < fourth.mean() < 250
+    assert main([str(tmp_path / "unspecified.tif"), "-o", str(tmp_path / "a.tif"), *holes, "--alpha"]) == 0
+    assert (tifffile.imread(tmp_path / "a.tif")[60:100, 60:100, 3] == 255).all()
 
 
 @pytest.fixture

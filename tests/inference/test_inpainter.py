@@ -16,7 +16,8 @@ DTYPES = ["?", "u1", "i1", "<u2", ">u2", "<i2", "<u4", ">i4", "<u8", ">i8", "<f2
 LAYOUTS = {
     "grey": lambda a: a[..., 0],
     "rgb": lambda a: a,
-    "rgba": lambda a: np.concatenate([a, a[..., :1]], -1),
+    "rgba": lambda a: np.concatenate([a, np.ones_like(a[..., :1])], -1),
+    "four channels": lambda a: np.concatenate([a, a[..., :1]], -1),
     "stack": lambda a: np.stack([a[..., 0], a[..., 1]]),
     "stack of rgb": lambda a: np.stack([a, a[::-1]]),
     "two channels": lambda a: a[..., :2],
@@ -25,7 +26,7 @@ LAYOUTS = {
     "a field of records": lambda a: np.rec.fromarrays([a[..., 0], a[..., 1]], names="x,y")["y"],
     "no planes": lambda a: a[None, ..., 0][:0],
 }
-CHANNELS = {"rgb": -1, "rgba": -1, "stack of rgb": -1, "two channels": -1, "channels first": 0}
+CHANNELS = {"rgb": -1, "rgba": -1, "four channels": -1, "stack of rgb": -1, "two channels": -1, "channels first": 0}
 
 
 def masks_of(rng, height, width, kind):
@@ -57,7 +58,7 @@ def check_promises(inpainter, dtype, layout, height, width, kind, seed):
     before, axis = image.tobytes(), CHANNELS.get(layout)
     planes = image if axis is None else np.moveaxis(image, axis, -1)[..., 0]
     mask = masks_of(rng, *planes.shape[-2:], kind)
-    result = inpainter.fill(image, mask, channel_axis=axis)
+    result = inpainter.fill(image, mask, channel_axis=axis, alpha=layout == "rgba")
     assert (result.dtype, result.shape) == (image.dtype, image.shape)
     assert image.tobytes() == before
     known = np.broadcast_to(~mask, planes.shape)

@@ -56,6 +56,11 @@ def build_parser() -> argparse.ArgumentParser:
                         "or the smoothest surface in all of them (smooth)")  # fmt: skip
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
+    parser.add_argument("--nodata", type=number, metavar="V",
+                        help="a value that stands for none: such pixels are not known; by default, what a tif "
+                        "declares")  # fmt: skip
+    parser.add_argument("--alpha", action="store_true",
+                        help="the last channel is transparency; where the file says so, it is anyway")  # fmt: skip
     parser.add_argument("--record", action="store_true",
                         help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(
@@ -74,6 +79,14 @@ def build_parser() -> argparse.ArgumentParser:
                         help="print what ONNX Runtime offers, what really works, and what fixes it")  # fmt: skip
     parser.add_argument("--version", action="version", version=f"napari-inpaint {napari_inpaint.__version__}")
     return parser
+
+
+def number(text: str) -> float:
+    """Return a whole number as an int, which is exact, and any other as a float."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -139,7 +152,8 @@ def run(arguments: argparse.Namespace) -> int:
     from napari_inpaint.command.tasks import is_finished, plan_tasks
     from napari_inpaint.io.atomic import tidy
 
-    options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan, detail=arguments.detail)
+    options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan, detail=arguments.detail,
+                          nodata=arguments.nodata, alpha=arguments.alpha)  # fmt: skip
     look = plan_file if arguments.plan else check_file if arguments.self_check else None
     output = None if look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,

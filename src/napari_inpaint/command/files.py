@@ -97,7 +97,9 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
         inpainter = open_recorded(record, model, device)
         source = open_image(task.input)
         outcome.notes += source.notes
-        pixels, axis = visible_pixels(source), source.channel_axis
+        pixels, axis = source.pixels, source.channel_axis
+        if "rules" not in record:  # before, files were filled without their transparency
+            pixels = visible_pixels(source)
         for name, found in (("shape", list(pixels.shape)), ("dtype", str(pixels.dtype))):
             if record.get(name) != found:
                 raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
@@ -156,7 +158,7 @@ def naming_errors(outcome: Outcome) -> Iterator[None]:
 def read_inputs(
     source: ImageFile, task: Task, boxes: Boxes, options: FillOptions, note: Note
 ) -> tuple[NDArray[Any], NDArray[Any] | None, list[Box], FillOptions]:
-    """Return the pixels that are filled, without transparency; the mask; the boxes; and how the pixels are filled.
+    """Return the pixels, the mask, the boxes, and how the pixels are filled: with what the file says of their values.
 
     Raises
     ------
@@ -169,7 +171,9 @@ def read_inputs(
     planes = plane_shape(shape, axis)
     mask = None if task.mask is None else read_mask(task.mask, planes)
     clipped = clip_boxes(boxes, planes[-2], planes[-1], note)
-    return visible_pixels(source), mask, clipped, replace(options, channel_axis=axis)
+    nodata = source.nodata if options.nodata is None else options.nodata
+    alpha = options.alpha or source.alpha
+    return source.pixels, mask, clipped, replace(options, channel_axis=axis, nodata=nodata, alpha=alpha)
 
 
 def clip_boxes(boxes: Boxes, height: int, width: int, note: Note) -> list[Box]:

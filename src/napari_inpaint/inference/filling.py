@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 import napari_inpaint
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.inputs.holes import hash_holes
-from napari_inpaint.inference.inputs.values import channel_groups
+from napari_inpaint.inference.inputs.holes import CONNECTED, hash_holes
+from napari_inpaint.inference.inputs.values import opaque_value
+from napari_inpaint.inference.options import RULES
 from napari_inpaint.inference.record import Record, WindowRecord
 from napari_inpaint.inference.replay import describe_holes
 from napari_inpaint.inference.runtime.loading import describe_cpu
 from napari_inpaint.inference.windows.crop import Crop
+from napari_inpaint.inference.windows.intensity import NothingKnownError
+from napari_inpaint.inference.windows.patches import Patch
+from napari_inpaint.inference.windows.plan import note_left
 from napari_inpaint.inference.windows.refining import refine
 
 if TYPE_CHECKING:
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.inference.runtime.session import Session
-    from napari_inpaint.inference.windows.patches import Patch
     from napari_inpaint.inference.windows.plan import Plan, Window
 
 
@@ -61,43 +66,87 @@ def run(
         As `Inpainter.fill`.
     """
     started = time.perf_counter()
-    record = Record(
-        napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
-        created=datetime.now(UTC).isoformat(timespec="seconds"), holes=describe_holes(job.holes),
-        mask_sha256=hash_holes(job.holes.items()), filled_pixels=job.pixels, notes=list(plan.notes),
-    )  # fmt: skip
     patches: list[Patch] = []
-    groups, digest = channel_groups(job.source.shape[-1]), hashlib.sha256()
+    windows: list[WindowRecord] = []
+    left = {plane: note_left(plane) for plane in plan.left}
+    batch_size, network_seconds = 0, 0.0
+    groups, digest = job.source.groups, hashlib.sha256()
     crops_of_window: list[Crop] = []
     for batch in batches(plan.windows, groups, session):
-        crops = [
-            Crop(job.source.read(window.plane, window.crop)[..., group], window, options.rules)
-            for window, group in batch
-        ]
+        work = []
+        for window, group in batch:
+            try:
+                work.append((window, group, _read_crop(job, window, group, options)))
+            except NothingKnownError:
+                if not window.plane:  # there is nothing else to fill
+                    raise
+                left[window.plane] = note_left(window.plane)
+        if not work:
+            continue
         asked = time.perf_counter()
-        completions, provider = _complete(crops, session, cancel)
-        record.batch = max(record.batch, len(batch) if provider else 0)
-        record.network_seconds += time.perf_counter() - asked if provider else 0
-        for (window, group), crop, completion in zip(batch, crops, completions, strict=True):
+        completions, provider = _complete([crop for _, _, crop in work], session, cancel)
+        if provider:
+            batch_size, network_seconds = max(batch_size, len(work)), network_seconds + time.perf_counter() - asked
+        for (window, group, crop), completion in zip(work, completions, strict=True):
             box, pixels = crop.fill(completion, options.seam, cancel)
             patches += crop.to_patches(box, pixels, group)
             digest.update(pixels[crop.hole[box.slices]].tobytes())
             crops_of_window.append(crop)
             if group == groups[-1]:
-                record.windows.append(_describe(window, provider, crops_of_window))
+                patches += _make_opaque(job, window) if options.alpha else []
+                windows.append(_describe(window, provider, crops_of_window))
                 crops_of_window.clear()
                 if on_progress is not None:
-                    on_progress(len(record.windows), len(plan.windows))
-    if plan.windows:
+                    on_progress(len(windows), len(plan.windows))
+    holes = {plane: members for plane, members in job.holes.items() if plane not in left}
+    if job.holes and not holes:
+        raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too with nan_is_hole=True")
+    job = replace(job, holes=holes)
+    windows = [window for window in windows if window.plane not in left]
+    record = Record(
+        napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
+        created=datetime.now(UTC).isoformat(timespec="seconds"), holes=describe_holes(holes), batch=batch_size,
+        mask_sha256=hash_holes(holes.items()), filled_pixels=job.pixels, network_seconds=network_seconds,
+        windows=windows, notes=list(dict.fromkeys([*plan.notes, *left.values()])),
+    )  # fmt: skip
+    if windows:
         record.result_sha256, record.machine = digest.hexdigest(), describe_cpu()
     if session is not None:
         record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
         record.model_sha256, record.precision = session.sha256, session.spec.precision
-        record.provider = next((window.provider for window in reversed(record.windows) if window.provider), "")
+        record.provider = next((window.provider for window in reversed(windows) if window.provider), "")
         record.threads, record.runtime = session.threads, session.version
     stop_if(cancel)
     record.seconds = time.perf_counter() - started
-    return patches, record
+    return [patch for patch in patches if patch.plane not in left], record
+
+
+def _read_crop(job: Job, window: Window, group: slice, options: FillOptions) -> Crop:
+    pixels = job.source.read(window.plane, window.crop)
+    hidden = job.source.find_hidden(window.plane, window.crop, pixels) if options.rules == RULES else None
+    return Crop(pixels[..., group], window, hidden, options.rules)
+
+
+def _make_opaque(job: Job, window: Window) -> list[Patch]:
+    """Return patches that show what was filled where it had been erased; beyond an outline all stays transparent."""
+    patches = []
+    *_, height, width, channels = job.source.shape
+    for hole in window.holes:
+        around = hole.box.widen(1, height, width)
+        inside = hole.box.shift(-around.y0, -around.x0).slices
+        before = job.source.read(window.plane, around)[..., channels - 1 :]
+        mask = np.zeros(before.shape[:2], bool)
+        hole.paint(mask, around)
+        transparent = before[..., 0] == 0
+        erased = mask & transparent
+        if not transparent[mask].all():  # then what is transparent beyond the hole too was never there
+            labels, _ = ndimage.label(transparent, CONNECTED)
+            erased &= ~np.isin(labels, labels[transparent & ~mask])
+        if erased.any():
+            opaque = np.full_like(before, opaque_value(before.dtype))
+            patches.append(Patch(window.plane, hole.box, slice(channels - 1, channels), erased[inside][..., None],
+                                 before[inside].copy(), opaque[inside]))  # fmt: skip
+    return patches
 
 
 def _describe(window: Window, provider: str, crops: Sequence[Crop]) -> WindowRecord:

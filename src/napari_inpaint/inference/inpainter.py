@@ -14,13 +14,13 @@ import numpy as np
 from napari_inpaint.inference.filling import run
 from napari_inpaint.inference.inputs.job import is_lazy, read_job
 from napari_inpaint.inference.inputs.planes import check_out
-from napari_inpaint.inference.inputs.values import channel_groups, to_whole
+from napari_inpaint.inference.inputs.values import to_whole
 from napari_inpaint.inference.lazy import fill_lazily
 from napari_inpaint.inference.options import Detail, FillOptions
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import OURS, SelfCheck, check
-from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, to_copy
+from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, keep_mask, to_copy
 from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ class Inpainter:
         channel_axis: ChannelAxis = "auto",
         nan_is_hole: bool = False,
         detail: Detail = "network",
+        nodata: float | None = None,
+        alpha: bool = False,
         on_progress: Callable[[int, int], object] | None = None,
         cancel: Event | None = None,
         out: Any = None,
@@ -194,12 +196,18 @@ class Inpainter:
         channel_axis : int, "auto" or None
             The axis of the channels. "auto": a last axis of 3 or 4 is one when the mask fits the axes before it;
             without a mask, when the axis before it is longer than 4. None: there is none. Three channels are
-            colours; the last of four is alpha and kept; others are filled one by one.
+            colours, also beside a fourth; others are filled one by one.
         nan_is_hole : bool
             Fill NaN and infinite pixels too.
         detail : {"network", "smooth"}
             What the network completes; or the smoothest surface in every hole, without a network. Holes that are
             narrower than those that the network was trained on are always filled smoothly.
+        nodata : number, optional
+            A value that stands for none: such pixels are not known, and are filled only inside holes. So it is with
+            NaN, and with what is masked in a `numpy.ma.MaskedArray`, whose mask is kept outside of holes.
+        alpha : bool
+            Whether the last channel is transparency, which is kept. Colours of transparent pixels are not known; where
+            they are filled, they become opaque.
         on_progress : callable, optional
             Called with the number of windows that are done, and of all windows.
         cancel : threading.Event, optional
@@ -241,7 +249,7 @@ class Inpainter:
             raise ValueError(f"cancel must be an event, such as threading.Event(), not {cancel!r}")
         if on_progress is not None and not callable(on_progress):
             raise ValueError(f"on_progress must be a function of two numbers, not {on_progress!r}")
-        options = FillOptions(grow, seam, channel_axis, nan_is_hole, detail)
+        options = FillOptions(grow, seam, channel_axis, nan_is_hole, detail, nodata, alpha)
         if out is not None:
             check_out(out, image)
         elif is_lazy(image):
@@ -257,7 +265,7 @@ class Inpainter:
         else:
             copy_into(out, job.source, patches, cancel)
         self._own.record = self._record = record
-        return out
+        return keep_mask(out, image, job.source, patches) if isinstance(image, np.ma.MaskedArray) else out
 
     def self_check(
         self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, *, places: int = 8,
@@ -313,7 +321,7 @@ class Inpainter:
 
     def _plan(self, job: Job, options: FillOptions, estimate: bool = False) -> Plan:
         if not job.holes:
-            return Plan((), len(channel_groups(job.source.shape[-1])), 0.0)
+            return Plan((), len(job.source.groups), 0.0)
         if options.detail == "smooth":
             return plan_job(job, SmoothLimits())
         session = self.session

@@ -54,7 +54,7 @@ def fill_lazily(inpainter: Inpainter, image: Any, mask: Masks | None, boxes: Box
             'a lazy image needs dask: pip install "napari-inpaint[big]", or give out= to be filled at once'
         ) from error
     require_holes(mask, boxes, options.nan_is_hole)
-    source = to_planes(image, mask, options.channel_axis, boxes)
+    source = to_planes(image, mask, options, boxes)
     *leading, height, width, _ = source.shape
     boxes_of = read_boxes(boxes, leading, height, width)
     array = image if isinstance(image, da.Array) else da.from_array(image)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_inpaint.inference.inputs.values import to_whole
@@ -42,6 +43,11 @@ class FillOptions:
     detail: Detail = "network"
     """What is seen in holes: what the network completes, or the smoothest surface, without a network. Holes that are
     narrower than those that the network was trained on are always filled smoothly."""
+    nodata: float | None = None
+    """A value that stands for none: such pixels are not known."""
+    alpha: bool = False
+    """Whether the last channel is transparency: it is kept, what it hides is not known, and becomes opaque where it is
+    filled."""
     rules: int = RULES
     """By which rules: others than `RULES` only to repeat a fill."""
 
@@ -53,5 +59,11 @@ class FillOptions:
             object.__setattr__(self, "channel_axis", operator.index(self.channel_axis))
         if self.detail not in get_args(Detail):
             raise ValueError(f"detail must be {' or '.join(get_args(Detail))}, not {self.detail!r}")
+        if self.nodata is not None:
+            if isinstance(self.nodata, (bool, str)) or not hasattr(self.nodata, "__float__"):
+                raise ValueError(f"nodata must be a number, not {self.nodata!r}")
+            number = operator.index(self.nodata) if isinstance(self.nodata, Integral) else float(self.nodata)
+            object.__setattr__(self, "nodata", number)
+        object.__setattr__(self, "alpha", bool(self.alpha))
         object.__setattr__(self, "seam", bool(self.seam))
         object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.inputs.boxes import to_box
+from napari_inpaint.inference.inputs.values import RGB
 from napari_inpaint.inference.options import FIRST_RULES, RULES, FillOptions
 from napari_inpaint.inference.record import SCHEMA
 
@@ -109,11 +110,15 @@ def read_options(record: Mapping[str, Any], channel_axis: int | None) -> FillOpt
     Raises
     ------
     ValueError
-        When the record is damaged.
+        When the record is damaged, or of a newer version.
     """
+    rules = record.get("rules", FIRST_RULES)
+    if rules not in (FIRST_RULES, RULES):
+        raise ValueError(f"this fill was made by the rules {rules!r}, of a newer version of napari-inpaint")
+    had_alpha = rules == FIRST_RULES and channel_axis is not None and record["shape"][channel_axis] == RGB + 1
     return FillOptions(
         seam=bool(record.get("seam", True)), channel_axis=channel_axis, detail=record.get("detail", "network"),
-        rules=RULES if record.get("rules") == RULES else FIRST_RULES,
+        nodata=record.get("nodata"), alpha=bool(record.get("alpha", had_alpha)), rules=rules,
     )  # fmt: skip
 
 

@@ -14,7 +14,6 @@ from scipy import ndimage
 from napari_inpaint.inference.blending.pullpush import pullpush_fill
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box
-from napari_inpaint.inference.inputs.values import channel_groups, colours_of
 from napari_inpaint.inference.windows.intensity import OUTLIERS
 
 if TYPE_CHECKING:
@@ -209,11 +208,12 @@ def try_place(
     methods: dict[str, Filler],
 ) -> Place | None:  # fmt: skip
     """Hide a place and fill it with every method; None where the image has no finite pixels."""
-    *_, height, width, channels = job.source.shape
-    colours = colours_of(channels)
+    *_, height, width, _ = job.source.shape
+    colours = job.source.colours
     region = moved.box.widen(max(CONTEXT, 2 * max(moved.box.height, moved.box.width)), height, width)
     pixels = job.source.read(plane, region)  # H, W, C
     unknown = _paint(job.holes[plane], region)  # H, W
+    unknown |= job.source.find_hidden(plane, region, pixels)
     if pixels.dtype.kind == "f":
         unknown |= ~np.isfinite(pixels[..., colours]).all(-1)
     hidden = _paint([moved], region)  # H, W
@@ -225,7 +225,7 @@ def try_place(
     hidden, unknown = hidden[crop], unknown[crop]
     known = pixels[crop][~unknown][:, colours].astype(np.float64) / 4  # differences of the largest floats overflow
     low, scale = np.zeros(known.shape[1]), np.ones(known.shape[1])
-    for group in channel_groups(channels):  # as the fill sees them: colours together, others one by one
+    for group in job.source.groups:  # as the fill sees them: colours together, others one by one
         low[group], high = np.quantile(known[:, group], (OUTLIERS, 1 - OUTLIERS))
         scale[group] = high - low[group] if (high > low[group]).all() else 1.0
 

@@ -43,6 +43,8 @@ THUMBNAIL = 0x0201
 LOST_TIFF_TAGS = {34665: "Exif", 34853: "GPS", 50839: "ImageJ's overlays, labels and lookup tables"}
 RECORD_TAG = 65260
 """Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
+NODATA_TAG = 42113
+"""GDAL's: the value that stands for none, as a text."""
 MANY_PAGES = 1000
 """Pages that are looked at for what cannot be kept."""
 LARGE_TIFF = 1 << 28
@@ -73,6 +75,8 @@ class ImageFile:
     """Whether the last channel is transparency."""
     notes: tuple[str, ...] = ()
     """What the user should know, for example that JPEG is encoded again."""
+    nodata: float | None = None
+    """A value that stands for none, where the file says so."""
 
 
 def read_png(path: Path, file: BinaryIO) -> ImageFile:
@@ -280,7 +284,18 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
             ],
         }
         alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
-    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes)
+        nodata = _read_nodata(page)
+    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata)
+
+
+def _read_nodata(page: tifffile.TiffPage) -> float | None:
+    """Return what GDAL's tag declares to stand for no value."""
+    tag = page.tags.get(NODATA_TAG)
+    try:
+        number = float(tag.value) if tag is not None else math.nan
+    except ValueError:
+        return None
+    return None if math.isnan(number) else int(number) if number.is_integer() else number
 
 
 def _own_tags(page: tifffile.TiffPage) -> dict[int, str]:

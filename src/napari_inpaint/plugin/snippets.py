@@ -48,6 +48,7 @@ def to_python(
     options += [f"grow={settings.options.grow}"] if settings.options.grow else []
     options += [] if settings.options.seam else ["seam=False"]
     options += [] if settings.options.detail == "network" else [f"detail={settings.options.detail!r}"]
+    options += ["alpha=True"] if job.has_alpha else []
     options += [f"channel_axis={job.channel_axis}"]
     call = f"result = inpainter.fill(image, {', '.join(options)})"
     if len(call) > COLUMNS:

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_inpaint.inference.inputs.values import channel_groups
 from napari_inpaint.inference.windows.intensity import (
     Context,
     IntensityCurve,
@@ -116,12 +115,6 @@ def test_channels_there_and_back(channels):
     image = to_rgb(tensor)
     assert (image.shape, image.dtype) == ((3, 4, 5), np.float32)
     np.testing.assert_allclose(from_rgb(image, channels), tensor, rtol=1e-6)
-
-
-@pytest.mark.parametrize(("channels", "groups"), [(1, [[0]]), (2, [[0], [1]]), (3, [[0, 1, 2]]), (4, [[0, 1, 2]]),
-                                                  (5, [[0], [1], [2], [3], [4]])])  # fmt: skip
-def test_colours_go_together_alpha_stays_and_others_go_alone(channels, groups):
-    assert [list(range(channels))[group] for group in channel_groups(channels)] == groups
 
 
 def beads(image, *places, height=60_000, width=2.5):

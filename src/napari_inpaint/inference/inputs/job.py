@@ -13,7 +13,7 @@ from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box, to_box
 from napari_inpaint.inference.inputs.holes import Hole, find_holes
 from napari_inpaint.inference.inputs.planes import Planes
-from napari_inpaint.inference.inputs.values import check_dtype, colours_of, resolve_channel_axis
+from napari_inpaint.inference.inputs.values import check_dtype, resolve_channel_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_inpaint.inference.cancelling import Event
-    from napari_inpaint.inference.inputs.values import ChannelAxis
     from napari_inpaint.inference.options import FillOptions
 
     Plane = tuple[int, ...]
@@ -74,7 +73,7 @@ def read_job(
         When ``cancel`` is set; it is looked at before every plane.
     """
     require_holes(mask, boxes, options.nan_is_hole)
-    source = to_planes(image, mask, options.channel_axis, boxes)
+    source = to_planes(image, mask, options, boxes)
     reader = _HoleReader(source, mask, boxes, options)
     job = Job(source, {})
     for plane in reader.planes() if 0 not in source.shape else ():
@@ -105,7 +104,7 @@ class _HoleReader:
         boxes, mask = self.boxes_of(plane), self.mask_of(plane)
         if self.finds_invalid:
             whole = self.source.read(plane, Box(0, 0, self.height, self.width))
-            invalid = ~np.isfinite(whole[..., colours_of(whole.shape[-1])]).all(-1)
+            invalid = ~np.isfinite(whole[..., self.source.colours]).all(-1)
             mask = invalid if mask is None else mask | invalid
         boxes_before, mask_before, holes = self._last
         if boxes != boxes_before or mask is not mask_before:
@@ -126,7 +125,7 @@ def require_holes(mask: object, boxes: object, nan_is_hole: bool) -> None:
         raise ValueError("nothing to fill: give mask= or boxes=, or nan_is_hole=True")
 
 
-def to_planes(image: ArrayLike, mask: Masks | None, channel_axis: ChannelAxis, boxes: Boxes | None = None) -> Planes:
+def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes: Boxes | None = None) -> Planes:
     """Check an image, decide which axis holds its channels, and see it as planes.
 
     Raises
@@ -135,19 +134,30 @@ def to_planes(image: ArrayLike, mask: Masks | None, channel_axis: ChannelAxis, b
         Names the value and the remedy.
     """
     array = image if is_lazy(image) else np.asarray(image)
+    masked = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
+    channel_axis = options.channel_axis
     check_dtype(array.dtype)  # type: ignore[union-attr]
     shape = tuple(array.shape)  # type: ignore[union-attr]
     named = [plane for each in (mask, boxes) if isinstance(each, Mapping) for plane in each]
     if named or isinstance(mask, Mapping):  # planes say how many axes lead
         axes = len(named[0]) + 2 if named and isinstance(named[0], tuple) else len(shape)
-        return Planes(array, resolve_channel_axis(shape, shape[:axes] if named else None, channel_axis))
+        axis = resolve_channel_axis(shape, shape[:axes] if named else None, channel_axis)
+        return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked))
     mask_shape = None if mask is None else tuple(mask.shape if is_lazy(mask) else np.shape(mask))  # type: ignore[union-attr]
     if channel_axis == "auto" and mask_shape == shape and shape[-1:] in ((3,), (4,)):
         warnings.warn(
             f"the last axis, of {shape[-1]}, is taken for columns, as the mask has it too; if it holds channels, give "
             "one mask for all of them", stacklevel=4,
         )  # fmt: skip
-    return Planes(array, resolve_channel_axis(shape, mask_shape, channel_axis))
+    axis = resolve_channel_axis(shape, mask_shape, channel_axis)
+    return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked))
+
+
+def _check_alpha(source: Planes) -> Planes:
+    if source.alpha and source.shape[-1] < 2:
+        raise ValueError(f"alpha=True, but the image of shape {source.array.shape} has no channel that could be alpha: "
+                         "say which axis holds the channels with channel_axis=")  # fmt: skip
+    return source
 
 
 def is_lazy(array: object) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from napari_inpaint.inference.inputs.values import channel_groups, find_hidden
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +22,22 @@ class Planes:
     array: Any
     """(..., H, W), or with an axis for channels."""
     channel_axis: int | None
+    nodata: float | None = None
+    """A value that stands for none."""
+    alpha: bool = False
+    """Whether the last channel is transparency; what it hides is not known."""
+    masked: NDArray[np.bool_] | None = None
+    """Of the array's shape, True where a value is not valid, as in numpy's masked arrays."""
+
+    @property
+    def groups(self) -> list[slice]:
+        """Which channels are completed together."""
+        return channel_groups(self.shape[-1], self.alpha)
+
+    @property
+    def colours(self) -> slice:
+        """All channels but transparency."""
+        return slice(0, self.shape[-1] - self.alpha)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,7 +55,7 @@ class Planes:
 
     def like(self, array: Any) -> Planes:
         """Return another array of these axes as planes."""
-        return Planes(array, self.channel_axis)
+        return replace(self, array=array, masked=None)
 
     def read(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
         """Return (h, w, C) pixels: a view where the array is in memory."""
@@ -47,6 +65,13 @@ class Planes:
         index.insert(self.channel_axis, slice(None))
         block: NDArray[Any] = np.asarray(self.array[tuple(index)])
         return np.moveaxis(block, max(self.channel_axis - len(plane), 0), -1)
+
+    def find_hidden(self, plane: tuple[int, ...], box: Box, pixels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which pixels of a part of a plane hold no value, (h, w), given what `read` returned."""
+        hidden = find_hidden(pixels, self.nodata, self.alpha)
+        if self.masked is not None:
+            hidden |= Planes(self.masked, self.channel_axis).read(plane, box).any(-1)
+        return hidden
 
     def locate(self, plane: tuple[int, ...], box: Box, channels: slice) -> tuple[slice, ...]:
         """Return where a part of a plane lies in the array: a slice for every axis."""

@@ -6,10 +6,12 @@ import operator
 import sys
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
+    from numpy.typing import NDArray
 
     ChannelAxis = int | Literal["auto"] | None
 
@@ -60,16 +62,37 @@ def resolve_channel_axis(
     return channel_axis
 
 
-def colours_of(channels: int) -> slice:
-    """Return which channels have colours: all but the last of four, which is alpha."""
-    return slice(0, RGB if channels == RGB + 1 else channels)
+def channel_groups(channels: int, alpha: bool = False) -> list[slice]:
+    """Return which channels are completed together: three are colours, also beside a fourth; others go one by one.
+
+    Parameters
+    ----------
+    channels
+        How many there are.
+    alpha
+        Whether the last one is transparency, which is in no group.
+    """
+    count = channels - alpha
+    first = [slice(0, RGB)] if count in (RGB, RGB + 1) else []
+    return first + [slice(channel, channel + 1) for channel in range(RGB if first else 0, count)]
 
 
-def channel_groups(channels: int) -> list[slice]:
-    """Return which channels are completed together: colours as one, alpha not at all, others one by one."""
-    if channels in (RGB, RGB + 1):
-        return [slice(0, RGB)]
-    return [slice(channel, channel + 1) for channel in range(channels)]
+def find_hidden(pixels: NDArray[Any], nodata: float | None, alpha: bool) -> NDArray[np.bool_]:
+    """Return which pixels, (H, W, C), hold no value: all their channels are ``nodata``, or their alpha is 0.
+
+    NaN and infinite values are left to the channels that have them.
+    """
+    hidden = np.zeros(pixels.shape[:2], bool)
+    if nodata is not None:
+        hidden |= (pixels[..., : pixels.shape[-1] - alpha] == nodata).all(-1)
+    if alpha:
+        hidden |= pixels[..., -1] == 0
+    return hidden
+
+
+def opaque_value(dtype: np.dtype[Any]) -> float:
+    """Return the alpha of a pixel that hides what is below."""
+    return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
 
 
 def to_whole(value: object, name: str, least: int, most: int) -> int:

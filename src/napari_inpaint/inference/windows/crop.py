@@ -12,6 +12,7 @@ from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, MOST_UNKNOW
 from napari_inpaint.inference.blending.pullpush import resize, shrink
 from napari_inpaint.inference.options import RULES
 from napari_inpaint.inference.windows.intensity import (
+    NothingKnownError,
     find_curve,
     from_rgb,
     from_tensor,
@@ -38,6 +39,10 @@ class Crop:
         The window's crop of the image. What is under holes does not matter.
     window
         Where it is, and what is filled from it.
+    hidden : bool array of shape (H, W), optional
+        Pixels that hold no value.
+    rules
+        See `FillOptions`.
 
     Attributes
     ----------
@@ -52,20 +57,24 @@ class Crop:
 
     Raises
     ------
-    ValueError
+    NothingKnownError
         When no pixel is known.
     """
 
-    def __init__(self, pixels: NDArray[Any], window: Window, rules: int = RULES) -> None:
+    def __init__(
+        self, pixels: NDArray[Any], window: Window, hidden: NDArray[np.bool_] | None = None, rules: int = RULES
+    ) -> None:
         self.window, self.pixels = window, pixels
         self.hole = window.paint(window.holes)
         self.unknown = self.hole | window.paint(window.others)
+        if hidden is not None:
+            self.unknown |= hidden
         if pixels.dtype.kind == "f":
             self.unknown |= ~np.isfinite(pixels).all(-1)
         try:
             self.context = sample_context(~self.unknown, self.hole)
-        except ValueError as error:
-            raise ValueError(f"in {tuple(window.crop)}: {error}") from None
+        except NothingKnownError as error:
+            raise NothingKnownError(f"in {tuple(window.crop)}: {error}") from None
         self.curve = find_curve(pixels, self.context, linear=window.interpolated or rules < RULES)
         self.tensor = to_tensor(pixels, self.unknown, self.curve)
         known = pixels[self.context.y, self.context.x]

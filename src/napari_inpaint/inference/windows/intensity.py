@@ -33,6 +33,10 @@ SAMPLES = 48
 """The context is sampled on a grid of about this many rows and columns."""
 
 
+class NothingKnownError(ValueError):
+    """There is nothing that a hole could be filled from."""
+
+
 @dataclass(frozen=True, slots=True)
 class IntensityCurve:
     """From pixel values to the network's values in [0, 1]: linear between ``low`` and ``high``, monotone everywhere."""
@@ -78,7 +82,7 @@ def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context
 
     Raises
     ------
-    ValueError
+    NothingKnownError
         When no pixel is known.
     """
     step = max(1, round((known.size**0.5) / SAMPLES)) | 1  # odd, so that it meets every colour of a mosaic
@@ -87,9 +91,9 @@ def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context
         step = 1
         y, x = np.nonzero(known)
     if not y.size:
-        raise ValueError(
-            "no pixel is known around a hole, everything in its window is a hole, NaN or infinite: fill those too with "
-            "nan_is_hole=True, or leave it out"
+        raise NothingKnownError(
+            "no pixel is known around a hole, everything in its window is a hole, NaN or infinite, or without data: "
+            "fill NaN too with nan_is_hole=True, or leave the hole out"
         )
     share = np.count_nonzero(known) / known.size
     rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))

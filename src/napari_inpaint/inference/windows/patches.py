@@ -122,6 +122,18 @@ def fill_in_place(target: Planes, patches: Sequence[Patch]) -> None:
         raise
 
 
+def keep_mask(filled: Any, image: np.ma.MaskedArray[Any, Any], source: Planes, patches: Sequence[Patch]) -> Any:
+    """Return a filled masked array: what is filled is valid, and the rest as it was in the image."""
+    mask = np.ma.getmaskarray(image).copy()
+    planes = Planes(mask, source.channel_axis)
+    for patch in patches:
+        np.copyto(planes.read(patch.plane, patch.box)[..., patch.channels], False, where=patch.mask)
+    if filled is not image:
+        return np.ma.MaskedArray(filled, mask, fill_value=image.fill_value)
+    image.mask = mask
+    return image
+
+
 def apply(patches: Iterable[Patch], block: Planes, origin: Sequence[int] | None = None) -> None:
     """Write the parts of patches that lie in a block of an image, an array in memory.
 

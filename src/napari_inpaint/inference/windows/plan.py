@@ -14,7 +14,7 @@ import numpy as np
 from napari_inpaint.inference.blending.seam import MARGIN
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.holes import Hole
-from napari_inpaint.inference.inputs.values import channel_groups
+from napari_inpaint.inference.windows.intensity import NothingKnownError
 from napari_inpaint.inference.windows.refining import count_pixels
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class Plan:
     """How many the network completes, in all of its calls."""
     notes: tuple[str, ...] = ()
     """What the user should know, for example that a hole is larger than trained."""
+    left: tuple[tuple[int, ...], ...] = ()
+    """Planes that are wholly holes: they are left as they are."""
 
     @property
     def network_calls(self) -> int:
@@ -135,28 +137,44 @@ def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
 
     Raises
     ------
-    ValueError
-        As `plan_windows`.
+    NothingKnownError
+        As `plan_windows`, when there is nothing else to fill.
     """
-    height, width, channels = job.source.shape[-3:]
+    height, width = job.source.shape[-3:-1]
     different = {id(holes): holes for holes in job.holes.values()}
-    planned = {key: plan_windows(holes, height, width, spec) for key, holes in different.items()}
-    windows = [replace(window, plane=plane) for plane, holes in job.holes.items() for window in planned[id(holes)]]
+    planned: dict[int, tuple[Window, ...]] = {}
+    for key, holes in different.items():
+        try:
+            planned[key] = plan_windows(holes, height, width, spec)
+        except NothingKnownError as error:
+            nothing_known = error
+    left = tuple(plane for plane, holes in job.holes.items() if id(holes) not in planned)
+    if left and not planned:
+        raise nothing_known
+    windows = [
+        replace(window, plane=plane)
+        for plane, holes in job.holes.items() if plane not in left for window in planned[id(holes)]
+    ]  # fmt: skip
     windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
-    groups, pixels = len(channel_groups(channels)), sum(window.network_pixels for window in windows)
+    groups, pixels = len(job.source.groups), sum(window.network_pixels for window in windows)
     if spec.refines:
         pixels += sum(
             count_pixels(window.hole_box, window.crop.height, window.crop.width, window.factor, spec.window)
             for window in windows
         )
-    notes: tuple[str, ...] = ()
+    notes = tuple(note_left(plane) for plane in left)
     if any(window.factor > 1 for window in windows) and not isinstance(spec, SmoothLimits):
-        largest = max(hole.size for holes in different.values() for hole in holes)
-        notes = (
+        largest = max(hole.size for key in planned for hole in different[key])
+        notes += (
             f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
             f"{spec.hole_max}: it is filled at a lower resolution" + (" and refined" if spec.refines else ""),
         )
-    return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes)
+    return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes, left=left)
+
+
+def note_left(plane: tuple[int, ...]) -> str:
+    """Return a sentence about a plane that cannot be filled."""
+    return f"in plane {', '.join(map(str, plane))} nothing is known: it is left as it is"
 
 
 def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec | SmoothLimits) -> tuple[Window, ...]:
@@ -178,11 +196,11 @@ def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec
 
     Raises
     ------
-    ValueError
+    NothingKnownError
         When the holes cover the whole plane.
     """
     if sum(hole.pixels for hole in holes) == height * width:
-        raise ValueError("no pixel is known: the holes cover the whole image")
+        raise NothingKnownError("no pixel is known: the holes cover the whole image")
     groups: list[tuple[int, list[Hole]]] = []
     by_factor: dict[int, list[Hole]] = defaultdict(list)
     for hole in holes:

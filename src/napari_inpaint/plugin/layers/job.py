@@ -64,6 +64,11 @@ class Job:
         """What `Inpainter.fill` takes."""
         return self.data.ndim - 1 if self.view.rgb else None
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is transparency."""
+        return self.view.rgb and self.data.shape[-1] == 4
+
 
 def read_job(
     image: Image, holes: Shapes | Labels | str, dims: Dims, slices: Slices = CURRENT, label: int = 0,

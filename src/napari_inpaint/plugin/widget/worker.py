@@ -70,6 +70,11 @@ def make_room() -> None:
     forget_sessions()
 
 
+def to_options(job: Job, settings: Settings) -> FillOptions:
+    """Return how a job is filled: four channels of a napari layer are colours and transparency."""
+    return replace(settings.options, channel_axis=job.channel_axis, alpha=job.has_alpha)
+
+
 def run_fill(
     job: Job, settings: Settings, in_place: bool, cancel: Event, on_progress: Callable[[int, int], object] | None = None
 ) -> Result | str:
@@ -83,7 +88,7 @@ def run_fill(
     from napari_inpaint.inference.inputs.job import read_job
 
     try:
-        inpainter, options = make_inpainter(settings), replace(settings.options, channel_axis=job.channel_axis)
+        inpainter, options = make_inpainter(settings), to_options(job, settings)
         holes = read_job(job.image, job.masks, job.boxes, options, cancel)
         patches, made = inpainter.run(holes, options, on_progress, cancel)
         if not made.filled_pixels:
@@ -104,7 +109,7 @@ def run_fill(
 
 def run_check(job: Job, settings: Settings, cancel: Event) -> SelfCheck | str:
     """Hide known pixels beside the holes of a job, fill and compare them; or return a sentence that says why not."""
-    options = replace(settings.options, channel_axis=job.channel_axis)
+    options = to_options(job, settings)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the report has them too
