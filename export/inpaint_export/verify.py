@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 from PIL import Image
 
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.precision.calibrate import to_feeds
 from inpaint_training.evaluation.cases import Case, random_strokes
 from inpaint_training.evaluation.metrics import psnr
@@ -141,7 +141,7 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
     spec
         What the file says about itself.
     """
-    graph = CompletionGraph(network).eval()
+    wrapper = ExportWrapper(network).eval()
     for height, width in SIZES:
         cases = {hole: make_case(height, width, hole) for hole in HOLES}
         if spec.refines:
@@ -152,7 +152,7 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
             if spec.refines:
                 feeds.append(torch.tensor(hole == REFINED))
             with torch.inference_mode():
-                expected[hole] = [x.numpy() for x in graph(*feeds)]
+                expected[hole] = [x.numpy() for x in wrapper(*feeds)]
         batches = BATCHES if spec.layout != BYTE_LAYOUT and height * width <= LARGEST_BATCH else ()
         for group in (*((hole,) for hole in cases), *batches):
             wanted = [np.concatenate(arrays) for arrays in zip(*(expected[hole] for hole in group), strict=True)]

@@ -1,6 +1,6 @@
-"""What recipes are made of: small frozen dataclasses that know what they do.
+"""What recipes are made of: small frozen dataclasses that build what they configure.
 
-A piece is configured by its fields, says by ``kind`` which of its family it is, and is read from YAML by pydantic.
+A configuration says by ``kind`` which of its family it is, and is read from YAML by pydantic.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Self
 from pydantic import ConfigDict
 
 
-class Piece:
+class Config:
     """Base of everything in a recipe: unknown keys are refused."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
-class NetworkPiece(Piece):
+class NetworkConfig(Config):
     """Base of what networks are built from."""
 
     width: float = 1.0

@@ -16,7 +16,7 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.graph.naming import name_nodes
 from inpaint_export.graph.stages import REFINE_MEANING, add_default
 from inpaint_training.recipes.recipe import stages_of
@@ -63,7 +63,7 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # and uses deprecated parts of itself
         program = torch.onnx.export(
-            CompletionGraph(fold_batch_norms(network)).eval(), tuple(example), input_names=list(dynamic),
+            ExportWrapper(fold_batch_norms(network)).eval(), tuple(example), input_names=list(dynamic),
             output_names=list(layout.outputs), dynamic_shapes=dynamic, opset_version=opset, dynamo=True, verbose=False,
         )  # fmt: skip
     assert program is not None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inpaint_training.recipes.recipe import ExportableNetwork
 
 
-class CompletionGraph(nn.Module):
+class ExportWrapper(nn.Module):
     """Pad to a size that the network takes, complete, crop, composite.
 
     A module around the network, so that exporting never edits the network itself.

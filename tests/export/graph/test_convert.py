@@ -14,7 +14,7 @@ import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.cli import main
 from inpaint_export.graph.convert import choose_opset, fold_batch_norms
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_training.networks.completion import CompletionNetwork
 from inpaint_training.networks.pggan import PgganNetwork
 from napari_inpaint import Inpainter
@@ -92,7 +92,7 @@ def test_equals_pytorch_at_any_size(session, tiny_network, size, batch, hole):
     if hole == "specks":
         mask = (rng.random(mask.shape) < 0.2).astype(np.float32)
     with torch.no_grad():
-        expected = CompletionGraph(tiny_network)(torch.from_numpy(image), torch.from_numpy(mask))
+        expected = ExportWrapper(tiny_network)(torch.from_numpy(image), torch.from_numpy(mask))
     completion, composite = session.run(None, {"image": image, "mask": mask})
     np.testing.assert_allclose(completion, expected[0].numpy(), atol=2e-5)
     np.testing.assert_allclose(composite, expected[1].numpy(), atol=2e-5)

@@ -38,12 +38,12 @@ def test_every_configuration_completes_and_is_blind_to_what_is_under_the_hole(co
     with torch.no_grad():
         completion = network(image, mask)
         erased = network(torch.where(mask > 0, torch.nan, image), mask)
-        told = network(torch.where(mask > 0, torch.nan, image), mask, torch.tensor(False))
+        refined = network(torch.where(mask > 0, torch.nan, image), mask, torch.tensor(False))
     assert completion.shape == image.shape
     assert completion.min() >= 0
     assert completion.max() <= 1
     torch.testing.assert_close(completion, erased, rtol=0, atol=0)
-    torch.testing.assert_close(completion, told, rtol=0, atol=0)
+    torch.testing.assert_close(completion, refined, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("config", NETWORKS)

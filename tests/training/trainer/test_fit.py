@@ -20,7 +20,7 @@ from inpaint_training.data.pack import pack
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fit import fit, lock
 from inpaint_training.trainer.log import RunLog
-from inpaint_training.trainer.validate import examine
+from inpaint_training.trainer.validate import validate
 
 
 def log_lines(run):
@@ -61,7 +61,7 @@ def test_a_run_leaves_logs_samples_and_checkpoints(run):
     assert resolve_checkpoint(run) == resolve_checkpoint(run, "newest") == run / "step-0000006"
 
 
-def test_an_adversarial_run_logs_its_health(gan):
+def test_an_adversarial_run_logs_its_metrics(gan):
     last = [line for line in log_lines(gan) if "loss" in line][-1]
     for critic in (0, 1):
         names = ("loss", "gap", "gradient_norm", "weight", "gradient_ratio", "network_loss")
@@ -193,13 +193,13 @@ def test_max_minutes_with_steps_only_stops(dataset, tmp_path, reconstruction):
 def test_the_watchdog_goes_back_and_halves_the_weight(dataset, tmp_path, adversarial, monkeypatch):
     """As long as the adversarial weight is more than a quarter, this critic does harm."""
 
-    def examine_harmed(models, batches):
-        health = examine(models, batches)
-        if models.adversaries[0].weight > 0 and models.factor > 0.25:
-            health["psnr_hole"] -= 5
-        return health
+    def validate_harmed(models, batches):
+        metrics = validate(models, batches)
+        if models.critics[0].weight > 0 and models.factor > 0.25:
+            metrics["psnr_hole"] -= 5
+        return metrics
 
-    monkeypatch.setattr("inpaint_training.trainer.trainer.examine", examine_harmed)
+    monkeypatch.setattr("inpaint_training.trainer.trainer.validate", validate_harmed)
     words = [*adversarial, "--train.steps", "24", "--train.check_steps", "2"]
     fit(load_recipe("compact", words), dataset, tmp_path / "run")
     events = [line for line in log_lines(tmp_path / "run") if "event" in line]

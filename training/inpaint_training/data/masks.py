@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from inpaint_training.settings import Piece, check_positive
+from inpaint_training.settings import Config, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def random_box(height: int, width: int, hole_min: int, hole_max: int, margin: in
 
 
 @dataclass(frozen=True)
-class Centre(Piece):
+class Centre(Config):
     """A square in the middle, always the same."""
 
     side: int
@@ -101,7 +101,7 @@ class Centre(Piece):
 
 
 @dataclass(frozen=True)
-class Boxes(Piece):
+class Boxes(Config):
     """One box of random sides at a random place, touching the border too."""
 
     side_min: int

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from inpaint_training.data.masks import render_masks
 from inpaint_training.losses.augment import DRAWS
-from inpaint_training.settings import Piece, check_positive
+from inpaint_training.settings import Config, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +38,7 @@ CROP, ORDER = 0, 1
 
 
 @dataclass(frozen=True)
-class DataConfig(Piece):
+class DataConfig(Config):
     """How crops are cut from photos."""
 
     crop_min: float = 1 / 3

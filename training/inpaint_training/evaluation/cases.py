@@ -1,4 +1,4 @@
-"""What is judged: crops of photos, each with a hole, the same for the same seed."""
+"""What is evaluated: crops of photos, each with a hole, the same for the same seed."""
 
 from __future__ import annotations
 

@@ -12,22 +12,22 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 
-from inpaint_training.settings import Piece, check_not_negative, check_positive
+from inpaint_training.settings import Config, check_not_negative, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
-    Critic = Callable[..., tuple[Tensor, ...]]
+    CriticFunction = Callable[..., tuple[Tensor, ...]]
     """From views to the scores of every head, (N, ...) each."""
 
 
-class Loss(Piece):
+class Loss(Config):
     """Base of the adversarial losses; most need neither a regularisation nor a constraint."""
 
     def regularise(
-        self, critic: Critic, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
+        self, critic: CriticFunction, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
     ) -> tuple[Tensor | float, dict[str, Tensor]]:
         """Return what is added to the critic's loss, and what the log shall tell."""
         return 0.0, {}
@@ -56,12 +56,12 @@ class WganGp(Loss):
         """Return what the critic minimises, for scores of any shape."""
         return fake.mean() - real.mean() + self.drift * (real**2).mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return -fake.mean()
 
     def regularise(
-        self, critic: Critic, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
+        self, critic: CriticFunction, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
     ) -> tuple[Tensor | float, dict[str, Tensor]]:
         """Return the weighted penalty, and the slope."""
         penalty, slope = gradient_penalty(critic, real, fake, mix, self.penalty_in == "hole")
@@ -84,7 +84,7 @@ class Wgan(Loss):
         """Return what the critic minimises, for scores of any shape."""
         return fake.mean() - real.mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return -fake.mean()
 
@@ -105,7 +105,7 @@ class Hinge(Loss):
         """Return what the critic minimises, for scores of any shape."""
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return -fake.mean()
 
@@ -120,7 +120,7 @@ class Bce(Loss):
         """Return what the discriminator minimises, for logits of any shape."""
         return F.softplus(-real).mean() + F.softplus(fake).mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return F.softplus(-fake).mean()
 
@@ -129,7 +129,7 @@ AdversarialLoss = Annotated[WganGp | Wgan | Hinge | Bce, Field(discriminator="ki
 
 
 def gradient_penalty(
-    critic: Critic, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor, in_hole: bool = False
+    critic: CriticFunction, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor, in_hole: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Punish a critic whose slope is not 1 between real and filled images: Gulrajani et al. 2017, equation 3.
 
@@ -173,7 +173,7 @@ MOST_RISE = 10.0
 
 
 @dataclass(frozen=True)
-class FixedBalance(Piece):
+class FixedBalance(Config):
     """A constant weight of the adversarial loss."""
 
     weight: float
@@ -191,14 +191,14 @@ class FixedBalance(Piece):
 
 
 @dataclass(frozen=True)
-class AdaptiveBalance(Piece):
+class AdaptiveBalance(Config):
     """A weight that keeps the adversarial gradient at a share of the reconstruction's, where both meet: the completion.
 
     Without it the shares of fixed weights differ by factors of hundreds with the size of the image and of the hole.
     """
 
     ratio: float = 0.25
-    """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is healthy."""
+    """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is usual."""
     smoothing: float = 0.99
     """Of the weight, from step to step."""
     limit: float = 1.25

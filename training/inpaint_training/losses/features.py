@@ -1,8 +1,8 @@
-"""A frozen image classifier whose features judge pictures, and may train networks.
+"""A frozen image classifier whose features measure how pictures differ, and may train networks.
 
 EfficientNet-Lite0 and -Lite2 with ImageNet weights, which come inside packages: nothing is downloaded at run time.
 Tan, Le: EfficientNet, ICML 2019; the Lite variants have neither squeeze-and-excitation nor swish. What trains a network
-must not judge it: use one of the two in the loss and the other in the table.
+must not evaluate it: use one of the two in the loss and the other in the table.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def feature_distance(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     network
-        Not trained on what it judges.
+        Not the one that trained what it evaluates.
     a, b : Tensor of shape (N, 3, H, W)
         RGB in [0, 1]. Differentiable with respect to both.
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_training.networks.layers import check_size, init_convolution, reflect_pad, scale_channels
-from inpaint_training.settings import NetworkPiece
+from inpaint_training.settings import NetworkConfig
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 PULLPUSH_LEVELS = 9
@@ -21,7 +21,7 @@ PULLPUSH_LEVELS = 9
 
 
 @dataclass(frozen=True)
-class NetworkConfig(NetworkPiece):
+class CompletionConfig(NetworkConfig):
     """What a completion network is built from; width 1 is that of Table 1, and gives 6,066,179 parameters."""
 
     padding: Literal["reflect", "zero"] = "reflect"
@@ -80,7 +80,9 @@ TABLE_1 = (
 class Layer(nn.Module):
     """Pad, convolve (or convolve transposed), normalise, activate."""
 
-    def __init__(self, row: LayerRow, channels_in: int, channels_out: int, config: NetworkConfig, last: bool) -> None:
+    def __init__(
+        self, row: LayerRow, channels_in: int, channels_out: int, config: CompletionConfig, last: bool
+    ) -> None:
         super().__init__()
         self.reflect = config.padding == "reflect"
         self.conv: nn.Conv2d | nn.ConvTranspose2d
@@ -109,7 +111,7 @@ class CompletionNetwork(nn.Module):
     Parameters
     ----------
     width, padding, norm, act, hole_init
-        See `NetworkConfig`. Without arguments: width 1, 6,066,179 parameters.
+        See `CompletionConfig`. Without arguments: width 1, 6,066,179 parameters.
 
     Attributes
     ----------
@@ -131,7 +133,7 @@ class CompletionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.fixed_side: int | None = None
-        self.config = config = NetworkConfig(width, padding, norm, act, hole_init)
+        self.config = config = CompletionConfig(width, padding, norm, act, hole_init)
         self.layers = nn.Sequential()
         channels, scale = 4, 1  # the image and the mask
         self.minimum_side = self.size_multiple = 1

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from inpaint_training.networks.completion import mean_fill
 from inpaint_training.networks.layers import init_convolution, scale_channels
-from inpaint_training.settings import NetworkPiece
+from inpaint_training.settings import NetworkConfig
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 
 @dataclass(frozen=True)
-class ContextEncoderConfig(NetworkPiece):
+class ContextEncoderConfig(NetworkConfig):
     """What a context encoder is built from; width 1 gives 6,039,491 parameters."""
 
     kind: Literal["context-encoder"] = "context-encoder"

@@ -16,7 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from inpaint_training.losses.adversarial import AdversarialLoss, Bce, Hinge, WganGp
 from inpaint_training.networks.layers import scale_channels
-from inpaint_training.settings import Piece, check_positive
+from inpaint_training.settings import Config, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ SMALLEST_VIEW = 16
 
 
 @dataclass(frozen=True)
-class _Common(Piece):
+class _Common(Config):
     width: float = 1.0
     """Multiplies the channels of every convolution."""
     share: float = 1.0

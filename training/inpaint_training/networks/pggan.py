@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from inpaint_training.networks.completion import zero_fill
 from inpaint_training.networks.layers import check_size, init_convolution, scale_channels
-from inpaint_training.settings import NetworkPiece
+from inpaint_training.settings import NetworkConfig
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 
 @dataclass(frozen=True)
-class PgganConfig(NetworkPiece):
+class PgganConfig(NetworkConfig):
     """What the generator of PGGAN is built from; width 1 gives 11,386,563 parameters."""
 
     kind: Literal["pggan"] = "pggan"

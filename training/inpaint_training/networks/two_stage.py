@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_training.networks.attention import CELL, SMALLEST, ContextualAttention, copy_cells, find_detail
-from inpaint_training.networks.completion import TABLE_1, CompletionNetwork, Layer, LayerRow, NetworkConfig
+from inpaint_training.networks.completion import TABLE_1, CompletionConfig, CompletionNetwork, Layer, LayerRow
 from inpaint_training.networks.layers import check_size, scale_channels
-from inpaint_training.settings import NetworkPiece, check_positive
+from inpaint_training.settings import NetworkConfig, check_positive
 from napari_inpaint.inference.runtime.contract import COARSE, HOLE_THRESHOLD, REFINE
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ ENCODER, TRUNK, DECODER = TABLE_1[:6], TABLE_1[6:10], TABLE_1[10:]
 
 
 @dataclass(frozen=True)
-class TwoStageConfig(NetworkPiece):
+class TwoStageConfig(NetworkConfig):
     """A completion network, which has the width, and a network that refines its completions."""
 
     kind: Literal["two-stage"] = "two-stage"
@@ -38,9 +38,9 @@ class TwoStageConfig(NetworkPiece):
     refine_width: float = 0.5
     """Of stage two, relative to stage one."""
     padding: Literal["reflect", "zero"] = "reflect"
-    """See `NetworkConfig`."""
+    """See `CompletionConfig`."""
     act: Literal["relu", "leaky", "elu"] = "leaky"
-    """See `NetworkConfig`."""
+    """See `CompletionConfig`."""
     halved: bool = True
     """In training, let stage one see every second image at half the resolution, as far as crops are large enough: so
     stage two learns to refine what was filled coarsely, as large holes are."""
@@ -57,9 +57,9 @@ class TwoStageConfig(NetworkPiece):
         return self.coarse.hole_init
 
     @property
-    def coarse(self) -> NetworkConfig:
+    def coarse(self) -> CompletionConfig:
         """Stage one by itself."""
-        return NetworkConfig(self.width, self.padding, "none", self.act, "pullpush")
+        return CompletionConfig(self.width, self.padding, "none", self.act, "pullpush")
 
     def build(self) -> TwoStageNetwork:
         """Return a new network."""
@@ -68,7 +68,7 @@ class TwoStageConfig(NetworkPiece):
 
 
 @dataclass(frozen=True)
-class DeepFillConfig(NetworkPiece):
+class DeepFillConfig(NetworkConfig):
     """The two networks of Yu et al. 2018, to compare with; `RefineNetwork` says what differs.
 
     Width 1 gives the paper's channels, half of Iizuka et al. 2017.
@@ -79,7 +79,7 @@ class DeepFillConfig(NetworkPiece):
 
     def build(self) -> TwoStageNetwork:
         """Return a new network."""
-        coarse = NetworkConfig(self.width / 2, "reflect", "none", "elu", "mean")
+        coarse = CompletionConfig(self.width / 2, "reflect", "none", "elu", "mean")
         refine = RefineNetwork(coarse, encoders=2, detail=False)
         return TwoStageNetwork(coarse.build(), refine, residual=False, halved=False)
 
@@ -105,7 +105,7 @@ class RefineNetwork(nn.Module):
         Whether detail of the image is copied.
     """
 
-    def __init__(self, config: NetworkConfig, encoders: Literal[1, 2] = 1, detail: bool = True) -> None:
+    def __init__(self, config: CompletionConfig, encoders: Literal[1, 2] = 1, detail: bool = True) -> None:
         super().__init__()
         self.config, self.encoders, self.detail = config, encoders, detail
         self.layers = nn.ModuleDict()

@@ -106,10 +106,11 @@ def _validate(name: str | Path, fields: dict[str, Any]) -> Recipe:
 def _describe(problem: Any) -> str:
     """Return a sentence for one of pydantic's problems."""
     where = ".".join(map(str, problem["loc"]))
-    said = problem["msg"].removeprefix("Value error, ")
+    sentence = problem["msg"].removeprefix("Value error, ")
     value = repr(problem["input"])
-    told = "" if problem["type"] == "value_error" or len(value) > 60 else f", not {value}"
-    return f"{where}: {said}{told}" if where else f"{said}{told}"
+    if problem["type"] != "value_error" and len(value) <= 60:
+        sentence += f", not {value}"
+    return f"{where}: {sentence}" if where else sentence
 
 
 def split_overrides(words: Sequence[str]) -> Iterable[tuple[str, Any]]:

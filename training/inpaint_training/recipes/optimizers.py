@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import torch
 from pydantic import Field, TypeAdapter
 
-from inpaint_training.settings import Piece, check_known, check_not_negative, check_positive
+from inpaint_training.settings import Config, check_known, check_not_negative, check_positive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True)
-class Adam(Piece):
+class Adam(Config):
     """Kingma & Ba 2015. ``betas: [0.0, b]`` is RMSprop with bias correction."""
 
     betas: tuple[float, float] = (0.9, 0.99)
@@ -29,7 +29,7 @@ class Adam(Piece):
 
 
 @dataclass(frozen=True)
-class RMSprop(Piece):
+class RMSprop(Config):
     """Tieleman & Hinton 2012."""
 
     decay: float = 0.99
@@ -60,7 +60,7 @@ class RMSprop(Piece):
 
 
 @dataclass(frozen=True)
-class Adadelta(Piece):
+class Adadelta(Config):
     """Zeiler 2012, as in Iizuka et al. 2017; its natural learning rate is 1."""
 
     decay: float = 0.95
@@ -90,7 +90,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class Update(Piece):
+class Update(Config):
     """How the weights of a network change during a phase."""
 
     optimizer: Optimizer = field(default_factory=Adam)

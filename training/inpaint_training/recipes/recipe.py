@@ -14,16 +14,16 @@ from inpaint_training.data.sampler import DataConfig
 from inpaint_training.losses.adversarial import AdaptiveBalance, Balance, WganGp
 from inpaint_training.losses.augment import AUGMENTATIONS
 from inpaint_training.losses.reconstruction import TERMS
-from inpaint_training.networks.completion import CompletionNetwork, NetworkConfig
+from inpaint_training.networks.completion import CompletionConfig, CompletionNetwork
 from inpaint_training.networks.context_encoder import ContextEncoder, ContextEncoderConfig
 from inpaint_training.networks.critics import CriticConfig
 from inpaint_training.networks.pggan import PgganConfig, PgganNetwork
 from inpaint_training.networks.two_stage import DeepFillConfig, TwoStageConfig, TwoStageNetwork
 from inpaint_training.recipes.optimizers import Update
-from inpaint_training.settings import Piece, check_known, check_not_negative, check_positive
+from inpaint_training.settings import Config, check_known, check_not_negative, check_positive
 
 Network = Annotated[
-    NetworkConfig | ContextEncoderConfig | PgganConfig | TwoStageConfig | DeepFillConfig, Field(discriminator="kind")
+    CompletionConfig | ContextEncoderConfig | PgganConfig | TwoStageConfig | DeepFillConfig, Field(discriminator="kind")
 ]
 ExportableNetwork = CompletionNetwork | PgganNetwork | TwoStageNetwork
 """Those that take images of any size."""
@@ -39,7 +39,7 @@ def stages_of(network: BuiltNetwork) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Phase(Piece):
+class Phase(Config):
     """A stretch of training with one objective and one crop size."""
 
     share: float
@@ -82,7 +82,7 @@ class Phase(Piece):
 
 
 @dataclass(frozen=True)
-class AdversarialConfig(Piece):
+class AdversarialConfig(Config):
     """How critics and completion network play against each other."""
 
     balance: Balance = field(default_factory=AdaptiveBalance)
@@ -109,7 +109,7 @@ class AdversarialConfig(Piece):
 
 
 @dataclass(frozen=True)
-class TrainConfig(Piece):
+class TrainConfig(Config):
     """The loop."""
 
     steps: int = 10_000
@@ -144,7 +144,7 @@ class TrainConfig(Piece):
 
 
 @dataclass(frozen=True)
-class Recipe(Piece):
+class Recipe(Config):
     """One training configuration."""
 
     name: str
@@ -153,7 +153,7 @@ class Recipe(Piece):
     """One line for the list of recipes."""
     phases: tuple[Phase, ...]
     """One after the other."""
-    network: Network = field(default_factory=NetworkConfig)
+    network: Network = field(default_factory=CompletionConfig)
     """The network that completes."""
     loss: dict[str, float] = field(default_factory=lambda: {"l1_hole": 1.0})
     """Weights of the reconstruction loss, by the names in `losses.TERMS`."""
