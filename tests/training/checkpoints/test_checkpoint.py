@@ -191,7 +191,7 @@ def test_widen_from_the_command_line(run, gan, tmp_path, capsys):
     for words, sentence in (
         ([str(run), str(out), "--width", "0.25"], "exists already"),
         ([str(run), str(tmp_path / "w"), "--width", "0.1"], "must be at least"),
-        ([str(run), str(tmp_path / "w"), "--width", "9"], "width must be in"),
+        ([str(run), str(tmp_path / "w"), "--width", "9"], "--width must be at most 4, not 9.0"),
     ):
         assert main(["widen", *words]) == 1
         assert sentence in capsys.readouterr().err

@@ -163,5 +163,5 @@ def test_width_scales_channels_and_keeps_at_least_one(config):
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("width", [0, -1, 4.5, float("nan")])
 def test_bad_width_is_refused(config, width):
-    with pytest.raises(ValueError, match=rf"width must be in \(0, 4\], not {width}"):
+    with pytest.raises(ValueError, match=rf"width\s+Input should be (greater|less|a finite).* .*input_value={width}"):
         config(width=width)

@@ -95,7 +95,7 @@ def test_overrides_reach_into_phases_and_critics():
         (["--network.width", "-1"], "-1"), (["--phases", "[]"], "phase"), (["--phases.9.batch", "1"], "no '9'"),
         (["--phases.0.crop", "64", "--phases.0.holes.side_max", "40"], "64 x 64"), (["--train.steps"], "needs a value"),
         (["--phases.0.holes.side_max", "400"], "400 px do not fit"), (["--train"], "needs a value"),
-        (["--loss.l1_known", "0.2"], "l1_known is 0.2"), (["--train.seed", "-1"], "seed must not be negative"),
+        (["--loss.l1_known", "0.2"], "l1_known is 0.2"), (["--train.seed", "-1"], "seed must be at least 0, not -1"),
         (["--critics", "[]"], "needs critics"), (["--critics.0.kind", "oracle"], "oracle"), (["7"], "'7'"),
         (["--critics.0.side", "300"], "sees 300 px"), (["--critics.0.norm", "batch"], "one by one"),
         (["--critics.0", "{kind: dcgan, loss: {kind: wgan-gp}}"], "one by one"),

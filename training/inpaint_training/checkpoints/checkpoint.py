@@ -7,21 +7,22 @@ critics) and ``training.pt`` (what a resumed run needs). The weights alone are e
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 import shutil
 import sys
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import Field, NonNegativeInt, TypeAdapter
+from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from inpaint_training.recipes.library import load_recipe, write_recipe
-from inpaint_training.settings import check_not_negative
 from napari_inpaint.errors import first_line
 from napari_inpaint.io.atomic import stage, write_atomically
 
@@ -48,11 +49,11 @@ FORMAT = 2
 class Progress:
     """What a run has done so far."""
 
-    step: int = 0
+    step: NonNegativeInt = 0
     """Optimiser steps."""
-    images: int = 0
+    images: NonNegativeInt = 0
     """Crops seen."""
-    minutes: float = 0.0
+    minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Time spent training, over all resumed runs."""
     photos: int = 0
     """Photos trained on."""
@@ -74,7 +75,7 @@ class FormatError(ValueError):
     """A checkpoint of another version of this program: not damaged, and not to be overwritten."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A checkpoint, read."""
 
@@ -140,7 +141,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     network: BuiltNetwork = recipe.network.build()
     try:
         progress = TypeAdapter(Progress).validate_python(values)
-        check_not_negative(progress, "step", "images", "minutes")
         # In half precision when it was made to be kept.
         network.load_state_dict({name: _widen(x) for name, x in load_file(folder / GENERATOR).items()})
         critics = None

@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from inpaint_training.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from inpaint_training.networks.completion import CompletionNetwork
+from inpaint_training.settings import to_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +51,10 @@ def widen(checkpoint: Path, width: float, out: Path) -> Path:
         raise ValueError(f"--width must be at least that of {checkpoint}, {old.network.config.width:g}, not {width:g}")
     if out.exists() or out.is_symlink():
         raise ValueError(f"{out} exists already: name another folder")
-    config = replace(old.network.config, width=width)
+    try:
+        config = replace(old.network.config, width=width)
+    except ValidationError as error:
+        raise ValueError(f"--{to_sentence(error)}") from error
     torch.manual_seed(old.recipe.train.seed)
     wide = config.build()
     with torch.no_grad():

@@ -6,14 +6,15 @@ the device.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
+from pydantic.dataclasses import dataclass
 
-from inpaint_training.settings import Config, check_positive
+from inpaint_training.settings import Config, Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ MAX_BEND = 0.6
 """Largest change of direction between two segments of a stroke, in radians."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Outline:
     """A hole: a box, or the strokes within it."""
 
@@ -81,13 +82,9 @@ def random_box(height: int, width: int, hole_min: int, hole_max: int, margin: in
 class Centre(Config):
     """A square in the middle, always the same."""
 
-    side: int
+    side: PositiveInt
     """In pixels."""
     kind: Literal["centre"] = "centre"
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "side")
 
     @property
     def range(self) -> tuple[int, int]:
@@ -104,17 +101,18 @@ class Centre(Config):
 class Boxes(Config):
     """One box of random sides at a random place, touching the border too."""
 
-    side_min: int
+    side_min: PositiveInt
     """In pixels."""
-    side_max: int
+    side_max: PositiveInt
     """In pixels."""
     kind: Literal["boxes"] = "boxes"
 
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "side_min")
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """Raise `ValueError` when the smallest side is larger than the largest."""
         if self.side_min > self.side_max:
             raise ValueError(f"side_min must not exceed side_max, not {self.side_min} and {self.side_max}")
+        return self
 
     @property
     def range(self) -> tuple[int, int]:
@@ -131,14 +129,8 @@ class BoxesAndStrokes(Boxes):
     """Boxes, and for a share of the crops strokes of a thick brush with round ends."""
 
     kind: Literal["boxes-and-strokes"] = "boxes-and-strokes"  # type: ignore[assignment]
-    strokes: float = 0.3
+    strokes: Share = 0.3
     """Share of the crops that get strokes; a network that saw only boxes fails on strokes."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        if not 0 <= self.strokes <= 1:
-            raise ValueError(f"strokes must be in [0, 1], not {self.strokes}")
 
     def draw(self, size: int, rng: np.random.Generator) -> Outline:
         """Return the outline of a hole in a crop of ``size`` x ``size`` pixels."""

@@ -5,14 +5,14 @@ To add a loss, write it here and name it in `AdversarialLoss`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic.dataclasses import dataclass
 
-from inpaint_training.settings import Config, check_not_negative, check_positive
+from inpaint_training.settings import Config, Decay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,17 +40,13 @@ class Loss(Config):
 class WganGp(Loss):
     """Wasserstein distance with a gradient penalty: Gulrajani et al. 2017, equation 3."""
 
-    penalty: float = 10.0
+    penalty: NonNegativeFloat = 10.0
     """Weight of (slope - 1)^2."""
     penalty_in: Literal["view", "hole"] = "view"
     """Whether the slope counts all pixels that the critic sees or those of the hole (Yu et al. 2018, section 3.3)."""
-    drift: float = 0.0
+    drift: NonNegativeFloat = 0.0
     """Weight of the squared scores of real images, which keeps them near 0 (Karras et al. 2018)."""
     kind: Literal["wgan-gp"] = "wgan-gp"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_not_negative(self, "penalty", "drift")
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the critic minimises, for scores of any shape."""
@@ -72,13 +68,9 @@ class WganGp(Loss):
 class Wgan(Loss):
     """Wasserstein distance with clipped weights: Arjovsky et al. 2017, algorithm 1."""
 
-    clip: float = 0.01
+    clip: PositiveFloat = 0.01
     """Largest absolute value of the critic's weights."""
     kind: Literal["wgan"] = "wgan"
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "clip")
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the critic minimises, for scores of any shape."""
@@ -176,13 +168,9 @@ MOST_RISE = 10.0
 class FixedBalance(Config):
     """A constant weight of the adversarial loss."""
 
-    weight: float
+    weight: PositiveFloat
     """Against the recipe's reconstruction loss."""
     kind: Literal["fixed"] = "fixed"
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "weight")
 
     def weigh(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weight for this step, and for the next."""
@@ -197,21 +185,15 @@ class AdaptiveBalance(Config):
     Without it the shares of fixed weights differ by factors of hundreds with the size of the image and of the hole.
     """
 
-    ratio: float = 0.25
+    ratio: PositiveFloat = 0.25
     """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is usual."""
-    smoothing: float = 0.99
+    smoothing: Decay = 0.99
     """Of the weight, from step to step."""
-    limit: float = 1.25
+    limit: Annotated[float, Field(ge=1)] = 1.25
     """No step's ratio exceeds this many times `ratio`, whatever the smoothed weight: a critic whose slope grows a
     thousandfold in the steps after the switch would tear the completion apart while the weight still remembers how weak
     it was."""
     kind: Literal["adaptive"] = "adaptive"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive(self, "ratio")
-        if not 0 <= self.smoothing < 1 or self.limit < 1:
-            raise ValueError(f"smoothing must be in [0, 1), limit at least 1, not {self.smoothing} and {self.limit}")
 
     def weigh(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weight for this step, and the smoothed one for the next.

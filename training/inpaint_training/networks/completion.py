@@ -5,11 +5,11 @@ Iizuka, Simo-Serra, Ishikawa: Globally and Locally Consistent Image Completion, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from inpaint_training.networks.layers import check_size, init_convolution, reflect_pad, scale_channels
@@ -133,7 +133,7 @@ class CompletionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.fixed_side: int | None = None
-        self.config = config = CompletionConfig(width, padding, norm, act, hole_init)
+        self.config = config = CompletionConfig(width=width, padding=padding, norm=norm, act=act, hole_init=hole_init)
         self.layers = nn.Sequential()
         channels, scale = 4, 1  # the image and the mask
         self.minimum_side = self.size_multiple = 1

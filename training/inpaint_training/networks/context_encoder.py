@@ -6,10 +6,10 @@ arXiv 1604.07379.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from inpaint_training.networks.completion import mean_fill

@@ -5,11 +5,11 @@ Demir, Unal: Patch-Based Image Inpainting with Generative Adversarial Networks, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from inpaint_training.networks.completion import zero_fill

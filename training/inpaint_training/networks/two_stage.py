@@ -6,17 +6,19 @@ as pixels, with the weights that copy features, follows Yi et al.: Contextual Re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveFloat, model_validator
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from inpaint_training.networks.attention import CELL, SMALLEST, ContextualAttention, copy_cells, find_detail
 from inpaint_training.networks.completion import TABLE_1, CompletionConfig, CompletionNetwork, Layer, LayerRow
 from inpaint_training.networks.layers import check_size, scale_channels
-from inpaint_training.settings import NetworkConfig, check_positive
+from inpaint_training.settings import MOST_WIDTH, NetworkConfig
 from napari_inpaint.inference.runtime.contract import COARSE, HOLE_THRESHOLD, REFINE
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class TwoStageConfig(NetworkConfig):
 
     kind: Literal["two-stage"] = "two-stage"
     """Tells this configuration from the others."""
-    refine_width: float = 0.5
+    refine_width: PositiveFloat = 0.5
     """Of stage two, relative to stage one."""
     padding: Literal["reflect", "zero"] = "reflect"
     """See `CompletionConfig`."""
@@ -45,11 +47,12 @@ class TwoStageConfig(NetworkConfig):
     """In training, let stage one see every second image at half the resolution, as far as crops are large enough: so
     stage two learns to refine what was filled coarsely, as large holes are."""
 
-    def __post_init__(self) -> None:
-        """Check the widths."""
-        super().__post_init__()
-        check_positive(self, "refine_width")
-        replace(self.coarse, width=self.width * self.refine_width)  # checks that width as well
+    @model_validator(mode="after")
+    def check_refine_width(self) -> Self:
+        """Raise `ValueError` when stage two would be too wide."""
+        if self.width * self.refine_width > MOST_WIDTH:
+            raise ValueError(f"width * refine_width must be at most {MOST_WIDTH}, not {self.width * self.refine_width}")
+        return self
 
     @property
     def hole_init(self) -> str:
