@@ -21,12 +21,11 @@ from tqdm import tqdm
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.sampler import Crops, held_out_batches
 from inpaint_training.losses.features import FeatureNetwork, feature_distance
-from inpaint_training.losses.reconstruction import masked_mean
+from inpaint_training.losses.measures import composite, gradient_energy, masked_mean, psnr
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fabric import LaunchSettings
 from inpaint_training.trainer.state import Models
 from inpaint_training.trainer.step import train_step
-from inpaint_training.trainer.validate import gradient_energy, hole_psnr
 
 BOXES = "{kind: boxes, side_min: 24, side_max: 42}"
 CENTRE = "{kind: centre, side: 33}"
@@ -141,17 +140,17 @@ def measure(models: Models, held_out: Crops, features: FeatureNetwork) -> dict[s
     sums, count = np.zeros(5), 0
     for batch in held_out_batches(held_out, phase):
         completion = network(batch.image, batch.mask)
-        composite = torch.where(batch.mask >= 0.5, completion, batch.image)
+        filled = composite(completion, batch.image, batch.mask >= 0.5)
         sums += len(batch.image) * np.array([
-            float(hole_psnr(completion, batch.image, batch.mask).mean()),
+            float(psnr(completion, batch.image, batch.mask).mean()),
             100 * float(masked_mean((completion - batch.image).abs(), batch.mask)),
             float(gradient_energy(completion, batch.mask).mean()),
             float(gradient_energy(batch.image, batch.mask).mean()),
-            float(feature_distance(features, composite, batch.image).mean()),
+            float(feature_distance(features, filled, batch.image).mean()),
         ])  # fmt: skip
         count += len(batch.image)
-    psnr, l1, energy, original, distance = sums / count
-    return {"psnr": psnr, "l1": l1, "texture": energy / original, "lite2": distance}
+    decibels, l1, energy, original, distance = sums / count
+    return {"psnr": decibels, "l1": l1, "texture": energy / original, "lite2": distance}
 
 
 def print_table(measured: dict[str, list[dict[str, float]]]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from inpaint_training.losses.measures import composite
 from inpaint_training.networks.padding import complete_window
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
-    from inpaint_training.recipes.recipe import ExportableNetwork
+    from torch import Tensor
+
+    from inpaint_training.networks.generator import Generator
 
 
 class ExportWrapper(nn.Module):
@@ -20,7 +22,7 @@ class ExportWrapper(nn.Module):
     A module around the network, so that exporting never edits the network itself.
     """
 
-    def __init__(self, network: ExportableNetwork) -> None:
+    def __init__(self, network: Generator) -> None:
         super().__init__()
         self.network = network
 
@@ -42,5 +44,4 @@ class ExportWrapper(nn.Module):
             The composite's known pixels are the image's, bit for bit.
         """
         completion = complete_window(self.network, image, mask, refine)  # N, 3, H, W
-        composite = torch.where(mask >= HOLE_THRESHOLD, completion, image)  # N, 3, H, W
-        return completion, composite
+        return completion, composite(completion, image, mask >= HOLE_THRESHOLD)

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from inpaint_training.checkpoints.checkpoint import Progress, keep_checkpoint, write_checkpoint
-from inpaint_training.evaluation.cases import Case, Protocol, iterate_cases, random_strokes
+from inpaint_training.data.masks import random_strokes
+from inpaint_training.evaluation.cases import Case, Protocol, iterate_cases
 from inpaint_training.evaluation.cli import main
 from inpaint_training.evaluation.comparison import load_methods
 from inpaint_training.evaluation.evaluator import KID_CASES, evaluate

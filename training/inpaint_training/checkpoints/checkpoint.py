@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from inpaint_training.recipes.recipe import BuiltNetwork, Recipe
+    from inpaint_training.networks.generator import Generator
+    from inpaint_training.recipes.recipe import Recipe
 
 RECIPE = "recipe.yaml"
 PROGRESS = "progress.json"
@@ -82,7 +83,7 @@ class Checkpoint:
     folder: Path
     recipe: Recipe
     progress: Progress
-    network: BuiltNetwork
+    network: Generator
     """With the averaged weights, in evaluation mode, on the CPU."""
     critics: dict[str, Tensor] | None
     """Their weights; None when the checkpoint has none."""
@@ -138,7 +139,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if found != FORMAT:
         raise FormatError(f"{folder} has checkpoint format {found}, this version reads format {FORMAT}")
     recipe = load_recipe(folder / RECIPE)
-    network: BuiltNetwork = recipe.network.build()
+    network: Generator = recipe.network.build()
     try:
         progress = TypeAdapter(Progress).validate_python(values)
         # In half precision when it was made to be kept.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
 from pydantic import Field, PositiveInt, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -25,6 +26,10 @@ BoxTuple = tuple[int, int, int, int]
 
 MAX_BEND = 0.6
 """Largest change of direction between two segments of a stroke, in radians."""
+STROKE_AREA = (0.02, 0.5)
+"""Strokes are drawn until they cover a share of the crop that is drawn from this range."""
+STROKE_WIDTH = (0.05, 0.16)
+"""Range of a stroke's width, as a share of the crop's side: 13 to 41 pixels of 256."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,6 +81,46 @@ def random_box(height: int, width: int, hole_min: int, hole_max: int, margin: in
     y0 = int(rng.integers(margin, height - margin - h + 1))
     x0 = int(rng.integers(margin, width - margin - w + 1))
     return y0, x0, y0 + h, x0 + w
+
+
+def random_strokes(height: int, width: int, rng: np.random.Generator,
+                   area: tuple[float, float] = STROKE_AREA) -> np.ndarray:  # fmt: skip
+    """Draw thick brush strokes: polylines of random turns with round ends and joints.
+
+    Parameters
+    ----------
+    height, width
+        Size of the mask, in pixels.
+    area
+        Range of the share of the mask that the strokes cover. The share is drawn evenly from it, and drawing ends with
+        the first line that reaches it; the last line may lead past it.
+
+    Returns
+    -------
+    bool array of shape (height, width)
+        True under the strokes, at least one pixel, and never everywhere.
+    """
+    side = min(height, width)
+    goal = rng.uniform(*area)
+    picture = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(picture)
+    while True:
+        thickness = max(1, round(side * rng.uniform(*STROKE_WIDTH)))
+        y, x, angle = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0, 2 * np.pi)
+        for _ in range(int(rng.integers(2, 7))):
+            length = side * rng.uniform(0.08, 0.25)
+            end_y = float(np.clip(y + length * np.sin(angle), 0, height - 1))
+            end_x = float(np.clip(x + length * np.cos(angle), 0, width - 1))
+            draw.line((x, y, end_x, end_y), fill=1, width=thickness)
+            for cx, cy in ((x, y), (end_x, end_y)):
+                radius = thickness / 2
+                draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), fill=1)
+            y, x, angle = end_y, end_x, angle + rng.uniform(-1.2, 1.2)
+            mask = np.array(picture, bool)
+            if mask.mean() >= goal and mask.any():
+                if mask.all():  # only images of a few pixels
+                    mask[0, 0] = False
+                return mask
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _to_uint8(image: np.ndarray) -> np.ndarray:
 @method("mean")
 def load_mean() -> Filler:
     """Return the mean of the known pixels."""
-    from inpaint_training.networks.completion import mean_fill
+    from inpaint_training.networks.fills import mean_fill
 
     return _of_tensors(mean_fill)
 
@@ -91,7 +91,7 @@ def load_mean() -> Filler:
 @method("pullpush")
 def load_pullpush() -> Filler:
     """Return the smooth fill that our networks start from."""
-    from inpaint_training.networks.completion import pullpush_fill
+    from inpaint_training.networks.fills import pullpush_fill
 
     return _of_tensors(pullpush_fill)
 

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from inpaint_training.data.masks import STROKE_AREA, STROKE_WIDTH
 from inpaint_training.evaluation.baselines import METHODS, MissingPackageError, load_method
-from inpaint_training.evaluation.cases import MARGIN, STROKE_AREA, STROKE_WIDTH, Protocol, iterate_cases
+from inpaint_training.evaluation.cases import MARGIN, Protocol, iterate_cases
 from inpaint_training.evaluation.evaluator import evaluate
 from inpaint_training.evaluation.inpainter import CheckpointInpainter, choose_device
 from inpaint_training.evaluation.metrics import MS_SSIM_SIDE

@@ -15,9 +15,12 @@ from pydantic import PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from inpaint_training.losses.measures import composite
 from inpaint_training.networks.attention import CELL, SMALLEST, ContextualAttention, copy_cells, find_detail
 from inpaint_training.networks.completion import TABLE_1, CompletionConfig, CompletionNetwork, Layer, LayerRow
-from inpaint_training.networks.layers import check_size, scale_channels
+from inpaint_training.networks.fills import average_known, zero_fill
+from inpaint_training.networks.generator import Generator
+from inpaint_training.networks.layers import scale_channels
 from inpaint_training.settings import MOST_WIDTH, NetworkConfig
 from napari_inpaint.inference.runtime.contract import COARSE, HOLE_THRESHOLD, REFINE
 
@@ -174,7 +177,7 @@ class RefineNetwork(nn.Module):
         return self._look(start, mask)[2]
 
 
-class TwoStageNetwork(nn.Module):
+class TwoStageNetwork(Generator):
     """A completion network, and a network that refines its completions.
 
     Parameters
@@ -187,15 +190,6 @@ class TwoStageNetwork(nn.Module):
         Whether stage two's output is added to stage one's; else a sigmoid makes it a completion.
     halved
         See `TwoStageConfig`.
-
-    Attributes
-    ----------
-    stages : tuple of str
-        Names of the modules, in the order in which they run.
-    fixed_side : None
-        Images of any size can be completed.
-    size_multiple, minimum_side : int
-        As those of `CompletionNetwork`.
     """
 
     stages = (COARSE, REFINE)
@@ -203,7 +197,6 @@ class TwoStageNetwork(nn.Module):
     def __init__(self, coarse: CompletionNetwork, refine: RefineNetwork, residual: bool, halved: bool) -> None:
         super().__init__()
         self.coarse, self.refine, self.residual, self.halved = coarse, refine, residual, halved
-        self.fixed_side: int | None = None
         self.size_multiple = max(coarse.size_multiple, CELL)
         smallest = max(coarse.minimum_side, SMALLEST)
         self.minimum_side = -(-smallest // self.size_multiple) * self.size_multiple
@@ -239,9 +232,9 @@ class TwoStageNetwork(nn.Module):
             first = self.complete_coarsely(image, mask)  # N, 3, H, W
         if refine is not None:
             first = torch.where(refine, image, first)
-        start = torch.where(hole, first.clamp(0, 1), image)  # N, 3, H, W
+        start = composite(first.clamp(0, 1), image, hole)  # N, 3, H, W
         change = self.refine(start, hole.to(image.dtype))  # N, 3, H, W
-        completion = torch.where(hole, start + change, image) if self.residual else change.sigmoid()
+        completion = composite(start + change, image, hole) if self.residual else change.sigmoid()
         if not self.training:
             return completion.clamp(0, 1)  # N, 3, H, W
         return torch.cat([first, completion]) if learns else completion
@@ -252,16 +245,13 @@ class TwoStageNetwork(nn.Module):
         if not (self.training and self.halved) or too_small:
             completion: Tensor = self.coarse(image, mask)
             return completion
-        known = (mask[1::2] < HOLE_THRESHOLD).to(image.dtype)  # N / 2, 1, H, W
-        weight = F.avg_pool2d(known, 2)  # N / 2, 1, H / 2, W / 2
-        small = F.avg_pool2d(image[1::2] * known, 2) / weight.clamp(min=0.25)  # N / 2, 3, H / 2, W / 2
+        hole = mask[1::2] >= HOLE_THRESHOLD  # N / 2, 1, H, W
+        small, weight = average_known(
+            zero_fill(image[1::2], hole), (~hole).to(image.dtype), lambda x: F.avg_pool2d(x, 2)
+        )
         coarse = self.coarse(small, (weight == 0).to(mask.dtype))  # N / 2, 3, H / 2, W / 2
         coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear")  # N / 2, 3, H, W
         fine = self.coarse(image[::2], mask[::2])  # N / 2, 3, H, W
         order = torch.arange(len(image), device=image.device)
         place = order // 2 + (order % 2) * len(fine)
         return torch.cat([fine, coarse])[place]  # N, 3, H, W
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise `ValueError` when images of this size cannot be completed."""
-        check_size(height, width, self.size_multiple, self.minimum_side)

@@ -14,31 +14,22 @@ from inpaint_training.data.sampler import DataConfig
 from inpaint_training.losses.adversarial import AdaptiveBalance, Balance, WganGp
 from inpaint_training.losses.augment import AUGMENTATIONS
 from inpaint_training.losses.reconstruction import TERMS
-from inpaint_training.networks.completion import CompletionConfig, CompletionNetwork
-from inpaint_training.networks.context_encoder import ContextEncoder, ContextEncoderConfig
+from inpaint_training.networks.completion import CompletionConfig
+from inpaint_training.networks.context_encoder import ContextEncoderConfig
 from inpaint_training.networks.critics import CriticConfig
-from inpaint_training.networks.pggan import PgganConfig, PgganNetwork
-from inpaint_training.networks.two_stage import DeepFillConfig, TwoStageConfig, TwoStageNetwork
+from inpaint_training.networks.pggan import PgganConfig
+from inpaint_training.networks.two_stage import DeepFillConfig, TwoStageConfig
 from inpaint_training.recipes.optimizers import Update
 from inpaint_training.settings import Config, check_known
 
 Network = Annotated[
     CompletionConfig | ContextEncoderConfig | PgganConfig | TwoStageConfig | DeepFillConfig, Field(discriminator="kind")
 ]
-ExportableNetwork = CompletionNetwork | PgganNetwork | TwoStageNetwork
-"""Those that take images of any size."""
-BuiltNetwork = ExportableNetwork | ContextEncoder
-
 MOST_STEPS, MOST_BATCH, MOST_CROP = 10**9, 2**16, 2**14
 """More is a slip of the keyboard."""
 
 Augmentation = Annotated[str, AfterValidator(lambda name: check_known(name, AUGMENTATIONS, "augmentation"))]
 Term = Annotated[str, AfterValidator(lambda name: check_known(name, TERMS, "reconstruction loss"))]
-
-
-def stages_of(network: BuiltNetwork) -> tuple[str, ...]:
-    """Return the names of a network's stages, as far as it has several."""
-    return network.stages if isinstance(network, TwoStageNetwork) else ()
 
 
 @dataclass(frozen=True)
@@ -166,10 +157,10 @@ class Recipe(Config):
                 "are: leave it out"
             )
         self._check_critics()
-        network: BuiltNetwork = self.network.smallest().build()
+        network = self.network.smallest().build()
         for phase in self.active_phases:
             network.check_size(phase.crop, phase.crop)
-            check_known(phase.trains, ("all", *stages_of(network)), "stage")
+            check_known(phase.trains, ("all", *network.stages), "stage")
         return self
 
     def _check_critics(self) -> None:

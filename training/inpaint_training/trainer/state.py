@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inpaint_training.losses.augment import augment
+from inpaint_training.losses.measures import composite
 from inpaint_training.recipes.optimizers import read_optimizer
 
 if TYPE_CHECKING:
@@ -158,9 +159,9 @@ class Critic(TrainedNetwork):
 
         Clamped, since nobody will see anything else, with the gradient of the unclamped.
         """
-        composite = torch.where(batch.mask > 0, completion.float(), batch.image)  # N, 3, H, W
-        composite = composite + (composite.clamp(0, 1) - composite).detach()  # N, 3, H, W
-        views = self.module.view(torch.cat([composite, batch.mask], 1), batch.centres)  # type: ignore[operator]
+        filled = composite(completion.float(), batch.image, batch.mask > 0)  # N, 3, H, W
+        filled = filled + (filled.clamp(0, 1) - filled).detach()  # N, 3, H, W
+        views = self.module.view(torch.cat([filled, batch.mask], 1), batch.centres)  # type: ignore[operator]
         return tuple(augment(view, batch.draws[:, 1:], self.augmentations) for view in views)
 
     def score(self, batch: Batch, completion: Tensor) -> tuple[Tensor, ...]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from inpaint_training.losses.reconstruction import masked_mean
+from inpaint_training.losses.measures import gradient_energy, masked_mean, psnr
 from inpaint_training.trainer.state import score_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from inpaint_training.data.sampler import Batch
     from inpaint_training.trainer.state import Models
@@ -26,23 +26,6 @@ TEXTURE_LIMIT = 1.3
 """Largest gradient energy inside holes, relative to the originals'; more is noise."""
 MOST_ROLLBACKS = 8
 """After as many halvings the adversarial loss has no weight left: something else is wrong."""
-
-
-def hole_psnr(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio over each image's hole, in dB: (N,)."""
-    squares = ((completion - image) ** 2 * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3))).clamp(min=1)
-    return -10 * squares.clamp(min=1e-9).log10()
-
-
-def gradient_energy(image: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean absolute difference of neighbours that both lie in the hole: (N,)."""
-    energy = image.new_zeros(len(image))
-    for axis in (2, 3):
-        length = image.shape[axis] - 1
-        inside = mask.narrow(axis, 0, length) * mask.narrow(axis, 1, length)  # N, 1, H, W - 1
-        step = (image.narrow(axis, 1, length) - image.narrow(axis, 0, length)).abs()
-        energy = energy + (step * inside).sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp(min=1)
-    return energy
 
 
 @contextmanager
@@ -78,7 +61,7 @@ def validate(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
                 completion = models.generator.module(batch.image, batch.mask).float()
             measured = {
                 "l1_hole": masked_mean((average - batch.image).abs(), batch.mask),
-                "psnr_hole": hole_psnr(completion, batch.image, batch.mask).mean(),
+                "psnr_hole": psnr(completion, batch.image, batch.mask).mean(),
                 "energy": gradient_energy(completion, batch.mask).mean(),
                 "original_energy": gradient_energy(batch.image, batch.mask).mean(),
             }
