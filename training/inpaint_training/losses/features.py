@@ -101,14 +101,11 @@ class FeatureNetwork(nn.Module):
                 levels.append(x)
         return tuple(levels)
 
-    def embedding(self, image: Tensor) -> Tensor:
-        """Return one vector for every image, (N, 1280): the last features, averaged over the image."""
-        return self.pool(self(image))
-
     def pool(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return the embedding of images whose features are known already."""
+        """Return one vector for every image, (N, 1280): its last features, averaged over the image."""
         with torch.autocast(levels[-1].device.type, enabled=False):
-            return self.head(levels[-1]).mean((2, 3))  # N, 1280
+            features: Tensor = self.head(levels[-1])  # N, 1280, H / 32, W / 32
+        return features.mean((2, 3))  # N, 1280
 
 
 def _split_by_resolution(blocks: nn.ModuleList) -> list[list[nn.Module]]:
