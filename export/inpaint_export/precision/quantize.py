@@ -52,7 +52,7 @@ class Scale:
 
     def round(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is left of values after writing and reading them."""
-        stored = np.clip(np.rint(x / self.scale) + self.zero, 0, LEVELS)
+        stored: NDArray[np.float32] = np.clip(np.rint(x / self.scale) + self.zero, 0, LEVELS)
         return (stored - np.float32(self.zero)) * self.scale
 
 

@@ -106,7 +106,7 @@ def resolve_checkpoint(path: Path, which: str = "best") -> Path:
     if (path / RECIPE).is_file() and (path / GENERATOR).is_file():
         return path
     try:
-        name = json.loads((path / INDEX).read_text(encoding="utf-8"))[which]
+        name: str = json.loads((path / INDEX).read_text(encoding="utf-8"))[which]
         if not FOLDER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a checkpoint")
         folder = path / name

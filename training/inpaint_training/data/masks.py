@@ -245,6 +245,8 @@ def _near_strokes(segments: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Return where the distance to a segment is at most its radius: (H, W)."""
     y0, x0, y1, x1, radius = segments.T[..., None, None]  # S, 1, 1 each
     dy, dx = y1 - y0, x1 - x0
-    along = ((y - y0) * dy + (x - x0) * dx) / (dy**2 + dx**2).clamp(min=1e-9)  # S, H, W
+    along = ((y - y0) * dy + (x - x0) * dx) / (dy.square() + dx.square()).clamp(min=1e-9)  # S, H, W
     along = along.clamp(0, 1)
-    return ((y - y0 - along * dy) ** 2 + (x - x0 - along * dx) ** 2 <= radius**2).any(0)  # H, W
+    squares = (y - y0 - along * dy).square() + (x - x0 - along * dx).square()  # S, H, W
+    near: Tensor = squares <= radius.square()  # S, H, W
+    return near.any(0)  # H, W

@@ -99,7 +99,7 @@ class Thumbnails:
             likeness = _standardise(self._thumbnails[candidates]) @ _standardise(photo.thumbnail)
             twins = candidates[likeness / photo.thumbnail.size > SAME_CORRELATION]
             if twins.size:
-                return self.names[twins[0]]
+                return self.names[int(twins[0])]
         if count == len(self._hashes):  # twice the room, so that each row is copied about once on the whole
             self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
             self._thumbnails = np.concatenate([self._thumbnails, np.empty_like(self._thumbnails)])
@@ -111,14 +111,17 @@ class Thumbnails:
 def _count_bits(words: np.ndarray) -> np.ndarray:
     """Return how many bits are set in each word of a uint64 array of shape (N,)."""
     if hasattr(np, "bitwise_count"):  # from NumPy 2 on
-        return np.bitwise_count(words)
-    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+        counts: np.ndarray = np.bitwise_count(words)
+    else:
+        counts = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+    return counts
 
 
 def _standardise(thumbnails: np.ndarray) -> np.ndarray:
     """Give thumbnails, a uint8 array of shape (..., M), mean 0 and deviation 1; flat ones become 0."""
-    centred = thumbnails - thumbnails.mean(-1, keepdims=True, dtype=np.float32)
-    return centred / np.maximum(centred.std(-1, keepdims=True), 1e-3)
+    centred: np.ndarray = thumbnails - thumbnails.mean(-1, keepdims=True, dtype=np.float32)
+    centred /= np.maximum(centred.std(-1, keepdims=True), 1e-3)
+    return centred
 
 
 def pack(

@@ -77,7 +77,8 @@ def _of_tensors(start: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> 
 
 
 def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    rounded: np.ndarray = np.rint(np.clip(image, 0, 1) * 255)
+    return rounded.astype(np.uint8)
 
 
 @method("mean")

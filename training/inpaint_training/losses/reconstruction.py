@@ -57,7 +57,7 @@ def dissimilarity(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
 def focal_frequency(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Return the distance of the spectra, where the worst frequencies count most: Jiang et al. 2021, equation 8."""
     filled = composite(completion, image, mask > 0)  # N, 3, H, W
-    distance = torch.fft.rfft2(filled - image, norm="ortho").abs() ** 2  # N, 3, H, W / 2 + 1
+    distance: Tensor = torch.fft.rfft2(filled - image, norm="ortho").abs() ** 2  # N, 3, H, W / 2 + 1
     focus = distance.detach().sqrt()
     focus = focus / focus.amax((2, 3), keepdim=True).clamp(min=1e-12)
     return (focus * distance).mean()

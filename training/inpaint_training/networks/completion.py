@@ -101,7 +101,8 @@ class Layer(nn.Module):
         """Map (N, C, H, W) to (N, C', H / stride, W / stride)."""
         if self.reflect:
             x = reflect_pad(x, self.pad)  # N, C, H + 2 pad, W + 2 pad
-        return self.act(self.norm(self.conv(x)))  # N, C', H / stride, W / stride
+        x = self.act(self.norm(self.conv(x)))  # N, C', H / stride, W / stride
+        return x
 
 
 class CompletionNetwork(Generator):
@@ -151,10 +152,10 @@ class CompletionNetwork(Generator):
         """
         start = FILLS[self.config.hole_init](image, hole)  # N, 3, H, W
         x = torch.cat([start * 2 - 1, hole.to(image.dtype)], 1)  # N, 4, H, W
-        x = self.layers(x)  # N, 3, H, W
+        output: Tensor = self.layers(x)  # N, 3, H, W
         if self.config.hole_init != "pullpush":
-            return x.sigmoid()  # N, 3, H, W
-        completion = composite(start + x, image, hole)  # N, 3, H, W
+            return output.sigmoid()  # N, 3, H, W
+        completion = composite(start + output, image, hole)  # N, 3, H, W
         return completion if self.training else completion.clamp(0, 1)  # N, 3, H, W
 
 

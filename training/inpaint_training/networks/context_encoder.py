@@ -123,4 +123,5 @@ class ContextEncoder(Generator):
         x = self.encoder(x)  # N, 512, 4, 4
         x = self.channel_wise(x)  # N, 512, 4, 4
         x = self.mix(x)  # N, 512, 4, 4
-        return self.decoder(x).sigmoid()  # N, 3, 128, 128
+        logits: Tensor = self.decoder(x)  # N, 3, 128, 128
+        return logits.sigmoid()  # N, 3, 128, 128

@@ -44,7 +44,7 @@ def reflect_pad(x: Tensor, pad: int, by_flips: bool | None = None) -> Tensor:
         by_flips = FLIP_PAD if FLIP_PAD is not None else x.is_cuda and not torch.compiler.is_exporting()
     if not by_flips:
         return F.pad(x, (pad,) * 4, mode="reflect")
-    padded: Tensor = _ReflectPad.apply(x, pad)
+    padded: Tensor = _ReflectPad.apply(x, pad)  # type: ignore[no-untyped-call]
     return padded
 
 

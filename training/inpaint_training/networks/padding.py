@@ -38,11 +38,12 @@ def complete_window(network: Generator, image: Tensor, mask: Tensor, refine: Ten
     height, width = image.shape[-2:]
     if network.fixed_side is not None:
         small, small_mask = shrink_window(image, mask, network.fixed_side)
-        completion = network(small, small_mask)  # N, 3, side, side
+        completion: Tensor = network(small, small_mask)  # N, 3, side, side
         return F.interpolate(completion, (height, width), mode="bilinear", antialias=True)  # N, 3, H, W
     padded = [pad_window(x, network.size_multiple, network.minimum_side) for x in (image, mask)]
     more = () if refine is None else (refine,)
-    return network(*padded, *more)[..., :height, :width]  # N, 3, H, W
+    completion = network(*padded, *more)  # N, 3, H', W'
+    return completion[..., :height, :width]  # N, 3, H, W
 
 
 def pad_window(x: Tensor, size_multiple: int, minimum_side: int) -> Tensor:

@@ -89,8 +89,8 @@ class InterpolatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', 2 H, 2 W)."""
-        x = F.interpolate(x, scale_factor=2, mode="bilinear")  # N, C, 2 H, 2 W
-        return self.conv(x)  # N, C', 2 H, 2 W
+        x = self.conv(F.interpolate(x, scale_factor=2, mode="bilinear"))  # N, C', 2 H, 2 W
+        return x
 
 
 class PgganNetwork(Generator):
@@ -143,4 +143,5 @@ class PgganNetwork(Generator):
     def complete(self, image: Tensor, hole: Tensor) -> Tensor:
         """Return completions (N, 3, H, W) in [0, 1], a prediction outside the hole too."""
         x = torch.cat([zero_fill(image, hole) * 2 - 1, hole.to(image.dtype)], 1)  # N, 4, H, W
-        return self.layers(x).sigmoid()  # N, 3, H, W
+        logits: Tensor = self.layers(x)  # N, 3, H, W
+        return logits.sigmoid()  # N, 3, H, W
