@@ -11,8 +11,9 @@ from pydantic.dataclasses import dataclass
 
 from inpaint_training.data.masks import Holes
 from inpaint_training.data.sampler import DataConfig
-from inpaint_training.losses.adversarial import AdaptiveBalance, Balance, WganGp
+from inpaint_training.losses.adversarial import WganGp
 from inpaint_training.losses.augment import AUGMENTATIONS
+from inpaint_training.losses.balance import AdaptiveBalance, Balance
 from inpaint_training.losses.reconstruction import TERMS
 from inpaint_training.networks.completion import CompletionConfig
 from inpaint_training.networks.context_encoder import ContextEncoderConfig
