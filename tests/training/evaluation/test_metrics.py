@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 
 from inpaint_training.data.masks import random_strokes
-from inpaint_training.evaluation.cases import AREA_BINS, Case
+from inpaint_training.evaluation.cases import Case
 from inpaint_training.evaluation.metrics import MS_SSIM_SIDE, average, rim_gradient, score
 from inpaint_training.losses.measures import gradient_energy
 
@@ -107,11 +107,3 @@ def test_averages_take_the_median_of_ratios_and_leave_out_what_is_not_measured(c
     assert means["l1"] == pytest.approx(np.mean([row.l1 for row in rows]))
     assert means["rim"] == np.median([row.rim for row in rows])
     assert "lite0" not in means
-
-
-def test_area_bins_end_before_their_share():
-    names = list(AREA_BINS)
-    for share, name in ((0.04, names[0]), (0.05, names[1]), (0.1, names[2]), (0.2, names[3]), (0.4, names[4])):
-        mask = np.zeros(100, bool)
-        mask[: round(share * 100)] = True
-        assert Case("c", np.zeros((10, 10, 3), np.uint8), mask.reshape(10, 10)).area_bin == name

@@ -57,17 +57,6 @@ def test_recipes_differ_from_their_neighbours_only_where_they_say_so(name, other
     assert {next(w for w in where if f.startswith(w)) for f in found} == where
 
 
-def test_the_reports_schedules_are_options():
-    many_critics = load_recipe("report", ["--adversarial.critic_turns", "3"]).adversarial
-    assert [many_critics.turns(step) for step in range(5)] == [
-        (True, False), (True, False), (True, False), (False, True), (True, False),
-    ]  # fmt: skip
-    one_critic = load_recipe("report", ["--adversarial.network_turns", "10"]).adversarial
-    assert sum(one_critic.turns(step)[0] for step in range(110)) == 10
-    assert all(a != b for a, b in map(one_critic.turns, range(110)))
-    assert load_recipe("report").adversarial.turns(7) == (True, True)
-
-
 def test_overrides_win_in_any_order():
     for words in (["--train.steps", "7", "--network.width=0.5"], ["--network.width", "0.5", "--train.steps=7"]):
         recipe = load_recipe("compact", words)
