@@ -68,8 +68,8 @@ def export(arguments: argparse.Namespace) -> None:
     network = checkpoint.network
     if network.fixed_side is not None:
         raise ValueError(
-            f"{checkpoint.folder} holds a network that completes {network.fixed_side} x {network.fixed_side} pixels "
-            "only: a model file must take images of any size, so it cannot be exported"
+            f"{checkpoint.folder} holds a {checkpoint.recipe.network.kind}, which completes {network.fixed_side} x "
+            f"{network.fixed_side} pixels only: a model file must take images of any size, so it cannot be exported"
         )
     if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
         raise ValueError(

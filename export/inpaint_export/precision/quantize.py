@@ -68,7 +68,7 @@ def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interle
     model
         In float32.
     cases
-        Crops of photos with holes, as the model was trained on; never those that it is judged on.
+        Crops of photos with holes, as the model was trained on; never those that it is measured on.
     form
         Of transposed convolutions, see `to_subpixel`; None leaves them as they are, in float.
     """

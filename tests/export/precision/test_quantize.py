@@ -94,13 +94,13 @@ def test_between_convolutions_bytes_are_moved(tiny, crops):
 
 def test_eight_bits_cost_little_on_a_trained_network(compact, open_model, crops):
     spec = ModelSpec("compact", "compact", 256, 24, 144, 4, 68, 1, "", "")
-    calibrating, judging = crops[::2], crops[1::2]
-    before = hole_psnr(open_model(compact), judging, spec)
+    calibrating, measuring = crops[::2], crops[1::2]
+    before = hole_psnr(open_model(compact), measuring, spec)
     to_int8(compact, calibrating)
     session = open_model(compact)
-    assert before - hole_psnr(session, judging, spec) <= 0.2
-    feeds = to_feeds(judging[0])
-    known = ~judging[0].mask
+    assert before - hole_psnr(session, measuring, spec) <= 0.2
+    feeds = to_feeds(measuring[0])
+    known = ~measuring[0].mask
     np.testing.assert_array_equal(session.run(["composite"], feeds)[0][0][:, known], feeds["image"][0][:, known])
 
 

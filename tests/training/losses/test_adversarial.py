@@ -73,10 +73,10 @@ def test_losses_pull_scores_the_right_way(loss):
     scores = torch.zeros(2, 1, requires_grad=True)
     (towards_real,) = torch.autograd.grad(loss.critic_loss(scores, torch.zeros(2, 1)), scores)
     (towards_fake,) = torch.autograd.grad(loss.critic_loss(torch.zeros(2, 1), scores), scores)
-    (deceit,) = torch.autograd.grad(loss.generator_loss(scores), scores)
+    (towards_deceit,) = torch.autograd.grad(loss.generator_loss(scores), scores)
     assert (towards_real < 0).all()
     assert (towards_fake > 0).all()
-    assert (deceit < 0).all()
+    assert (towards_deceit < 0).all()
 
 
 def test_reference_values():

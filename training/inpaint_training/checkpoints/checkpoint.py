@@ -13,7 +13,7 @@ import math
 import re
 import shutil
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
@@ -70,6 +70,10 @@ class Progress:
     """Gradient energy inside them relative to the originals', of the weights in training."""
     blend: str = ""
     """What the weights were interpolated from; nothing is measured then."""
+
+    def unmeasured(self, parents: str) -> Progress:
+        """Return the same for weights that were made of others, of which nothing is measured."""
+        return replace(self, blend=parents, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
 
 
 class FormatError(ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -61,8 +60,8 @@ def widen(checkpoint: Path, width: float, out: Path) -> Path:
         for narrow_layer, wide_layer in zip(old.network.layers, wide.layers, strict=True):
             embed(narrow_layer.conv, wide_layer.conv)  # type: ignore[arg-type]
     parent = f"{old.folder}, widened from {old.network.config.width:g} to {width:g}"
-    progress = replace(old.progress, blend=parent, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
-    return write_checkpoint(out, replace(old.recipe, network=config), progress, wide.state_dict())
+    recipe = replace(old.recipe, network=config)
+    return write_checkpoint(out, recipe, old.progress.unmeasured(parent), wide.state_dict())
 
 
 def embed(narrow: nn.Conv2d | nn.ConvTranspose2d, wide: nn.Conv2d | nn.ConvTranspose2d) -> None:

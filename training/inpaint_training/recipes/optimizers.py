@@ -72,7 +72,7 @@ Optimizer = Annotated[Adam | RMSprop | Adadelta, Field(discriminator="kind")]
 
 
 def read_optimizer(fields: dict[str, Any]) -> Optimizer:
-    """Return the optimiser piece with these fields, as `dataclasses.asdict` gives them."""
+    """Return the optimiser's configuration with these fields, as `dataclasses.asdict` gives them."""
     return TypeAdapter(Optimizer).validate_python(fields)
 
 

@@ -236,7 +236,7 @@ class Models:
         self.updates += 1
 
     def state(self) -> dict[str, Any]:
-        """Return all that changes in training; tensors are shared, not copied."""
+        """Return all that changes in training, under the names of checkpoints; tensors are shared, not copied."""
         return {
             "completer": self.generator.state(),
             "average": self.average.state_dict(),
