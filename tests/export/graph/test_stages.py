@@ -203,11 +203,11 @@ def test_cancel_is_looked_at_before_every_tile(two_stages, photo, monkeypatch):
     inpainter, event, tiles = CheckpointInpainter(two_stages.folder, "cpu"), threading.Event(), []
     complete = inpainter.session.complete
 
-    def complete_once(image, mask, stop=None, refine=False):
+    def complete_once(image, mask, cancel=None, refine=False):
         if refine:
             tiles.append(image.shape)
             event.set()
-        return complete(image, mask, stop, refine)
+        return complete(image, mask, cancel, refine)
 
     monkeypatch.setattr(inpainter.session, "complete", complete_once)
     with pytest.raises(FillCancelledError):

@@ -23,7 +23,7 @@ def test_bundled_recipes_load_and_round_trip(name, tmp_path):
 
 
 LONG = ("two-stage", "compact-two-stage")
-"""Half a minute each; tests of the trainer train two stages too."""
+"""They take longest, and tests of the trainer train two stages too."""
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ them into scores, a tensor (N, ...) for every head.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -115,15 +115,11 @@ class PatchConfig(_Common):
 class DcganConfig(_Common):
     """The discriminator of Pathak et al. 2016: DCGAN's, on a square around the hole."""
 
+    norm: ClassVar = "batch"
     kind: Literal["dcgan"] = "dcgan"
     side: ViewSide = 64
     """Of the square, in pixels."""
     loss: AdversarialLoss = field(default_factory=Bce)
-
-    @property
-    def batch_norm(self) -> bool:
-        """Always."""
-        return True
 
     def check_crop(self, crop: int) -> None:
         """Raise `ValueError` when crops of this side are too small."""
@@ -139,15 +135,11 @@ class DcganConfig(_Common):
 class PgganCriticConfig(_Common):
     """The discriminator of Demir & Unal 2018: a PatchGAN and a global head on shared layers."""
 
+    norm: ClassVar = "batch"
     kind: Literal["pggan"] = "pggan"
     crop: ViewSide = 256
     """Side of the image, in pixels: the global head is fully connected."""
     loss: AdversarialLoss = field(default_factory=Bce)
-
-    @property
-    def batch_norm(self) -> bool:
-        """Always."""
-        return True
 
     def check_crop(self, crop: int) -> None:
         """Raise `ValueError` when the crops have another side."""
