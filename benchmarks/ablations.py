@@ -21,12 +21,11 @@ from tqdm import tqdm
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.sampler import Crops, held_out_batches
 from inpaint_training.losses.features import FeatureNetwork, feature_distance
-from inpaint_training.losses.reconstruction import masked_mean
+from inpaint_training.losses.measures import composite, gradient_energy, masked_mean, psnr
 from inpaint_training.recipes.library import load_recipe
-from inpaint_training.trainer.fabric import Machine
+from inpaint_training.trainer.fabric import LaunchSettings
 from inpaint_training.trainer.state import Models
 from inpaint_training.trainer.step import train_step
-from inpaint_training.trainer.validate import gradient_energy, hole_psnr
 
 BOXES = "{kind: boxes, side_min: 24, side_max: 42}"
 CENTRE = "{kind: centre, side: 33}"
@@ -70,16 +69,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers to this file too, after every run")
     arguments = parser.parse_args()
 
-    fabric = Machine(precision="32-true").launch()
+    fabric = LaunchSettings(precision="32-true").launch()
     datasets = [PhotoDataset(path) for path in (arguments.dataset, arguments.held_out)]
     crops, held_out = (Crops(data, range(len(data.entries)), fabric.device) for data in datasets)
-    judge = FeatureNetwork("lite2")
-    told: dict[str, list[dict[str, float]]] = {}
+    features = FeatureNetwork("lite2")
+    measured: dict[str, list[dict[str, float]]] = {}
 
     def keep(name: str, models: Models) -> None:
-        told.setdefault(name, []).append(measure(models, held_out, judge))
+        measured.setdefault(name, []).append(measure(models, held_out, features))
         if arguments.json:
-            arguments.json.write_text(json.dumps(told, indent=1))
+            arguments.json.write_text(json.dumps(measured, indent=1))
 
     for seed in range(arguments.seeds):
         runs = {}
@@ -103,7 +102,7 @@ def main() -> None:
         models = continue_from(reference, recipe)
         train(models, crops, f"{seed}: {GOING_ON}: {updates} steps")
         keep(GOING_ON, models)
-    print_table(told)
+    print_table(measured)
 
 
 def shares(*each: float) -> list[str]:
@@ -118,7 +117,7 @@ def steps_and_seed(steps: int, seed: int) -> list[str]:
 def continue_from(reference: Models, recipe) -> Models:
     """Return models of a recipe that start with the reference's network; their optimisers start anew."""
     models = Models(recipe, reference.fabric)
-    models.completer.bare.load_state_dict(reference.completer.bare.state_dict())
+    models.generator.module.load_state_dict(reference.generator.module.state_dict())
     models.average.load_state_dict(reference.average.state_dict())
     return models
 
@@ -134,29 +133,29 @@ def train(models: Models, crops: Crops, name: str) -> float:
 
 
 @torch.no_grad()
-def measure(models: Models, held_out: Crops, judge: FeatureNetwork) -> dict[str, float]:
+def measure(models: Models, held_out: Crops, features: FeatureNetwork) -> dict[str, float]:
     """Complete held-out crops with the averaged weights."""
     phase = load_recipe("compact", BASE).phases[0]
     network = models.average.eval()
     sums, count = np.zeros(5), 0
     for batch in held_out_batches(held_out, phase):
         completion = network(batch.image, batch.mask)
-        composite = torch.where(batch.mask >= 0.5, completion, batch.image)
+        filled = composite(completion, batch.image, batch.mask >= 0.5)
         sums += len(batch.image) * np.array([
-            float(hole_psnr(completion, batch.image, batch.mask).mean()),
+            float(psnr(completion, batch.image, batch.mask).mean()),
             100 * float(masked_mean((completion - batch.image).abs(), batch.mask)),
             float(gradient_energy(completion, batch.mask).mean()),
             float(gradient_energy(batch.image, batch.mask).mean()),
-            float(feature_distance(judge, composite, batch.image).mean()),
+            float(feature_distance(features, filled, batch.image).mean()),
         ])  # fmt: skip
         count += len(batch.image)
-    psnr, l1, energy, original, distance = sums / count
-    return {"psnr": psnr, "l1": l1, "texture": energy / original, "lite2": distance}
+    decibels, l1, energy, original, distance = sums / count
+    return {"psnr": decibels, "l1": l1, "texture": energy / original, "lite2": distance}
 
 
-def print_table(told: dict[str, list[dict[str, float]]]) -> None:
+def print_table(measured: dict[str, list[dict[str, float]]]) -> None:
     print("| variant | hole PSNR | hole L1 % | texture | lite2 |\n|---|---|---|---|---|")
-    for name, runs in told.items():
+    for name, runs in measured.items():
         cells = []
         for key, digits in (("psnr", 2), ("l1", 2), ("texture", 2), ("lite2", 4)):
             values = [run[key] for run in runs]

@@ -23,7 +23,7 @@ import onnxruntime
 import torch
 
 from inpaint_export.graph.convert import OPSETS, to_onnx
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.graph.upsampling import to_subpixel
 from inpaint_export.precision.calibrate import to_feeds
 from inpaint_export.precision.half import to_half
@@ -88,10 +88,10 @@ def main() -> int:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    graph = CompletionGraph(network).to(memory_format=torch.channels_last)
+    wrapper = ExportWrapper(network).to(memory_format=torch.channels_last)
     image, mask = torch.from_numpy(feeds[IMAGE]).to(memory_format=torch.channels_last), torch.from_numpy(feeds[MASK])
     with torch.inference_mode():
-        pytorch = median_ms(lambda: graph(image, mask), arguments.repeats)
+        pytorch = median_ms(lambda: wrapper(image, mask), arguments.repeats)
     rows = [
         {"runtime": "PyTorch", "precision": "fp32", "up-sampling": FORMS[0], "ms": pytorch, "times": 1.0, "MB": None}
     ]

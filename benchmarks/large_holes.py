@@ -85,7 +85,7 @@ def load_model(name: str):
 
 
 def measure(
-    name: str, is_model: bool, cases: list[Case], limit: float, judge: FeatureNetwork
+    name: str, is_model: bool, cases: list[Case], limit: float, features: FeatureNetwork
 ) -> tuple[dict[str, float], list[np.ndarray]] | None:
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
@@ -108,7 +108,7 @@ def measure(
         fills.append(filled)
         images = torch.from_numpy(np.stack([case.image, filled])).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
-            levels = judge(images)
+            levels = features(images)
             distance = float(compare_features([x[:1] for x in levels], [x[1:] for x in levels]))
         scores.append(score(case, filled, seconds, {"lite2": distance}))
     process.join()
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path, help="write a picture of the fills of the first hole size")
     arguments = parser.parse_args()
-    judge, rows = FeatureNetwork("lite2"), []
+    features, rows = FeatureNetwork("lite2"), []
     sys.stdout.write(f"| hole | method | {' | '.join(COLUMNS)} |\n|{'---|' * (len(COLUMNS) + 2)}\n")
     for hole in arguments.holes:
         cases = make_cases(arguments.photos, hole, arguments.count)
@@ -144,14 +144,14 @@ def main() -> None:
         where = f"{hole} px in {round(CONTEXT * hole)}" + (f", {enlarged} of {len(cases)} enlarged" if enlarged else "")
         columns = []
         for name in (*arguments.model, *arguments.method):
-            measured = measure(name, name in arguments.model, cases, arguments.limit, judge)
+            measured = measure(name, name in arguments.model, cases, arguments.limit, features)
             row, fills = measured or ({}, [])
             columns += [fills] if fills else []
             rows.append({"hole": hole, "method": name, "enlarged": enlarged, **row})
-            told = [form.format(row[column]) for column, form in COLUMNS.items()] if row else (
+            cells = [form.format(row[column]) for column, form in COLUMNS.items()] if row else (
                 [f"> {arguments.limit:.0f}"] + ["-"] * (len(COLUMNS) - 1)
             )  # fmt: skip
-            sys.stdout.write(f"| {where} | {Path(name).name} | {' | '.join(told)} |\n")
+            sys.stdout.write(f"| {where} | {Path(name).name} | {' | '.join(cells)} |\n")
             sys.stdout.flush()
             if arguments.json:
                 arguments.json.write_text(json.dumps(rows, indent=1))

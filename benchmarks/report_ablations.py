@@ -18,10 +18,10 @@ from tqdm import tqdm
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.sampler import Crops, held_out_batches, split
 from inpaint_training.recipes.library import load_recipe
-from inpaint_training.trainer.fabric import Machine
+from inpaint_training.trainer.fabric import LaunchSettings
 from inpaint_training.trainer.state import Models
 from inpaint_training.trainer.step import train_step
-from inpaint_training.trainer.validate import examine
+from inpaint_training.trainer.validate import validate
 
 SIZE = [
     "--network.width", "0.25", "--critics.0.width", "0.25", "--critics.0.side", "48", "--train.steps", "1000000",
@@ -54,14 +54,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the numbers to this file too")
     arguments = parser.parse_args()
 
-    fabric = Machine(precision="32-true").launch()
+    fabric = LaunchSettings(precision="32-true").launch()
     dataset = PhotoDataset(arguments.dataset)
     held_out, trained = split(dataset, 24)
     crops, validation = Crops(dataset, trained, fabric.device), Crops(dataset, held_out, fabric.device)
 
     def measure(models: Models) -> tuple[float, float]:
-        health = examine(models, held_out_batches(validation, models.recipe.phases[1]))
-        return health["psnr_hole"], health["texture"]
+        metrics = validate(models, held_out_batches(validation, models.recipe.phases[1]))
+        return metrics["psnr_hole"], metrics["texture"]
 
     base = load_recipe("report", [*SIZE, "--phases.1.share", "0"])
     pretrained = Models(base, fabric)
@@ -77,7 +77,7 @@ def main() -> None:
         recipe = load_recipe(recipe_name, [*SIZE, "--phases.0.share", "0", *words])
         models = Models(recipe, fabric)
         if with_pretraining:  # with its optimiser, as in a run
-            models.completer.load_state(pretrained.completer.state())
+            models.generator.load_state(pretrained.generator.state())
             models.average.load_state_dict(pretrained.average.state_dict())
         before, texture = measure(models)
         row = {"before": before, "texture_before": texture}

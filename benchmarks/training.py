@@ -24,9 +24,9 @@ from inpaint_training.data.sampler import Crops
 from inpaint_training.losses.adversarial import gradient_penalty
 from inpaint_training.networks import layers
 from inpaint_training.recipes.library import load_recipe
-from inpaint_training.trainer.fabric import PRECISIONS, Machine
+from inpaint_training.trainer.fabric import PRECISIONS, LaunchSettings
 from inpaint_training.trainer.state import Models
-from inpaint_training.trainer.step import see, train_step
+from inpaint_training.trainer.step import train_step
 
 COLUMNS = ("img/s", "ms", "forward", "backward", "penalty", "optimiser", "data", "MFU %", "GiB")
 
@@ -65,10 +65,9 @@ def measure(models, crops, recipe, step, rate, rounds):
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     whole = milliseconds(lambda: train_step(models, crops.batch(recipe, step), phase, 0), device, rounds)
-    network = models.completer.network
 
     def forward():
-        return network(batch.image, batch.mask)
+        return models.generator(batch.image, batch.mask)
 
     def both():
         models.fabric.backward(forward().sum())
@@ -86,26 +85,26 @@ def measure(models, crops, recipe, step, rate, rounds):
     flops = count_flops(both)
     if phase.objective == "adversarial":
         completion = forward().detach()
-        adversary = models.adversaries[0]
-        views = [see(models, adversary, batch, x) for x in (batch.image, completion)]
+        critic = models.critics[0]
+        views = [critic.view(batch, x) for x in (batch.image, completion)]
 
         def penalise():
-            gradient_penalty(adversary.critic, *views, batch.draws[:, 0])[0].backward()
+            gradient_penalty(critic.module, *views, batch.draws[:, 0])[0].backward()
 
         row["penalty"] = milliseconds(penalise, device, rounds)
-        for adversary in models.adversaries:
-            image = see(models, adversary, batch, batch.image)
+        for critic in models.critics:
+            image = critic.view(batch, batch.image)
             # Scores of images and composites with the backward pass to the weights, and once more to the completion.
-            flops += 3 * count_flops(lambda a=adversary, v=image: sum(h.sum() for h in a.critic(*v)).backward())
+            flops += 3 * count_flops(lambda c=critic.module, v=image: sum(h.sum() for h in c(*v)).backward())
     row["MFU %"] = 100 * flops / (whole / 1e3) / rate
     row["GiB"] = torch.cuda.max_memory_allocated() / 2**30 if device.type == "cuda" else float("nan")
     return row
 
 
 def optimise(models, phase):
-    players = [models.completer] if phase.objective == "reconstruction" else [models.completer, *models.adversaries]
-    for player in players:
-        player.optimizer.step()
+    networks = [models.generator] if phase.objective == "reconstruction" else [models.generator, *models.critics]
+    for network in networks:
+        network.optimizer.step()
 
 
 def count_flops(function):
@@ -144,7 +143,7 @@ def main():
         arguments.precision or PRECISIONS, arguments.compile or ("off", "on"), (False, True)
     ):
         layers.FLIP_PAD = flips
-        fabric = Machine(precision=precision).launch()
+        fabric = LaunchSettings(precision=precision).launch()
         recipe = load_recipe("landscape", [*map(str, size), "--train.compile", str(compiled == "on").lower()])
         dataset = PhotoDataset(arguments.dataset, arguments.crop)
         crops = Crops(dataset, range(len(dataset)), fabric.device)

@@ -30,7 +30,6 @@ from inpaint_export.verify import (
 )
 from inpaint_training.checkpoints.checkpoint import read_checkpoint
 from inpaint_training.checkpoints.describe import describe
-from inpaint_training.networks.context_encoder import ContextEncoder
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
 from napari_inpaint.inference.runtime.providers import CPU, make_options
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from inpaint_training.evaluation.cases import Case
-    from inpaint_training.recipes.recipe import ExportableNetwork
+    from inpaint_training.networks.generator import Generator
     from napari_inpaint.inference.runtime.contract import ModelSpec
 
 
@@ -67,10 +66,10 @@ def export(arguments: argparse.Namespace) -> None:
     opset = choose_opset(arguments.opset, arguments.precision)
     checkpoint = read_checkpoint(arguments.checkpoint)
     network = checkpoint.network
-    if isinstance(network, ContextEncoder):
+    if network.fixed_side is not None:
         raise ValueError(
-            f"{checkpoint.folder} holds a context encoder, which completes {network.fixed_side} x {network.fixed_side} "
-            "pixels only: a model file must take images of any size, so it cannot be exported"
+            f"{checkpoint.folder} holds a {checkpoint.recipe.network.kind}, which completes {network.fixed_side} x "
+            f"{network.fixed_side} pixels only: a model file must take images of any size, so it cannot be exported"
         )
     if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
         raise ValueError(
@@ -106,7 +105,7 @@ def export(arguments: argparse.Namespace) -> None:
     )
 
 
-def prove(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec) -> None:
+def prove(network: Generator, sessions: dict[str, Any], spec: ModelSpec) -> None:
     """Print the table of differences between PyTorch and ONNX Runtime.
 
     Raises

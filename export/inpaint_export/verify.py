@@ -11,10 +11,12 @@ import onnxruntime
 import torch
 from PIL import Image
 
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.precision.calibrate import to_feeds
-from inpaint_training.evaluation.cases import Case, random_strokes
-from inpaint_training.evaluation.metrics import psnr
+from inpaint_training.data.masks import random_strokes
+from inpaint_training.evaluation.cases import Case
+from inpaint_training.evaluation.metrics import HALF_GREY
+from inpaint_training.losses.measures import psnr
 from napari_inpaint.inference.runtime.contract import (
     BYTE_LAYOUT,
     COMPLETION,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inpaint_training.recipes.recipe import ExportableNetwork
+    from inpaint_training.networks.generator import Generator
     from napari_inpaint.inference.runtime.contract import ModelSpec
 
 SIZES = ((1, 1), (7, 300), (68, 68), (256, 256), (257, 511), (1024, 768), (2048, 2048))
@@ -127,7 +129,7 @@ def open_sessions(model: bytes) -> dict[str, Any]:
     return sessions
 
 
-def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpec) -> Iterator[Parity]:
+def compare(network: Generator, sessions: dict[str, Any], spec: ModelSpec) -> Iterator[Parity]:
     """Run every picture in PyTorch and in ONNX Runtime: each hole alone, and three holes at a time.
 
     The second of two stages also runs alone; it starts from what the pictures show under a box.
@@ -141,7 +143,7 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
     spec
         What the file says about itself.
     """
-    graph = CompletionGraph(network).eval()
+    wrapper = ExportWrapper(network).eval()
     for height, width in SIZES:
         cases = {hole: make_case(height, width, hole) for hole in HOLES}
         if spec.refines:
@@ -152,7 +154,7 @@ def compare(network: ExportableNetwork, sessions: dict[str, Any], spec: ModelSpe
             if spec.refines:
                 feeds.append(torch.tensor(hole == REFINED))
             with torch.inference_mode():
-                expected[hole] = [x.numpy() for x in graph(*feeds)]
+                expected[hole] = [x.numpy() for x in wrapper(*feeds)]
         batches = BATCHES if spec.layout != BYTE_LAYOUT and height * width <= LARGEST_BATCH else ()
         for group in (*((hole,) for hole in cases), *batches):
             wanted = [np.concatenate(arrays) for arrays in zip(*(expected[hole] for hole in group), strict=True)]
@@ -232,8 +234,9 @@ def hole_psnr(session: Any, cases: Sequence[Case], spec: ModelSpec) -> float:
     """Return the mean PSNR over the holes of crops, in dB."""
     scores = []
     for case in cases:
-        error = (run(session, [case], spec)[1] - to_feeds(case)[IMAGE])[0, :, case.mask]
-        scores.append(psnr(error.astype(np.float64)))
+        feeds = to_feeds(case)
+        filled, image, mask = (torch.from_numpy(x) for x in (run(session, [case], spec)[1], feeds[IMAGE], feeds[MASK]))
+        scores.append(float(psnr(filled.double(), image.double(), mask, HALF_GREY)))
     return float(np.mean(scores))
 
 

@@ -72,7 +72,7 @@ def compact():
 
 @pytest.fixture(scope="session")
 def crops(tmp_path_factory):
-    """Crops of a photo, with holes: even ones to calibrate with, odd ones to judge."""
+    """Crops of a photo, with holes: even ones to calibrate with, odd ones to measure the loss on."""
     folder = tmp_path_factory.mktemp("photos")
     shutil.copy(THE_CREST.path, folder / "crest.jpg")
     return list(itertools.islice(iterate_cases(folder, Protocol(crops=24, holes=(24, 144))), 24))

@@ -7,8 +7,6 @@ import pytest
 
 import inpaint_export.verify as verify
 from inpaint_export.verify import BATCHES, HOLES, SIZES, TOLERANCES, Parity, compare, make_case, tolerance
-from inpaint_training.checkpoints.checkpoint import read_checkpoint
-from inpaint_training.checkpoints.describe import describe
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
 from napari_inpaint.inference.runtime.providers import CPU, CUDA
 
@@ -87,7 +85,3 @@ def test_one_wrong_pixel_fails(tiny, tiny_network, open_model, monkeypatch, plac
     for row in compare(tiny_network, {CPU: Wrong(session, place)}, describe_tiny()):
         untouched = row.holes == ("none" if place == "hole" else "all")
         assert row.passed == untouched
-
-
-def test_the_checkpoints_facts_are_the_files(checkpoint):
-    assert describe(read_checkpoint(checkpoint)).name == "tiny"

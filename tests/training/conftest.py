@@ -14,6 +14,15 @@ from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fit import fit
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """On networks as small as here, threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def jpeg(array, **options):
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, "JPEG", quality=90, **options)

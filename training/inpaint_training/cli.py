@@ -129,7 +129,7 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
 
     recipe = load_recipe(arguments.recipe, overrides)
     from inpaint_training.checkpoints.checkpoint import resolve_checkpoint
-    from inpaint_training.trainer.fabric import Machine
+    from inpaint_training.trainer.fabric import LaunchSettings
     from inpaint_training.trainer.fit import fit
 
     devices = int(arguments.devices) if arguments.devices.isdecimal() else arguments.devices
@@ -137,7 +137,7 @@ def run_fit(arguments: argparse.Namespace, overrides: Sequence[str]) -> int:
         recipe, arguments.data, arguments.out, resume=arguments.resume, start_from=arguments.start_from,
         max_minutes=arguments.max_minutes,
         fix_steps=not any(word.partition("=")[0] == "--train.steps" for word in overrides),
-        machine=Machine(devices, arguments.num_nodes, arguments.precision),
+        launch=LaunchSettings(devices, arguments.num_nodes, arguments.precision),
     )  # fmt: skip
     say(
         sys.stdout,

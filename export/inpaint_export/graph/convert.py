@@ -16,14 +16,13 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.graph.naming import name_nodes
 from inpaint_export.graph.stages import REFINE_MEANING, add_default
-from inpaint_training.recipes.recipe import stages_of
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, REFINE
 
 if TYPE_CHECKING:
-    from inpaint_training.recipes.recipe import ExportableNetwork
+    from inpaint_training.networks.generator import Generator
     from napari_inpaint.inference.runtime.contract import Layout, ModelSpec
 
 OPSETS = {"fp32": 18, "fp16": 18, "int8": 19}
@@ -33,7 +32,7 @@ NEWEST_OPSET = 23
 """The newest that PyTorch writes by itself."""
 
 
-def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model:
+def to_onnx(network: Generator, opset: int = OPSETS["fp32"]) -> ir.Model:
     """Return the network with pre- and post-processing as an ONNX model: float32, layout ``nchw-float``.
 
     Parameters
@@ -56,14 +55,14 @@ def to_onnx(network: ExportableNetwork, opset: int = OPSETS["fp32"]) -> ir.Model
         name: {axis: free for axis, size in enumerate(axes) if isinstance(size, str)}
         for name, axes in layout.inputs.items()
     }
-    if REFINE in stages_of(network):
+    if REFINE in network.stages:
         example.append(torch.tensor(False))
         dynamic[REFINE] = {}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports every missing optional package
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # and uses deprecated parts of itself
         program = torch.onnx.export(
-            CompletionGraph(fold_batch_norms(network)).eval(), tuple(example), input_names=list(dynamic),
+            ExportWrapper(fold_batch_norms(network)).eval(), tuple(example), input_names=list(dynamic),
             output_names=list(layout.outputs), dynamic_shapes=dynamic, opset_version=opset, dynamo=True, verbose=False,
         )  # fmt: skip
     assert program is not None
@@ -111,7 +110,7 @@ def describe_tensors(layout: Layout) -> str:
     return "\n".join(lines)
 
 
-def fold_batch_norms(network: ExportableNetwork) -> ExportableNetwork:
+def fold_batch_norms(network: Generator) -> Generator:
     """Return a copy in which every BatchNorm that follows a convolution is part of its weights."""
     network = copy.deepcopy(network)
     for parent in list(network.modules()):

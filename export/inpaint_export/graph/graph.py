@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from inpaint_training.losses.measures import composite
 from inpaint_training.networks.padding import complete_window
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
-    from inpaint_training.recipes.recipe import ExportableNetwork
+    from torch import Tensor
+
+    from inpaint_training.networks.generator import Generator
 
 
-class CompletionGraph(nn.Module):
+class ExportWrapper(nn.Module):
     """Pad to a size that the network takes, complete, crop, composite.
 
     A module around the network, so that exporting never edits the network itself.
     """
 
-    def __init__(self, network: ExportableNetwork) -> None:
+    def __init__(self, network: Generator) -> None:
         super().__init__()
         self.network = network
 
@@ -42,5 +44,4 @@ class CompletionGraph(nn.Module):
             The composite's known pixels are the image's, bit for bit.
         """
         completion = complete_window(self.network, image, mask, refine)  # N, 3, H, W
-        composite = torch.where(mask >= HOLE_THRESHOLD, completion, image)  # N, 3, H, W
-        return completion, composite
+        return completion, composite(completion, image, mask >= HOLE_THRESHOLD)

@@ -52,7 +52,7 @@ class Scale:
 
     def round(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what is left of values after writing and reading them."""
-        stored = np.clip(np.rint(x / self.scale) + self.zero, 0, LEVELS)
+        stored: NDArray[np.float32] = np.clip(np.rint(x / self.scale) + self.zero, 0, LEVELS)
         return (stored - np.float32(self.zero)) * self.scale
 
 
@@ -68,7 +68,7 @@ def to_int8(model: ir.Model, cases: Sequence[Case], form: Form | None = "interle
     model
         In float32.
     cases
-        Crops of photos with holes, as the model was trained on; never those that it is judged on.
+        Crops of photos with holes, as the model was trained on; never those that it is measured on.
     form
         Of transposed convolutions, see `to_subpixel`; None leaves them as they are, in float.
     """

@@ -13,7 +13,7 @@ import inpaint_export.pipeline
 import inpaint_export.verify
 from inpaint_export.cli import main
 from inpaint_export.graph.convert import to_file, to_onnx
-from inpaint_export.graph.graph import CompletionGraph
+from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.graph.stages import make_optional
 from inpaint_export.precision.half import to_half
 from inpaint_export.precision.quantize import to_int8
@@ -96,7 +96,7 @@ def test_equals_pytorch_at_any_size_with_one_stage_or_both(model, spec, two_stag
     given = feeds(*size)
     flag = [] if refine is None else [torch.tensor(refine)]
     with torch.no_grad():
-        expected = CompletionGraph(two_stages.network)(*map(torch.from_numpy, given.values()), *flag)
+        expected = ExportWrapper(two_stages.network)(*map(torch.from_numpy, given.values()), *flag)
     more = {} if refine is None else {"refine": np.array(refine)}
     got = open_session(model, spec).run(None, given | more)
     for a, b in zip(got, expected, strict=True):
@@ -203,11 +203,11 @@ def test_cancel_is_looked_at_before_every_tile(two_stages, photo, monkeypatch):
     inpainter, event, tiles = CheckpointInpainter(two_stages.folder, "cpu"), threading.Event(), []
     complete = inpainter.session.complete
 
-    def complete_once(image, mask, stop=None, refine=False):
+    def complete_once(image, mask, cancel=None, refine=False):
         if refine:
             tiles.append(image.shape)
             event.set()
-        return complete(image, mask, stop, refine)
+        return complete(image, mask, cancel, refine)
 
     monkeypatch.setattr(inpainter.session, "complete", complete_once)
     with pytest.raises(FillCancelledError):

@@ -5,16 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from inpaint_training.checkpoints.blend import blend
 from inpaint_training.checkpoints.checkpoint import (
     read_checkpoint,
     read_newest,
     read_training_state,
-    resolve_checkpoint,
     write_checkpoint,
 )
-from inpaint_training.checkpoints.widen import widen
-from inpaint_training.cli import main
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fit import fit
 
@@ -121,32 +117,6 @@ def test_checkpoints_of_other_recipes_and_formats_are_refused_by_name(run, datas
         read_checkpoint(old)
 
 
-def test_blending_interpolates_weights(gan, tmp_path, windows):
-    a, b = resolve_checkpoint(gan, "reconstruction"), resolve_checkpoint(gan, "newest")
-    name = "layers.conv_5.conv.weight"
-    start, end = (read_checkpoint(path).network.state_dict()[name] for path in (a, b))
-    assert not torch.equal(start, end)
-    for share in (0.0, 0.4, 1.0):
-        out = blend(a, b, share, tmp_path / str(share))
-        blended = read_checkpoint(out)
-        torch.testing.assert_close(blended.network.state_dict()[name], (1 - share) * start + share * end)
-        assert f"{share:g} of {b}" in blended.progress.blend
-        assert blended.progress.l1_hole == float("inf")  # not measured
-    with pytest.raises(ValueError, match="exists already"):
-        blend(a, b, 0.5, tmp_path / "0.4")
-    with pytest.raises(ValueError, match=r"not 1\.5"):
-        blend(a, b, 1.5)
-
-
-def test_blend_from_the_command_line(gan, run, capsys):
-    a, b = str(gan / "step-0000004"), str(gan / "step-0000012")
-    assert main(["blend", a, b, "--share", "0.4"]) == 0
-    assert capsys.readouterr().out.strip() == str(gan / "blend-0000012-0.4")
-    assert main(["blend", a, "nowhere", "--share", "0.4"]) == 1
-    assert "neither a checkpoint nor a run" in capsys.readouterr().err
-    shutil.rmtree(gan / "blend-0000012-0.4")
-
-
 def test_damaged_checkpoints_are_named(run, tmp_path):
     copy = tmp_path / "step"
     shutil.copytree(run / "step-0000006", copy)
@@ -162,37 +132,3 @@ WEIGHTS = Path(__file__).parents[3] / "weights"
 def test_the_kept_checkpoint_can_be_fine_tuned():
     checkpoint = read_checkpoint(WEIGHTS / "compact")
     assert checkpoint.recipe.network == load_recipe("compact").network
-
-
-def test_a_widened_network_completes_alike(run, tmp_path):
-    narrow = read_checkpoint(run)
-    wide = read_checkpoint(widen(run, 0.3, tmp_path / "wide"))
-    assert wide.recipe.network.width == 0.3
-    image, mask = torch.rand(2, 3, 80, 88), torch.zeros(2, 1, 80, 88)
-    mask[..., 20:60, 30:70] = 1
-    with torch.inference_mode():
-        torch.testing.assert_close(wide.network(image, mask), narrow.network(image, mask), rtol=0, atol=1e-5)
-    completion = wide.network.train()(image, mask)
-    completion.square().mean().backward()
-    unused = [name for name, x in wide.network.named_parameters() if x.grad is None or not x.grad.any()]
-    assert not unused
-
-
-def test_what_was_trained_with_critics_can_be_widened_too(gan, tmp_path):
-    wide = read_checkpoint(widen(gan, 0.25, tmp_path / "wide"))
-    assert wide.recipe.network.width == 0.25
-    assert wide.critics is None
-
-
-def test_widen_from_the_command_line(run, gan, tmp_path, capsys):
-    out = tmp_path / "wide"
-    assert main(["widen", str(run), str(out), "--width", "0.25"]) == 0
-    assert capsys.readouterr().out == f"{out}\n"
-    for words, sentence in (
-        ([str(run), str(out), "--width", "0.25"], "exists already"),
-        ([str(run), str(tmp_path / "w"), "--width", "0.1"], "must be at least"),
-        ([str(run), str(tmp_path / "w"), "--width", "9"], "width must be in"),
-    ):
-        assert main(["widen", *words]) == 1
-        assert sentence in capsys.readouterr().err
-    assert not (tmp_path / "w").exists()

@@ -1,5 +1,4 @@
 import csv
-import io
 import json
 import signal
 import subprocess
@@ -11,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import inpaint_training.data.pack
 from inpaint_training.cli import main
 from inpaint_training.data.dataset import INDEX, PhotoDataset
-from inpaint_training.data.pack import AHEAD, REPORT, Thumbnails, decode_ahead, fingerprint, pack, summarise
+from inpaint_training.data.pack import AHEAD, REPORT, decode_ahead, pack, summarise
 
 
 def report(folder):
@@ -77,22 +75,6 @@ def test_shards_are_started_when_one_is_full(tmp_path, photos, monkeypatch):
         np.testing.assert_array_equal(one.photo(i), many.photo(i))
 
 
-def test_a_tar_gives_the_same_photos_as_its_folder(tmp_path, dataset, tar):
-    pack([tar], tmp_path / "data")
-    a, b = PhotoDataset(dataset), PhotoDataset(tmp_path / "data")
-    assert len(a) == len(b)
-    sizes = sorted(a.photo(i).sum() for i in range(len(a)))
-    assert sizes == sorted(b.photo(i).sum() for i in range(len(b)))
-
-
-def test_16_bit_photos_are_left_out_not_turned_white(tmp_path, photos, photo):
-    buffer = io.BytesIO()
-    Image.fromarray(photo[..., 0].astype(np.uint16) * 257).save(buffer, "PNG")
-    (tmp_path / "deep.png").write_bytes(buffer.getvalue())
-    left_out = pack([tmp_path / "deep.png", photos / "a.jpg"], tmp_path / "data")
-    assert "not 8 bits" in left_out[(tmp_path / "deep.png").as_posix()]
-
-
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_few_photos_are_in_flight_and_come_in_order(jobs):
     read, running, most = [], set(), 0
@@ -132,50 +114,6 @@ def test_closing_cancels_what_has_not_begun():
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("pack")]
 
 
-def test_twins_are_found_among_1000_photos():
-    rng = np.random.default_rng(0)
-    seen, pictures = Thumbnails(), []
-    for i in range(1100):  # more than the first room
-        cells = Image.fromarray(rng.integers(0, 256, (9, 11, 3), np.uint8))
-        pictures.append(cells.resize((420, 360), Image.Resampling.BICUBIC))
-        assert seen.find_or_add(fingerprint(pictures[-1]), str(i)) is None
-    for i in range(0, 1100, 50):
-        scaled = pictures[i].resize((1003, 857), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        pictures[i].save(buffer, "JPEG", quality=30)
-        assert seen.find_or_add(fingerprint(scaled), "scaled") == str(i)
-        assert seen.find_or_add(fingerprint(Image.open(buffer)), "recompressed") == str(i)
-        mirrored = pictures[i].transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        assert seen.find_or_add(fingerprint(mirrored), f"mirrored {i}") is None
-    assert len(seen.names) == 1100 + 22
-
-
-@pytest.mark.parametrize("filter_", [Image.Resampling.NEAREST, Image.Resampling.LANCZOS])
-@pytest.mark.parametrize("scale", [0.71, 0.9, 0.97, 1.3, 2.3])
-def test_a_photo_scaled_by_any_factor_is_a_twin(photo, scale, filter_):
-    seen = Thumbnails()
-    whole = Image.fromarray(photo)
-    seen.find_or_add(fingerprint(whole), "whole")
-    scaled = whole.resize((round(whole.width * scale), round(whole.height * scale)), filter_)
-    assert seen.find_or_add(fingerprint(scaled), "scaled") == "whole"
-    assert seen.find_or_add(fingerprint(whole.crop((0, 0, 400, 400))), "part") is None
-
-
-def test_bits_are_counted_without_numpy_2_too(monkeypatch):
-    words = np.random.default_rng(0).integers(0, 2**64, 50, np.uint64)
-    expected = [int(word).bit_count() for word in words]
-    assert inpaint_training.data.pack._count_bits(words).tolist() == expected
-    monkeypatch.delattr(np, "bitwise_count", raising=False)
-    assert inpaint_training.data.pack._count_bits(words).tolist() == expected
-    assert inpaint_training.data.pack._count_bits(words[:0]).tolist() == []
-
-
-def test_flat_photos_are_no_twins():
-    seen = Thumbnails()
-    for grey in (0, 128, 255):
-        assert seen.find_or_add(fingerprint(Image.new("RGB", (400, 400), (grey,) * 3)), str(grey)) is None
-
-
 def test_a_full_folder_is_not_touched(tmp_path, photos):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(ValueError, match="not empty"):
@@ -198,21 +136,6 @@ def test_numbers_out_of_range_are_refused(tmp_path, photos, options, words):
     with pytest.raises(ValueError, match=words):
         pack([photos], tmp_path / "data", **options)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
-@pytest.mark.parametrize("part", [0.3, 0.9])
-def test_a_tar_that_is_cut_off_is_refused(tmp_path, photos, suffix, part):
-    whole = tmp_path / f"whole.{suffix}"
-    with tarfile.open(whole, f"w:{'gz' if suffix.endswith('gz') else ''}") as archive:
-        archive.add(photos)
-    cut = tmp_path / "in" / f"cut.{suffix}"
-    cut.parent.mkdir()
-    cut.write_bytes(whole.read_bytes()[: round(part * whole.stat().st_size)])
-    (tmp_path / "out").mkdir()
-    with pytest.raises(ValueError, match="copy it again"):
-        pack([cut], tmp_path / "out" / "data")
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize(("error", "words"), [(MemoryError, "not enough memory"), (OSError("disk full"), "disk full")])

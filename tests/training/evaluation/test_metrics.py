@@ -2,10 +2,13 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
-from inpaint_training.evaluation.cases import AREA_BINS, Case, random_strokes
-from inpaint_training.evaluation.metrics import MS_SSIM_SIDE, average, gradient_energy, rim_gradient, score
+from inpaint_training.data.masks import random_strokes
+from inpaint_training.evaluation.cases import Case
+from inpaint_training.evaluation.metrics import MS_SSIM_SIDE, average, rim_gradient, score
+from inpaint_training.losses.measures import gradient_energy
 
 
 def box_mask(side, y0, x0, y1, x1):
@@ -60,14 +63,14 @@ def test_blur_loses_texture(case):
 
 def test_rim_jump_by_hand():
     # Columns 0 1 2 3, hole in columns 1 and 2 of the middle rows; a ramp of 0.1 per column, 0 per row.
-    image = np.tile(np.arange(4)[None, :, None] * 0.1, (4, 1, 3))
-    mask = np.zeros((4, 4), bool)
-    mask[1:3, 1:3] = True
+    image = (torch.arange(4.0) * 0.1).expand(1, 3, 4, 4)
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., 1:3, 1:3] = 1
     assert rim_gradient(image, mask) == pytest.approx(0.05)  # four pairs across at 0.1, four down at 0
-    step = np.where(mask[..., None], image + 0.3, image)
+    step = image + 0.3 * mask
     assert rim_gradient(step, mask) == pytest.approx((0.4 + 0.4 + 0.2 + 0.2 + 4 * 0.3) / 8)
     assert [gradient_energy(x, mask) for x in (image, step)] == [pytest.approx(0.1)] * 2
-    assert rim_gradient(image, np.ones((4, 4), bool)) == 0
+    assert rim_gradient(image, torch.ones(1, 1, 4, 4)) == 0
 
 
 def test_a_seam_shows_in_the_rim_alone(crop):
@@ -104,11 +107,3 @@ def test_averages_take_the_median_of_ratios_and_leave_out_what_is_not_measured(c
     assert means["l1"] == pytest.approx(np.mean([row.l1 for row in rows]))
     assert means["rim"] == np.median([row.rim for row in rows])
     assert "lite0" not in means
-
-
-def test_area_bins_end_before_their_share():
-    names = list(AREA_BINS)
-    for share, name in ((0.04, names[0]), (0.05, names[1]), (0.1, names[2]), (0.2, names[3]), (0.4, names[4])):
-        mask = np.zeros(100, bool)
-        mask[: round(share * 100)] = True
-        assert Case("c", np.zeros((10, 10, 3), np.uint8), mask.reshape(10, 10)).area_bin == name

@@ -28,7 +28,7 @@ def test_levels_halve_the_resolution(name, size):
     levels = network(image)
     assert [tuple(x.shape[2:]) for x in levels] == [tuple(-(-n // s) for n in size) for s in (2, 4, 8, 16, 32)]
     assert {x.dtype for x in levels} == {torch.float32}
-    assert network.embedding(image).shape == (2, 1280)
+    assert network.pool(levels).shape == (2, 1280)
 
 
 def test_it_is_frozen_in_evaluation_mode_and_lets_gradients_through(lite0):
@@ -77,8 +77,9 @@ def test_distance_grows_with_blur_from_zero(lite0, photo):
 
 
 def test_kid_of_two_halves_is_near_zero_and_of_noise_large(lite0, crops):
-    vectors = lite0.embedding(crops)
-    noise = lite0.embedding((crops + 0.2 * torch.randn(crops.shape, generator=torch.manual_seed(0))).clamp(0, 1))
+    vectors = lite0.pool(lite0(crops))
+    noisy = (crops + 0.2 * torch.randn(crops.shape, generator=torch.manual_seed(0))).clamp(0, 1)
+    noise = lite0.pool(lite0(noisy))
     assert kernel_distance(vectors, vectors) == pytest.approx(0, abs=1e-9)
     splits = [torch.randperm(80, generator=torch.Generator().manual_seed(seed)) for seed in range(20)]
     halves = np.mean([kernel_distance(vectors[split[:40]], vectors[split[40:]]) for split in splits])

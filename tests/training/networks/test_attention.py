@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from inpaint_training.networks.attention import CELL, MOST_KEYS, ContextualAttention, copy_cells, find_detail, keys
 
 
-def see(image, mask, sharpness=60.0):
+def weigh(image, mask, sharpness=60.0):
     """Attend to an image by its own pixels, as if they were features at a quarter of the resolution."""
     with torch.no_grad():
         return ContextualAttention(sharpness)(torch.nn.functional.pixel_unshuffle(image, 4), mask)
@@ -36,7 +36,7 @@ def test_weights_are_shares_and_known_cells_alone_are_copied(share):
     image = torch.rand(2, 3, 64, 72)
     mask = torch.zeros(2, 1, 64, 72)
     mask[..., : round(64 * share), :] = 1
-    weights = see(image, mask)
+    weights = weigh(image, mask)
     assert weights.shape == (2, 72, 72)
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 72))
     if share == 0.3:
@@ -51,7 +51,7 @@ def test_a_hole_copies_its_twin():
     image = torch.cat([scene, scene], 3)  # 1, 3, 64, 128
     mask = torch.zeros(1, 1, 64, 128)
     mask[..., 24:40, 24:40] = 1
-    weights = see(image, mask)
+    weights = weigh(image, mask)
     for row, column in ((3, 3), (3, 4), (4, 4)):
         assert weights[0, row * 16 + column].argmax() == row * 16 + column + 8
     torch.testing.assert_close(copy_cells(weights, image, CELL)[..., 28:36, 28:36], image[..., 28:36, 28:36], atol=0.01,

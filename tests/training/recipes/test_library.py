@@ -23,7 +23,7 @@ def test_bundled_recipes_load_and_round_trip(name, tmp_path):
 
 
 LONG = ("two-stage", "compact-two-stage")
-"""Half a minute each; tests of the trainer train two stages too."""
+"""They take longest, and tests of the trainer train two stages too."""
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,6 @@ def test_recipes_differ_from_their_neighbours_only_where_they_say_so(name, other
     assert {next(w for w in where if f.startswith(w)) for f in found} == where
 
 
-def test_the_reports_schedules_are_options():
-    many_critics = load_recipe("report", ["--adversarial.critic_turns", "3"]).adversarial
-    assert [many_critics.turns(step) for step in range(5)] == [
-        (True, False), (True, False), (True, False), (False, True), (True, False),
-    ]  # fmt: skip
-    one_critic = load_recipe("report", ["--adversarial.network_turns", "10"]).adversarial
-    assert sum(one_critic.turns(step)[0] for step in range(110)) == 10
-    assert all(a != b for a, b in map(one_critic.turns, range(110)))
-    assert load_recipe("report").adversarial.turns(7) == (True, True)
-
-
 def test_overrides_win_in_any_order():
     for words in (["--train.steps", "7", "--network.width=0.5"], ["--network.width", "0.5", "--train.steps=7"]):
         recipe = load_recipe("compact", words)
@@ -95,7 +84,7 @@ def test_overrides_reach_into_phases_and_critics():
         (["--network.width", "-1"], "-1"), (["--phases", "[]"], "phase"), (["--phases.9.batch", "1"], "no '9'"),
         (["--phases.0.crop", "64", "--phases.0.holes.side_max", "40"], "64 x 64"), (["--train.steps"], "needs a value"),
         (["--phases.0.holes.side_max", "400"], "400 px do not fit"), (["--train"], "needs a value"),
-        (["--loss.l1_known", "0.2"], "l1_known is 0.2"), (["--train.seed", "-1"], "seed must not be negative"),
+        (["--loss.l1_known", "0.2"], "l1_known is 0.2"), (["--train.seed", "-1"], "seed must be at least 0, not -1"),
         (["--critics", "[]"], "needs critics"), (["--critics.0.kind", "oracle"], "oracle"), (["7"], "'7'"),
         (["--critics.0.side", "300"], "sees 300 px"), (["--critics.0.norm", "batch"], "one by one"),
         (["--critics.0", "{kind: dcgan, loss: {kind: wgan-gp}}"], "one by one"),

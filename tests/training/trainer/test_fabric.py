@@ -1,5 +1,6 @@
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ def run(words):
     return result
 
 
+SCRIPT = Path(__file__).with_name("gradients_of_a_step.py")
+
+
 TWO_STAGES = [
     "--network", "{kind: two-stage, width: 0.125}", "--phases.0.trains", "refine",
     *(f"--phases.{phase}.{size}" for phase in "012" for size in ("crop=136", "batch=4")),
@@ -32,11 +36,10 @@ TWO_STAGES = [
 def test_two_processes_have_the_gradients_of_one(dataset, tmp_path, adversarial, words):
     """On the same crops: reconstruction, critics with their penalty, and both with the adaptive balance."""
     adversarial = [*adversarial, *words]
-    script = Path(__file__).with_name("gradients_of_a_step.py")
     tiny = ["--phases.0.update.lr", "1e-9", "--phases.2.update.lr", "1e-9", "--phases.1.critic_update.lr", "1e-9",
             "--phases.2.critic_update.lr", "1e-9"]  # fmt: skip  # so that no rounding grows from step to step
-    run([sys.executable, script, dataset, tmp_path / "one.pt", 1, *adversarial, *tiny])
-    run([*TORCHRUN, script, dataset, tmp_path / "two.pt", 2, *adversarial, *tiny])
+    runpy.run_path(str(SCRIPT))["write_gradients"](dataset, tmp_path / "one.pt", 1, [*adversarial, *tiny])
+    run([*TORCHRUN, SCRIPT, dataset, tmp_path / "two.pt", 2, *adversarial, *tiny])
     one, two = (torch.load(tmp_path / f"{name}.pt") for name in ("one", "two"))
     assert one.keys() == two.keys()
     assert len([name for name in one if name.startswith("9.2.")]) > 5

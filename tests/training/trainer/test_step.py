@@ -3,29 +3,8 @@ import copy
 import pytest
 import torch
 
-from inpaint_training.recipes.library import load_recipe
-from inpaint_training.trainer.fabric import Machine
-from inpaint_training.trainer.state import Models
-from inpaint_training.trainer.step import see, train_step
-from inpaint_training.trainer.validate import hole_psnr
-
-
-@pytest.fixture(scope="module")
-def fabric():
-    return Machine(precision="32-true").launch()
-
-
-def start(fabric, words):
-    recipe = load_recipe("compact", words)
-    return recipe, Models(recipe, fabric)
-
-
-def run(models, crops, recipe, steps):
-    for step in steps:
-        phase, first, end = recipe.phase_of(step)
-        models.enter(phase, step, first, end)
-        parts = train_step(models, crops.batch(recipe, step), phase, step - first)
-    return parts
+from inpaint_training.losses.measures import psnr
+from inpaint_training.trainer.step import train_step
 
 
 def weights(module):
@@ -36,87 +15,85 @@ def same(before, module):
     return [torch.equal(a, b) for a, b in zip(before, module.parameters(), strict=True)]
 
 
-@pytest.mark.parametrize(("step", "network", "critics"), [(0, True, False), (4, False, True), (9, True, True)])
-def test_every_objective_changes_what_it_should(fabric, crops, adversarial, step, network, critics):
-    recipe, models = start(fabric, [*adversarial, "--phases.1.update.warmup", "0"])
-    before = weights(models.completer.bare), [weights(a.bare) for a in models.adversaries]
-    run(models, crops, recipe, [step])
-    assert (not all(same(before[0], models.completer.bare))) == network
-    for old, adversary in zip(before[1], models.adversaries, strict=True):
-        assert (not all(same(old, adversary.bare))) == critics
-    assert models.updates == network
+@pytest.mark.parametrize(("step", "generator", "critics"), [(0, True, False), (4, False, True), (9, True, True)])
+def test_every_objective_changes_what_it_should(start, run_steps, adversarial, step, generator, critics):
+    models = start([*adversarial, "--phases.1.update.warmup", "0"])
+    before = weights(models.generator.module), [weights(critic.module) for critic in models.critics]
+    run_steps(models, [step])
+    assert (not all(same(before[0], models.generator.module))) == generator
+    for old, critic in zip(before[1], models.critics, strict=True):
+        assert (not all(same(old, critic.module))) == critics
+    assert models.updates == generator
 
 
-def test_turns_change_one_side_at_a_time(fabric, crops, adversarial):
-    recipe, models = start(fabric, [*adversarial, "--adversarial.critic_turns", "2"])
+def test_turns_change_one_side_at_a_time(start, run_steps, adversarial):
+    models = start([*adversarial, "--adversarial.critic_turns", "2"])
     for step in (8, 9, 10):
-        before = weights(models.completer.bare), weights(models.adversaries[0].bare)
-        run(models, crops, recipe, [step])
-        assert all(same(before[0], models.completer.bare)) == (step < 10)
-        assert all(same(before[1], models.adversaries[0].bare)) == (step == 10)
+        before = weights(models.generator.module), weights(models.critics[0].module)
+        run_steps(models, [step])
+        assert all(same(before[0], models.generator.module)) == (step < 10)
+        assert all(same(before[1], models.critics[0].module)) == (step == 10)
 
 
-def test_the_networks_step_leaves_no_gradient_in_the_critics(fabric, crops, adversarial):
-    recipe, models = start(
-        fabric, [*adversarial, "--adversarial.critic_turns", "1", "--adversarial.network_turns", "9"]
-    )
-    run(models, crops, recipe, [8])  # the critics' turn
-    for adversary in models.adversaries:
-        adversary.optimizer.zero_grad()
-    run(models, crops, recipe, [9])  # the network's
-    assert all(p.grad is None for adversary in models.adversaries for p in adversary.bare.parameters())
-    assert all(p.grad is not None for p in models.completer.bare.parameters())
+def test_the_generators_step_leaves_no_gradient_in_the_critics(start, run_steps, adversarial):
+    models = start([*adversarial, "--adversarial.critic_turns", "1", "--adversarial.network_turns", "9"])
+    run_steps(models, [8])  # the critics' turn
+    for critic in models.critics:
+        critic.optimizer.zero_grad()
+    run_steps(models, [9])  # the generator's
+    assert all(p.grad is None for critic in models.critics for p in critic.module.parameters())
+    assert all(p.grad is not None for p in models.generator.module.parameters())
 
 
-def test_both_updates_share_one_completion(fabric, crops, adversarial):
-    recipe, models = start(fabric, adversarial)
+def test_both_updates_share_one_completion(start, run_steps, adversarial):
+    models = start(adversarial)
     calls = []
-    models.completer.bare.register_forward_hook(lambda *_: calls.append(1))
-    run(models, crops, recipe, [9])
+    models.generator.module.register_forward_hook(lambda *_: calls.append(1))
+    run_steps(models, [9])
     assert len(calls) == 1
 
 
-def test_the_gradients_are_those_of_the_plain_weighted_sum(fabric, crops, adversarial):
+def test_the_gradients_are_those_of_the_plain_weighted_sum(start, run_steps, crops, adversarial):
     """Meeting at the completion changes nothing: the same as one backward pass through the sum of the losses."""
     words = [*adversarial, "--loss", "{l1_hole: 1.0}", "--adversarial.balance", "{kind: fixed, weight: 0.1}",
              "--adversarial.network_turns", "9"]  # fmt: skip
-    recipe, models = start(fabric, words)
-    run(models, crops, recipe, range(4))
-    phase, first, end = recipe.phase_of(10)
-    batch = crops.batch(recipe, 10)
-    twin = copy.deepcopy(models.completer.bare)
+    models = start(words)
+    run_steps(models, range(4))
+    phase, first, end = models.recipe.phase_of(10)
+    batch = crops.batch(models.recipe, 10)
+    twin = copy.deepcopy(models.generator.module)
     completion = twin(batch.image, batch.mask)
     loss = (completion - batch.image).abs().mul(batch.mask).sum((1, 2, 3)).div(3 * batch.mask.sum((1, 2, 3))).mean()
-    for adversary in models.adversaries:
-        critic = copy.deepcopy(adversary.critic)  # the spectral norm moves on with every call
-        loss = loss - 0.1 * 0.5 * critic(*see(models, adversary, batch, completion))[0].mean()
+    for critic in models.critics:
+        module = copy.deepcopy(critic.module)  # the spectral norm moves on with every call
+        loss = loss - 0.1 * 0.5 * module(*critic.view(batch, completion))[0].mean()
     loss.backward()
     models.enter(phase, 10, first, end)
     train_step(models, batch, phase, 10 - first)
     norm = torch.nn.utils.get_total_norm([p.grad for p in twin.parameters()])
-    for ours, plain in zip(models.completer.bare.parameters(), twin.parameters(), strict=True):
+    for ours, plain in zip(models.generator.module.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, plain.grad, rtol=1e-3, atol=1e-5 * float(norm))
 
 
-def test_the_adversarial_gradient_is_a_quarter_of_the_reconstructions(fabric, crops, adversarial):
-    recipe, models = start(fabric, adversarial)
-    ratios = [run(models, crops, recipe, [step])[f"critic_{i}/gradient_ratio"] for step in (8, 9, 10) for i in (0, 1)]
+def test_the_adversarial_gradient_is_a_quarter_of_the_reconstructions(start, run_steps, adversarial):
+    models = start(adversarial)
+    ratios = [run_steps(models, [step])[f"critic_{i}/gradient_ratio"] for step in (8, 9, 10) for i in (0, 1)]
     assert all(0 < float(ratio) <= 1.25 * 0.125 * 1.001 for ratio in ratios)  # each has half of it
     assert float(ratios[0]) == pytest.approx(0.125, rel=1e-4)
     models.factor = 0.5
-    assert float(run(models, crops, recipe, [11])["critic_0/gradient_ratio"]) <= 1.25 * 0.0625 * 1.001
+    assert float(run_steps(models, [11])["critic_0/gradient_ratio"]) <= 1.25 * 0.0625 * 1.001
 
 
-def test_mixed_precision_keeps_images_and_the_penalty_in_float32(crops, adversarial):
-    recipe, models = start(Machine(precision="bf16-mixed").launch(), adversarial)
+def test_mixed_precision_keeps_images_and_the_penalty_in_float32(start, run_steps, adversarial):
+    models = start(adversarial, "bf16-mixed")
     seen = []
-    models.completer.bare.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
-    models.completer.bare.layers.conv_5.conv.register_forward_hook(lambda *out: seen.append(out[-1].dtype))
-    parts = run(models, crops, recipe, range(10))
+    models.generator.module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
+    models.generator.module.layers.conv_5.conv.register_forward_hook(lambda *out: seen.append(out[-1].dtype))
+    parts = run_steps(models, range(10))
     assert set(seen) == {torch.float32, torch.bfloat16}
     assert seen[0] == torch.float32
-    _, exact = start(Machine(precision="32-true").launch(), adversarial)
-    expected = run(exact, crops, recipe, range(10))
+    exact = start(adversarial)
+    expected = run_steps(exact, range(10))
     assert float(parts["l1_hole"]) == pytest.approx(float(expected["l1_hole"]), rel=0.02)
     assert float(parts["critic_0/slope"]) == pytest.approx(float(expected["critic_0/slope"]), rel=0.05)
 
@@ -133,48 +110,19 @@ SWITCH = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("warmup", "stable"), [(300, True), (0, False)])
-def test_the_switch_to_adversarial_training_needs_a_warm_up(fabric, crops, warmup, stable):
+def test_the_switch_to_adversarial_training_needs_a_warm_up(start, run_steps, crops, warmup, stable):
     """RMSprop's first step is ten times too long: without warm-up what was learnt is lost at once."""
-    recipe, models = start(fabric, [word.replace("WARMUP", str(warmup)) for word in SWITCH])
-    batch = crops.batch(recipe, 0)
+    models = start([word.replace("WARMUP", str(warmup)) for word in SWITCH])
+    batch = crops.batch(models.recipe, 0)
 
-    def psnr():
+    def decibels():
         with torch.no_grad():
-            return float(hole_psnr(models.completer.bare(batch.image, batch.mask), batch.image, batch.mask).mean())
+            return float(psnr(models.generator.module(batch.image, batch.mask), batch.image, batch.mask).mean())
 
-    run(models, crops, recipe, range(40))
-    before = psnr()
+    run_steps(models, range(40))
+    before = decibels()
     worst = before
     for step in range(40, 90 if stable else 43):
-        run(models, crops, recipe, [step])
-        worst = min(worst, psnr())
+        run_steps(models, [step])
+        worst = min(worst, decibels())
     assert (worst > before - 0.5) == stable, (before, worst)  # how much is lost depends on the CPU
-
-
-def test_averages_hold_the_buffers_of_batch_norm(fabric, crops):
-    words = [
-        "--network.width",
-        "0.03125",
-        "--critics.0.width",
-        "0.03125",
-        "--phases.0.batch",
-        "2",
-        "--train.steps",
-        "4",
-    ]
-    recipe = load_recipe("report-stable", [*words, "--phases.0.crop", "160", "--phases.1.crop", "160"])
-    models = Models(recipe, fabric)
-    run(models, crops, recipe, [0, 1])
-    mean = models.average.module.layers.conv_5.norm.running_mean
-    assert mean.abs().sum() > 0
-    assert not torch.equal(mean, models.completer.bare.layers.conv_5.norm.running_mean)
-
-
-def test_a_state_restores_everything(fabric, crops, adversarial):
-    recipe, models = start(fabric, adversarial)
-    run(models, crops, recipe, range(10))
-    state = copy.deepcopy(models.state())
-    first = run(models, crops, recipe, [10, 11])
-    models.load_state(state)
-    again = run(models, crops, recipe, [10, 11])
-    assert {name: float(value) for name, value in first.items()} == {name: float(v) for name, v in again.items()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -51,5 +49,4 @@ def blend(a: Path, b: Path, share: float, out: Path | None = None) -> Path:
     mixed = {name: torch.lerp(x, other[name], share) if x.is_floating_point() else other[name]
              for name, x in first.network.state_dict().items()}  # fmt: skip
     parents = f"{1 - share:g} of {first.folder} and {share:g} of {second.folder}"
-    progress = replace(second.progress, blend=parents, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
-    return write_checkpoint(out, second.recipe, progress, mixed, second.critics)
+    return write_checkpoint(out, second.recipe, second.progress.unmeasured(parents), mixed, second.critics)

@@ -7,21 +7,22 @@ critics) and ``training.pt`` (what a resumed run needs). The weights alone are e
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
 import shutil
 import sys
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import Field, NonNegativeInt, TypeAdapter
+from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from inpaint_training.recipes.library import load_recipe, write_recipe
-from inpaint_training.settings import check_not_negative
 from napari_inpaint.errors import first_line
 from napari_inpaint.io.atomic import stage, write_atomically
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from inpaint_training.recipes.recipe import BuiltNetwork, Recipe
+    from inpaint_training.networks.generator import Generator
+    from inpaint_training.recipes.recipe import Recipe
 
 RECIPE = "recipe.yaml"
 PROGRESS = "progress.json"
@@ -48,11 +50,11 @@ FORMAT = 2
 class Progress:
     """What a run has done so far."""
 
-    step: int = 0
+    step: NonNegativeInt = 0
     """Optimiser steps."""
-    images: int = 0
+    images: NonNegativeInt = 0
     """Crops seen."""
-    minutes: float = 0.0
+    minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Time spent training, over all resumed runs."""
     photos: int = 0
     """Photos trained on."""
@@ -69,19 +71,23 @@ class Progress:
     blend: str = ""
     """What the weights were interpolated from; nothing is measured then."""
 
+    def unmeasured(self, parents: str) -> Progress:
+        """Return the same for weights that were made of others, of which nothing is measured."""
+        return replace(self, blend=parents, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
+
 
 class FormatError(ValueError):
     """A checkpoint of another version of this program: not damaged, and not to be overwritten."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A checkpoint, read."""
 
     folder: Path
     recipe: Recipe
     progress: Progress
-    network: BuiltNetwork
+    network: Generator
     """With the averaged weights, in evaluation mode, on the CPU."""
     critics: dict[str, Tensor] | None
     """Their weights; None when the checkpoint has none."""
@@ -104,7 +110,7 @@ def resolve_checkpoint(path: Path, which: str = "best") -> Path:
     if (path / RECIPE).is_file() and (path / GENERATOR).is_file():
         return path
     try:
-        name = json.loads((path / INDEX).read_text(encoding="utf-8"))[which]
+        name: str = json.loads((path / INDEX).read_text(encoding="utf-8"))[which]
         if not FOLDER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no name of a checkpoint")
         folder = path / name
@@ -137,10 +143,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if found != FORMAT:
         raise FormatError(f"{folder} has checkpoint format {found}, this version reads format {FORMAT}")
     recipe = load_recipe(folder / RECIPE)
-    network: BuiltNetwork = recipe.network.build()
+    network: Generator = recipe.network.build()
     try:
         progress = TypeAdapter(Progress).validate_python(values)
-        check_not_negative(progress, "step", "images", "minutes")
         # In half precision when it was made to be kept.
         network.load_state_dict({name: _widen(x) for name, x in load_file(folder / GENERATOR).items()})
         critics = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inpaint_training.networks.completion import count_parameters
-from inpaint_training.recipes.recipe import stages_of
 from napari_inpaint.inference.runtime.contract import ONE_STAGE, TWO_STAGES, ModelSpec
 
 if TYPE_CHECKING:
@@ -26,5 +25,5 @@ def describe(checkpoint: Checkpoint) -> ModelSpec:
         parameters=count_parameters(network),
         data=f"{progress.images} random crops of {progress.photos} photos",
         licence=recipe.licence,
-        stages=TWO_STAGES if stages_of(network) else ONE_STAGE,
+        stages=TWO_STAGES if network.stages else ONE_STAGE,
     )

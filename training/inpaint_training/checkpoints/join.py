@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -62,12 +61,5 @@ def join(first: Path, second: Path, out: Path) -> Path:
     parents = f"stage one of {one.folder}, stage two of {two.folder}"
     recipe = replace(two.recipe, name=f"{one.recipe.name}-refined", description=f"Joined: {parents}.", network=config,
                      licence="; ".join(licences))  # fmt: skip
-    progress = replace(
-        two.progress,
-        images=one.progress.images + two.progress.images,
-        blend=parents,
-        l1_hole=math.inf,
-        psnr_hole=math.nan,
-        texture=math.nan,
-    )
-    return write_checkpoint(out, recipe, progress, network.state_dict())
+    progress = replace(two.progress, images=one.progress.images + two.progress.images)
+    return write_checkpoint(out, recipe, progress.unmeasured(parents), network.state_dict())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from inpaint_training.checkpoints.checkpoint import read_checkpoint, write_checkpoint
 from inpaint_training.networks.completion import CompletionNetwork
+from inpaint_training.settings import to_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +50,18 @@ def widen(checkpoint: Path, width: float, out: Path) -> Path:
         raise ValueError(f"--width must be at least that of {checkpoint}, {old.network.config.width:g}, not {width:g}")
     if out.exists() or out.is_symlink():
         raise ValueError(f"{out} exists already: name another folder")
-    config = replace(old.network.config, width=width)
+    try:
+        config = replace(old.network.config, width=width)
+    except ValidationError as error:
+        raise ValueError(f"--{to_sentence(error)}") from error
     torch.manual_seed(old.recipe.train.seed)
     wide = config.build()
     with torch.no_grad():
         for narrow_layer, wide_layer in zip(old.network.layers, wide.layers, strict=True):
             embed(narrow_layer.conv, wide_layer.conv)  # type: ignore[arg-type]
     parent = f"{old.folder}, widened from {old.network.config.width:g} to {width:g}"
-    progress = replace(old.progress, blend=parent, l1_hole=math.inf, psnr_hole=math.nan, texture=math.nan)
-    return write_checkpoint(out, replace(old.recipe, network=config), progress, wide.state_dict())
+    recipe = replace(old.recipe, network=config)
+    return write_checkpoint(out, recipe, old.progress.unmeasured(parent), wide.state_dict())
 
 
 def embed(narrow: nn.Conv2d | nn.ConvTranspose2d, wide: nn.Conv2d | nn.ConvTranspose2d) -> None:

@@ -6,14 +6,16 @@ the device.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field
+from PIL import Image, ImageDraw
+from pydantic import Field, PositiveInt, model_validator
+from pydantic.dataclasses import dataclass
 
-from inpaint_training.settings import Piece, check_positive
+from inpaint_training.settings import Config, Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +26,13 @@ BoxTuple = tuple[int, int, int, int]
 
 MAX_BEND = 0.6
 """Largest change of direction between two segments of a stroke, in radians."""
+STROKE_AREA = (0.02, 0.5)
+"""Strokes are drawn until they cover a share of the crop that is drawn from this range."""
+STROKE_WIDTH = (0.05, 0.16)
+"""Range of a stroke's width, as a share of the crop's side: 13 to 41 pixels of 256."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Outline:
     """A hole: a box, or the strokes within it."""
 
@@ -77,17 +83,53 @@ def random_box(height: int, width: int, hole_min: int, hole_max: int, margin: in
     return y0, x0, y0 + h, x0 + w
 
 
+def random_strokes(height: int, width: int, rng: np.random.Generator,
+                   area: tuple[float, float] = STROKE_AREA) -> np.ndarray:  # fmt: skip
+    """Draw thick brush strokes: polylines of random turns with round ends and joints.
+
+    Parameters
+    ----------
+    height, width
+        Size of the mask, in pixels.
+    area
+        Range of the share of the mask that the strokes cover. The share is drawn evenly from it, and drawing ends with
+        the first line that reaches it; the last line may lead past it.
+
+    Returns
+    -------
+    bool array of shape (height, width)
+        True under the strokes, at least one pixel, and never everywhere.
+    """
+    side = min(height, width)
+    goal = rng.uniform(*area)
+    picture = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(picture)
+    while True:
+        thickness = max(1, round(side * rng.uniform(*STROKE_WIDTH)))
+        y, x, angle = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0, 2 * np.pi)
+        for _ in range(int(rng.integers(2, 7))):
+            length = side * rng.uniform(0.08, 0.25)
+            end_y = float(np.clip(y + length * np.sin(angle), 0, height - 1))
+            end_x = float(np.clip(x + length * np.cos(angle), 0, width - 1))
+            draw.line((x, y, end_x, end_y), fill=1, width=thickness)
+            for cx, cy in ((x, y), (end_x, end_y)):
+                radius = thickness / 2
+                draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), fill=1)
+            y, x, angle = end_y, end_x, angle + rng.uniform(-1.2, 1.2)
+            mask = np.array(picture, bool)
+            if mask.mean() >= goal and mask.any():
+                if mask.all():  # only images of a few pixels
+                    mask[0, 0] = False
+                return mask
+
+
 @dataclass(frozen=True)
-class Centre(Piece):
+class Centre(Config):
     """A square in the middle, always the same."""
 
-    side: int
+    side: PositiveInt
     """In pixels."""
     kind: Literal["centre"] = "centre"
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "side")
 
     @property
     def range(self) -> tuple[int, int]:
@@ -101,20 +143,21 @@ class Centre(Piece):
 
 
 @dataclass(frozen=True)
-class Boxes(Piece):
+class Boxes(Config):
     """One box of random sides at a random place, touching the border too."""
 
-    side_min: int
+    side_min: PositiveInt
     """In pixels."""
-    side_max: int
+    side_max: PositiveInt
     """In pixels."""
     kind: Literal["boxes"] = "boxes"
 
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "side_min")
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """Raise `ValueError` when the smallest side is larger than the largest."""
         if self.side_min > self.side_max:
             raise ValueError(f"side_min must not exceed side_max, not {self.side_min} and {self.side_max}")
+        return self
 
     @property
     def range(self) -> tuple[int, int]:
@@ -131,14 +174,8 @@ class BoxesAndStrokes(Boxes):
     """Boxes, and for a share of the crops strokes of a thick brush with round ends."""
 
     kind: Literal["boxes-and-strokes"] = "boxes-and-strokes"  # type: ignore[assignment]
-    strokes: float = 0.3
+    strokes: Share = 0.3
     """Share of the crops that get strokes; a network that saw only boxes fails on strokes."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        if not 0 <= self.strokes <= 1:
-            raise ValueError(f"strokes must be in [0, 1], not {self.strokes}")
 
     def draw(self, size: int, rng: np.random.Generator) -> Outline:
         """Return the outline of a hole in a crop of ``size`` x ``size`` pixels."""
@@ -208,6 +245,8 @@ def _near_strokes(segments: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Return where the distance to a segment is at most its radius: (H, W)."""
     y0, x0, y1, x1, radius = segments.T[..., None, None]  # S, 1, 1 each
     dy, dx = y1 - y0, x1 - x0
-    along = ((y - y0) * dy + (x - x0) * dx) / (dy**2 + dx**2).clamp(min=1e-9)  # S, H, W
+    along = ((y - y0) * dy + (x - x0) * dx) / (dy.square() + dx.square()).clamp(min=1e-9)  # S, H, W
     along = along.clamp(0, 1)
-    return ((y - y0 - along * dy) ** 2 + (x - x0 - along * dx) ** 2 <= radius**2).any(0)  # H, W
+    squares = (y - y0 - along * dy).square() + (x - x0 - along * dx).square()  # S, H, W
+    near: Tensor = squares <= radius.square()  # S, H, W
+    return near.any(0)  # H, W

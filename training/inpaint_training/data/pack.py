@@ -17,11 +17,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from inpaint_training.data.dataset import INDEX, SCHEMA, PhotoEntry
+from inpaint_training.data.duplicates import Fingerprint, Thumbnails, fingerprint
 from inpaint_training.data.photos import BadPhotoError, decode_photo, iterate_photos
 from napari_inpaint.io.atomic import stage
 
@@ -36,26 +36,6 @@ MINIMUM_SIDE = 350
 SHARD_BYTES = 1 << 30
 AHEAD = 4
 """Photos in flight for each thread: enough to go on behind a slow one, few enough to stay small in memory."""
-HASH_BITS = 6
-"""Photos whose difference hashes differ in at most this many of 64 bits are compared as thumbnails."""
-SAME_CORRELATION = 0.98
-THUMBNAIL = (32, 36)
-"""Height and width: four times the 8 x 9 grid whose horizontal differences are the hash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What is compared of two photos.
-
-    Attributes
-    ----------
-    hash : uint64
-        Whether the photo gets brighter from each cell of a grid to the next, 8 rows of 8 bits.
-    thumbnail : uint8 array of shape (32 * 36,)
-    """
-
-    hash: np.uint64
-    thumbnail: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,59 +46,6 @@ class DecodedPhoto:
     height: int
     width: int
     fingerprint: Fingerprint | None
-
-
-def fingerprint(photo: Image.Image) -> Fingerprint:
-    """Return what stays nearly the same when a photo is scaled or recompressed."""
-    height, width = THUMBNAIL
-    # Averaging whole blocks first is three times as fast. Block edges shift with the photo's size: bilinear weights
-    # and blocks of at most a third of a cell make up for it, box weights do not.
-    small = photo.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3).convert("L")
-    thumbnail = np.asarray(small)
-    cells = thumbnail.reshape(8, 4, 9, 4).sum((1, 3), dtype=np.int32)
-    bits = np.packbits(cells[:, 1:] > cells[:, :-1])
-    return Fingerprint(bits.view(np.uint64)[0], thumbnail.ravel())
-
-
-class Thumbnails:
-    """Recognises photos that were seen before, scaled or recompressed.
-
-    Each photo takes about 1.2 KB, and is compared with 100,000 others in about a fifth of a millisecond.
-    """
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self._hashes = np.empty(1024, np.uint64)
-        self._thumbnails = np.empty((1024, THUMBNAIL[0] * THUMBNAIL[1]), np.uint8)
-
-    def find_or_add(self, photo: Fingerprint, name: str) -> str | None:
-        """Return the name of the photo that this one repeats, or None and remember it."""
-        count = len(self.names)
-        candidates = np.flatnonzero(_count_bits(self._hashes[:count] ^ photo.hash) <= HASH_BITS)
-        if candidates.size:
-            likeness = _standardise(self._thumbnails[candidates]) @ _standardise(photo.thumbnail)
-            twins = candidates[likeness / photo.thumbnail.size > SAME_CORRELATION]
-            if twins.size:
-                return self.names[twins[0]]
-        if count == len(self._hashes):  # twice the room, so that each row is copied about once on the whole
-            self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
-            self._thumbnails = np.concatenate([self._thumbnails, np.empty_like(self._thumbnails)])
-        self._hashes[count], self._thumbnails[count] = photo.hash, photo.thumbnail
-        self.names.append(name)
-        return None
-
-
-def _count_bits(words: np.ndarray) -> np.ndarray:
-    """Return how many bits are set in each word of a uint64 array of shape (N,)."""
-    if hasattr(np, "bitwise_count"):  # from NumPy 2 on
-        return np.bitwise_count(words)
-    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
-
-
-def _standardise(thumbnails: np.ndarray) -> np.ndarray:
-    """Give thumbnails, a uint8 array of shape (..., M), mean 0 and deviation 1; flat ones become 0."""
-    centred = thumbnails - thumbnails.mean(-1, keepdims=True, dtype=np.float32)
-    return centred / np.maximum(centred.std(-1, keepdims=True), 1e-3)
 
 
 def pack(

@@ -7,20 +7,22 @@ colour changes and masks are made where the data set lies: on the device when it
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from inpaint_training.data.masks import render_masks
 from inpaint_training.losses.augment import DRAWS
-from inpaint_training.settings import Piece, check_positive
+from inpaint_training.settings import Config, Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,24 +40,18 @@ CROP, ORDER = 0, 1
 
 
 @dataclass(frozen=True)
-class DataConfig(Piece):
+class DataConfig(Config):
     """How crops are cut from photos."""
 
-    crop_min: float = 1 / 3
+    crop_min: Annotated[float, Field(gt=0, le=1)] = 1 / 3
     """The smallest crop, as a share of the photo's short side; the largest is the whole short side."""
-    flip: float = 0.5
+    flip: Share = 0.5
     """Share of crops that are mirrored left to right."""
-    jitter: float = 0.1
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Largest change of each colour channel's gain."""
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive(self, "crop_min")
-        if self.crop_min > 1 or not 0 <= self.flip <= 1 or not 0 <= self.jitter < 1:
-            raise ValueError(f"crop_min and flip must be at most 1, jitter less than 1, not {self}")
 
-
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
     """Crops with holes."""
 

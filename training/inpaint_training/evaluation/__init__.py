@@ -1,1 +1,1 @@
-"""Models and classical methods, judged on the same holes."""
+"""Models and classical methods, evaluated on the same holes."""

@@ -77,13 +77,14 @@ def _of_tensors(start: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> 
 
 
 def _to_uint8(image: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    rounded: np.ndarray = np.rint(np.clip(image, 0, 1) * 255)
+    return rounded.astype(np.uint8)
 
 
 @method("mean")
 def load_mean() -> Filler:
     """Return the mean of the known pixels."""
-    from inpaint_training.networks.completion import mean_fill
+    from inpaint_training.networks.fills import mean_fill
 
     return _of_tensors(mean_fill)
 
@@ -91,7 +92,7 @@ def load_mean() -> Filler:
 @method("pullpush")
 def load_pullpush() -> Filler:
     """Return the smooth fill that our networks start from."""
-    from inpaint_training.networks.completion import pullpush_fill
+    from inpaint_training.networks.fills import pullpush_fill
 
     return _of_tensors(pullpush_fill)
 

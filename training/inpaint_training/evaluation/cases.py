@@ -1,4 +1,4 @@
-"""What is judged: crops of photos, each with a hole, the same for the same seed."""
+"""What is evaluated: crops of photos, each with a hole, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from inpaint_training.data.dataset import INDEX, PhotoDataset
-from inpaint_training.data.masks import random_box
+from inpaint_training.data.masks import random_box, random_strokes
 from inpaint_training.data.photos import BadPhotoError, decode_photo, iterate_photos, scale_down
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ SHORT_SIDE = 384
 """Photos are scaled to this short side before they are cropped, in pixels."""
 MARGIN = 20
 """Least distance of a box from the crop's border, in pixels; strokes may touch it."""
-STROKE_AREA = (0.02, 0.5)
-"""Strokes are drawn until they cover a share of the crop that is drawn from this range."""
-STROKE_WIDTH = (0.05, 0.16)
-"""Range of a stroke's width, as a share of the crop's side: 13 to 41 pixels of 256."""
 AREA_BINS = {"< 5 %": 0.05, "5-10 %": 0.1, "10-20 %": 0.2, "20-40 %": 0.4, "> 40 %": math.inf}
 """Bins of the hole's share of the crop, by name: the share that the bin ends before."""
 
@@ -102,46 +98,6 @@ class Protocol:
         low, high = self.holes
         holes = f"square holes of {low}-{high} px" if self.masks == "box" else "holes of brush strokes"
         return f"crops of {self.crop} px, {holes}"
-
-
-def random_strokes(height: int, width: int, rng: np.random.Generator,
-                   area: tuple[float, float] = STROKE_AREA) -> np.ndarray:  # fmt: skip
-    """Draw thick brush strokes: polylines of random turns with round ends and joints.
-
-    Parameters
-    ----------
-    height, width
-        Size of the mask, in pixels.
-    area
-        Range of the share of the mask that the strokes cover. The share is drawn evenly from it, and drawing ends with
-        the first line that reaches it; the last line may lead past it.
-
-    Returns
-    -------
-    bool array of shape (height, width)
-        True under the strokes, at least one pixel, and never everywhere.
-    """
-    side = min(height, width)
-    goal = rng.uniform(*area)
-    picture = Image.new("1", (width, height))
-    draw = ImageDraw.Draw(picture)
-    while True:
-        thickness = max(1, round(side * rng.uniform(*STROKE_WIDTH)))
-        y, x, angle = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(0, 2 * np.pi)
-        for _ in range(int(rng.integers(2, 7))):
-            length = side * rng.uniform(0.08, 0.25)
-            end_y = float(np.clip(y + length * np.sin(angle), 0, height - 1))
-            end_x = float(np.clip(x + length * np.cos(angle), 0, width - 1))
-            draw.line((x, y, end_x, end_y), fill=1, width=thickness)
-            for cx, cy in ((x, y), (end_x, end_y)):
-                radius = thickness / 2
-                draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), fill=1)
-            y, x, angle = end_y, end_x, angle + rng.uniform(-1.2, 1.2)
-            mask = np.array(picture, bool)
-            if mask.mean() >= goal and mask.any():
-                if mask.all():  # only images of a few pixels
-                    mask[0, 0] = False
-                return mask
 
 
 def iterate_cases(photos: Path, protocol: Protocol) -> Iterator[Case]:

@@ -1,4 +1,4 @@
-"""An evaluation: make the cases, fill them with everything that is judged, write the report."""
+"""An evaluation: make the cases, fill them with everything that is evaluated, write the report."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from inpaint_training.data.masks import STROKE_AREA, STROKE_WIDTH
 from inpaint_training.evaluation.baselines import METHODS, MissingPackageError, load_method
-from inpaint_training.evaluation.cases import MARGIN, STROKE_AREA, STROKE_WIDTH, Protocol, iterate_cases
+from inpaint_training.evaluation.cases import MARGIN, Protocol, iterate_cases
 from inpaint_training.evaluation.evaluator import evaluate
 from inpaint_training.evaluation.inpainter import CheckpointInpainter, choose_device
 from inpaint_training.evaluation.metrics import MS_SSIM_SIDE
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     fillers = load_methods(arguments.method)
     methods = len(fillers)
     add_models(fillers, arguments.model, arguments.device)
-    judged = list(fillers)[methods if arguments.model else 0]
+    first_row = list(fillers)[methods if arguments.model else 0]
     networks = load_features(arguments.crop, arguments.device)
     cases = list(iterate_cases(arguments.photos, protocol))
     if not cases:
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         staged.partial.mkdir()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # one warning per case that a hole is larger than trained
-            results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed, (judged, arguments.worst))
+            results = evaluate(fillers, cases, networks, arguments.sheet, arguments.seed, (first_row, arguments.worst))
         facts = {"photos": arguments.photos.name, "cases": len(cases), **describe_protocol(protocol)}
         table = write_report(staged.partial, facts, title, results)
         arguments.out.mkdir(exist_ok=True)  # that of an earlier report may hold more than reports
@@ -97,7 +98,7 @@ def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -
 
 
 def load_features(crop: int, device: str) -> list[FeatureNetwork]:
-    """Return the feature networks that judge; what is missing is said in a line on stderr."""
+    """Return the feature networks; what is missing is said in a line on stderr."""
     if find_spec("torchmetrics") is None and crop >= MS_SSIM_SIDE:
         sys.stderr.write('inpaint-eval: no MS-SSIM, torchmetrics is missing: pip install "napari-inpaint[eval]"\n')
     if crop < MINIMUM_SIDE:

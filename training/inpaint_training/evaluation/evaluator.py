@@ -69,7 +69,7 @@ def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Seq
     cases
         At least one.
     networks
-        Feature networks that judge.
+        Feature networks that measure distances.
     sheet
         How many cases the contact sheet shows.
     seed

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from inpaint_training.losses.reconstruction import ssim_map
+from inpaint_training.losses.measures import gradient_energy, masked_mean, psnr, ssim_map
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +19,9 @@ MS_SSIM_SIDE = 176
 """Least side of crops that have an MS-SSIM: its fifth scale, 1/16, must hold a window of 11 pixels."""
 RATIO_FLOOR = 1e-4
 """Added to both sides of a ratio of gradients, 0.03 grey levels of 8 bits: some originals have no texture."""
+
+HALF_GREY = (0.5 / 255) ** 2
+"""Half a grey level of 8 bits, squared, is the least error: it bounds the PSNR of a perfect fill, at 54 dB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,17 @@ def score(case: Case, filled: np.ndarray, seconds: float, distances: dict[str, f
     distances
         Feature distances that were measured: ``lite0`` and ``lite2``.
     """
-    mask = case.mask
-    original, result = case.image.astype(np.float64) / 255, filled.astype(np.float64) / 255
-    error = result - original
-    a, b = (torch.from_numpy(x).permute(2, 0, 1)[None] for x in (original, result))
+    original, result = (torch.from_numpy(x / 255).permute(2, 0, 1)[None] for x in (case.image, filled))  # 1, 3, H, W
+    hole = torch.from_numpy(case.mask)[None, None].double()  # 1, 1, H, W
     distances = distances or {}
     return Scores(
-        l1=100 * float(np.abs(error[mask]).mean()),
-        psnr_hole=psnr(error[mask]),
-        psnr=psnr(error),
-        ssim=float(ssim_map(a, b).mean()),
-        ms_ssim=multi_scale_ssim(a, b),
-        texture=_ratio(gradient_energy(result, mask), gradient_energy(original, mask)),
-        rim=_ratio(rim_gradient(result, mask), rim_gradient(original, mask)),
+        l1=100 * float(masked_mean((result - original).abs(), hole)),
+        psnr_hole=float(psnr(result, original, hole, HALF_GREY)),
+        psnr=float(psnr(result, original, torch.ones_like(hole), HALF_GREY)),
+        ssim=float(ssim_map(original, result).mean()),
+        ms_ssim=multi_scale_ssim(original, result),
+        texture=_ratio(gradient_energy(result, hole), gradient_energy(original, hole)),
+        rim=_ratio(rim_gradient(result, hole), rim_gradient(original, hole)),
         lite0=distances.get("lite0"),
         lite2=distances.get("lite2"),
         seconds=seconds,
@@ -93,36 +93,22 @@ def multi_scale_ssim(a: torch.Tensor, b: torch.Tensor) -> float | None:
     return float(ms_ssim(a.float(), b.float(), data_range=1.0, normalize="relu"))
 
 
-def gradient_energy(image: np.ndarray, mask: np.ndarray) -> float:
-    """Return the mean absolute difference between neighbours inside the hole, rows plus columns.
+def rim_gradient(image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the mean absolute difference between neighbours on both sides of the hole's border; 0 without any.
 
     Parameters
     ----------
-    image : float array of shape (H, W, 3)
-    mask : bool array of shape (H, W)
-        True inside the hole.
+    image : Tensor of shape (1, 3, H, W)
+    mask : Tensor of shape (1, 1, H, W)
+        1 inside the hole.
     """
-    return sum(
-        float(np.abs(np.diff(image, axis=axis))[inside].mean()) if inside.any() else 0.0
-        for axis, inside in ((0, mask[1:] & mask[:-1]), (1, mask[:, 1:] & mask[:, :-1]))
-    )
+    jumps = [image.diff(dim=axis).abs()[(mask.diff(dim=axis) != 0).expand(-1, 3, -1, -1)] for axis in (2, 3)]
+    both = torch.cat(jumps)
+    return both.mean() if len(both) else both.new_zeros(())
 
 
-def rim_gradient(image: np.ndarray, mask: np.ndarray) -> float:
-    """Return the mean absolute difference between neighbours on both sides of the hole's border; 0 without any."""
-    jumps = [np.abs(np.diff(image, axis=axis))[np.diff(mask, axis=axis)].ravel() for axis in (0, 1)]
-    both = np.concatenate(jumps)
-    return float(both.mean()) if both.size else 0.0
-
-
-def _ratio(a: float, b: float) -> float:
-    return (a + RATIO_FLOOR) / (b + RATIO_FLOOR)
-
-
-def psnr(error: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio of differences of values in [0, 1], in dB; at most 54."""
-    # Half a grey level of 8 bits bounds the error from below, so that a perfect fill does not make the mean infinite.
-    return -10 * math.log10(max(float(np.mean(error**2)), (0.5 / 255) ** 2))
+def _ratio(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a + RATIO_FLOOR) / (b + RATIO_FLOOR))
 
 
 def average(scores: Sequence[Scores]) -> dict[str, float]:

@@ -1,33 +1,33 @@
-"""Adversarial losses, the gradient penalty, and the balance of losses.
+"""Adversarial losses and the gradient penalty.
 
 To add a loss, write it here and name it in `AdversarialLoss`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic.dataclasses import dataclass
 
-from inpaint_training.settings import Piece, check_not_negative, check_positive
+from inpaint_training.settings import Config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
-    Critic = Callable[..., tuple[Tensor, ...]]
+    CriticFunction = Callable[..., tuple[Tensor, ...]]
     """From views to the scores of every head, (N, ...) each."""
 
 
-class Loss(Piece):
+class Loss(Config):
     """Base of the adversarial losses; most need neither a regularisation nor a constraint."""
 
     def regularise(
-        self, critic: Critic, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
+        self, critic: CriticFunction, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
     ) -> tuple[Tensor | float, dict[str, Tensor]]:
         """Return what is added to the critic's loss, and what the log shall tell."""
         return 0.0, {}
@@ -40,28 +40,24 @@ class Loss(Piece):
 class WganGp(Loss):
     """Wasserstein distance with a gradient penalty: Gulrajani et al. 2017, equation 3."""
 
-    penalty: float = 10.0
+    penalty: NonNegativeFloat = 10.0
     """Weight of (slope - 1)^2."""
     penalty_in: Literal["view", "hole"] = "view"
     """Whether the slope counts all pixels that the critic sees or those of the hole (Yu et al. 2018, section 3.3)."""
-    drift: float = 0.0
+    drift: NonNegativeFloat = 0.0
     """Weight of the squared scores of real images, which keeps them near 0 (Karras et al. 2018)."""
     kind: Literal["wgan-gp"] = "wgan-gp"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_not_negative(self, "penalty", "drift")
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the critic minimises, for scores of any shape."""
         return fake.mean() - real.mean() + self.drift * (real**2).mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return -fake.mean()
 
     def regularise(
-        self, critic: Critic, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
+        self, critic: CriticFunction, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor
     ) -> tuple[Tensor | float, dict[str, Tensor]]:
         """Return the weighted penalty, and the slope."""
         penalty, slope = gradient_penalty(critic, real, fake, mix, self.penalty_in == "hole")
@@ -72,19 +68,15 @@ class WganGp(Loss):
 class Wgan(Loss):
     """Wasserstein distance with clipped weights: Arjovsky et al. 2017, algorithm 1."""
 
-    clip: float = 0.01
+    clip: PositiveFloat = 0.01
     """Largest absolute value of the critic's weights."""
     kind: Literal["wgan"] = "wgan"
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "clip")
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """Return what the critic minimises, for scores of any shape."""
         return fake.mean() - real.mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return -fake.mean()
 
@@ -105,7 +97,7 @@ class Hinge(Loss):
         """Return what the critic minimises, for scores of any shape."""
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return -fake.mean()
 
@@ -120,7 +112,7 @@ class Bce(Loss):
         """Return what the discriminator minimises, for logits of any shape."""
         return F.softplus(-real).mean() + F.softplus(fake).mean()
 
-    def network_loss(self, fake: Tensor) -> Tensor:
+    def generator_loss(self, fake: Tensor) -> Tensor:
         """Return what the completion network minimises."""
         return F.softplus(-fake).mean()
 
@@ -129,7 +121,7 @@ AdversarialLoss = Annotated[WganGp | Wgan | Hinge | Bce, Field(discriminator="ki
 
 
 def gradient_penalty(
-    critic: Critic, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor, in_hole: bool = False
+    critic: CriticFunction, real: Sequence[Tensor], fake: Sequence[Tensor], mix: Tensor, in_hole: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Punish a critic whose slope is not 1 between real and filled images: Gulrajani et al. 2017, equation 3.
 
@@ -166,67 +158,3 @@ def gradient_penalty(
             squares = squares + (counted**2).sum((1, 2, 3))
         slopes = (squares + 1e-12).sqrt()  # N
     return ((slopes - 1) ** 2).mean(), slopes.mean().detach()
-
-
-MOST_RISE = 10.0
-"""How many times the last weight the smoothed one may aim at."""
-
-
-@dataclass(frozen=True)
-class FixedBalance(Piece):
-    """A constant weight of the adversarial loss."""
-
-    weight: float
-    """Against the recipe's reconstruction loss."""
-    kind: Literal["fixed"] = "fixed"
-
-    def __post_init__(self) -> None:
-        """Check the range."""
-        check_positive(self, "weight")
-
-    def weigh(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weight for this step, and for the next."""
-        weight = torch.full_like(reconstruction, self.weight)
-        return weight, weight
-
-
-@dataclass(frozen=True)
-class AdaptiveBalance(Piece):
-    """A weight that keeps the adversarial gradient at a share of the reconstruction's, where both meet: the completion.
-
-    Without it the shares of fixed weights differ by factors of hundreds with the size of the image and of the hole.
-    """
-
-    ratio: float = 0.25
-    """Norm of the adversarial gradient over the reconstruction's; 0.2 to 0.5 is healthy."""
-    smoothing: float = 0.99
-    """Of the weight, from step to step."""
-    limit: float = 1.25
-    """No step's ratio exceeds this many times `ratio`, whatever the smoothed weight: a critic whose slope grows a
-    thousandfold in the steps after the switch would tear the completion apart while the weight still remembers how weak
-    it was."""
-    kind: Literal["adaptive"] = "adaptive"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive(self, "ratio")
-        if not 0 <= self.smoothing < 1 or self.limit < 1:
-            raise ValueError(f"smoothing must be in [0, 1), limit at least 1, not {self.smoothing} and {self.limit}")
-
-    def weigh(self, last: Tensor, reconstruction: Tensor, adversarial: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weight for this step, and the smoothed one for the next.
-
-        Parameters
-        ----------
-        last : scalar Tensor
-            The smoothed weight of the step before; 0 at the first one.
-        reconstruction, adversarial : scalar Tensor
-            Norms of the two gradients.
-        """
-        exact = self.ratio * reconstruction / adversarial.clamp(min=1e-12)
-        # A satisfied critic's gradient nearly vanishes: not a reason to follow its noise.
-        smooth = torch.where(last > 0, torch.lerp(torch.minimum(exact, MOST_RISE * last), last, self.smoothing), exact)
-        return torch.minimum(smooth, self.limit * exact), smooth
-
-
-Balance = Annotated[FixedBalance | AdaptiveBalance, Field(discriminator="kind")]

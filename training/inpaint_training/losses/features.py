@@ -1,8 +1,8 @@
-"""A frozen image classifier whose features judge pictures, and may train networks.
+"""A frozen image classifier whose features measure how pictures differ, and may train networks.
 
 EfficientNet-Lite0 and -Lite2 with ImageNet weights, which come inside packages: nothing is downloaded at run time.
 Tan, Le: EfficientNet, ICML 2019; the Lite variants have neither squeeze-and-excitation nor swish. What trains a network
-must not judge it: use one of the two in the loss and the other in the table.
+must not evaluate it: use one of the two in the loss and the other in the table.
 """
 
 from __future__ import annotations
@@ -101,14 +101,11 @@ class FeatureNetwork(nn.Module):
                 levels.append(x)
         return tuple(levels)
 
-    def embedding(self, image: Tensor) -> Tensor:
-        """Return one vector for every image, (N, 1280): the last features, averaged over the image."""
-        return self.pool(self(image))
-
     def pool(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return the embedding of images whose features are known already."""
+        """Return one vector for every image, (N, 1280): its last features, averaged over the image."""
         with torch.autocast(levels[-1].device.type, enabled=False):
-            return self.head(levels[-1]).mean((2, 3))  # N, 1280
+            features: Tensor = self.head(levels[-1])  # N, 1280, H / 32, W / 32
+        return features.mean((2, 3))  # N, 1280
 
 
 def _split_by_resolution(blocks: nn.ModuleList) -> list[list[nn.Module]]:
@@ -141,7 +138,7 @@ def feature_distance(network: FeatureNetwork, a: Tensor, b: Tensor) -> Tensor:
     Parameters
     ----------
     network
-        Not trained on what it judges.
+        Not the one that trained what it evaluates.
     a, b : Tensor of shape (N, 3, H, W)
         RGB in [0, 1]. Differentiable with respect to both.
 

@@ -9,7 +9,8 @@ import functools
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
+
+from inpaint_training.losses.measures import SSIM_WINDOW, composite, masked_mean, ssim_map
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,50 +19,11 @@ if TYPE_CHECKING:
 
     from inpaint_training.losses.features import FeatureNetwork
 
-SSIM_WINDOW = 7
-"""Side of SSIM's uniform window, in pixels: Wang et al. 2004 with scikit-image's defaults."""
-
 SSIM_LOSS_STRIDE = 4
 """As a loss, overlapping windows are sampled: pooling all of them costs as much as the network's convolutions."""
 
 DISCOUNT = 0.97
 """What a pixel counts less than its neighbour that is nearer to the rim (Yu et al. 2018 use 0.99 for larger holes)."""
-
-
-def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Average ``values`` (N, C, H, W) with ``weights`` (N, 1, H, W), per image; without weight 0."""
-    total = weights.sum((1, 2, 3)) * values.shape[1]  # N
-    return ((values * weights).sum((1, 2, 3)) / total.clamp(min=1e-6)).mean()
-
-
-def ssim_map(a: Tensor, b: Tensor, stride: int = 1) -> Tensor:
-    """Return the structural similarity of two images in [0, 1] at the pixels that have a whole window.
-
-    Wang, Bovik, Sheikh, Simoncelli 2004, equation 13, with a uniform window of `SSIM_WINDOW` pixels.
-
-    Parameters
-    ----------
-    a, b : Tensor of shape (N, C, H, W)
-    stride
-        Compute every `stride`-th row and column only.
-
-    Returns
-    -------
-    Tensor of shape (N, C, ceil((H - 6) / stride), ceil((W - 6) / stride))
-    """
-
-    def mean(x: Tensor) -> Tensor:
-        return F.avg_pool2d(x, SSIM_WINDOW, stride)
-
-    samples = SSIM_WINDOW**2
-    unbiased = samples / (samples - 1)
-    mean_a, mean_b = mean(a), mean(b)
-    var_a = (mean(a * a) - mean_a**2) * unbiased
-    var_b = (mean(b * b) - mean_b**2) * unbiased
-    covariance = (mean(a * b) - mean_a * mean_b) * unbiased
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    return similarity / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
 
 
 def l1_hole(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
@@ -88,14 +50,14 @@ def dissimilarity(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Return 1 - SSIM of the composite, averaged over the hole."""
     border = SSIM_WINDOW // 2
     centres = mask[..., border:-border:SSIM_LOSS_STRIDE, border:-border:SSIM_LOSS_STRIDE]
-    composite = torch.where(mask > 0, completion, image)  # N, 3, H, W
-    return masked_mean(1 - ssim_map(composite, image, SSIM_LOSS_STRIDE), centres)
+    filled = composite(completion, image, mask > 0)  # N, 3, H, W
+    return masked_mean(1 - ssim_map(filled, image, SSIM_LOSS_STRIDE), centres)
 
 
 def focal_frequency(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Return the distance of the spectra, where the worst frequencies count most: Jiang et al. 2021, equation 8."""
-    composite = torch.where(mask > 0, completion, image)  # N, 3, H, W
-    distance = torch.fft.rfft2(composite - image, norm="ortho").abs() ** 2  # N, 3, H, W / 2 + 1
+    filled = composite(completion, image, mask > 0)  # N, 3, H, W
+    distance: Tensor = torch.fft.rfft2(filled - image, norm="ortho").abs() ** 2  # N, 3, H, W / 2 + 1
     focus = distance.detach().sqrt()
     focus = focus / focus.amax((2, 3), keepdim=True).clamp(min=1e-12)
     return (focus * distance).mean()
@@ -105,8 +67,8 @@ def features(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Return the distance of the composite's features from the image's, in a small ImageNet network."""
     from inpaint_training.losses.features import feature_distance
 
-    composite = torch.where(mask > 0, completion, image)  # N, 3, H, W
-    return feature_distance(_feature_network(image.device), composite, image).mean()
+    filled = composite(completion, image, mask > 0)  # N, 3, H, W
+    return feature_distance(_feature_network(image.device), filled, image).mean()
 
 
 TERMS = {

@@ -1,27 +1,25 @@
-"""The completion network of Iizuka et al. 2017, and the smooth fill that it starts from.
+"""The completion network of Iizuka et al. 2017.
 
 Iizuka, Simo-Serra, Ishikawa: Globally and Locally Consistent Image Completion, ACM TOG 36(4), 2017.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from inpaint_training.networks.layers import check_size, init_convolution, reflect_pad, scale_channels
-from inpaint_training.settings import NetworkPiece
-from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
-
-PULLPUSH_LEVELS = 9
-"""Halvings of the smooth fill: 2 ** 9 pixels reach across every window that a network is trained on."""
+from inpaint_training.losses.measures import composite
+from inpaint_training.networks.fills import mean_fill, pullpush_fill, zero_fill
+from inpaint_training.networks.generator import Generator
+from inpaint_training.networks.layers import init_convolution, reflect_pad, scale_channels
+from inpaint_training.settings import NetworkConfig
 
 
 @dataclass(frozen=True)
-class NetworkConfig(NetworkPiece):
+class CompletionConfig(NetworkConfig):
     """What a completion network is built from; width 1 is that of Table 1, and gives 6,066,179 parameters."""
 
     padding: Literal["reflect", "zero"] = "reflect"
@@ -40,6 +38,7 @@ class NetworkConfig(NetworkPiece):
         return CompletionNetwork(self.width, self.padding, self.norm, self.act, self.hole_init)
 
 
+FILLS = {"zero": zero_fill, "mean": mean_fill, "pullpush": pullpush_fill}
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "leaky": nn.LeakyReLU, "elu": nn.ELU}
 
 
@@ -80,7 +79,9 @@ TABLE_1 = (
 class Layer(nn.Module):
     """Pad, convolve (or convolve transposed), normalise, activate."""
 
-    def __init__(self, row: LayerRow, channels_in: int, channels_out: int, config: NetworkConfig, last: bool) -> None:
+    def __init__(
+        self, row: LayerRow, channels_in: int, channels_out: int, config: CompletionConfig, last: bool
+    ) -> None:
         super().__init__()
         self.reflect = config.padding == "reflect"
         self.conv: nn.Conv2d | nn.ConvTranspose2d
@@ -100,25 +101,17 @@ class Layer(nn.Module):
         """Map (N, C, H, W) to (N, C', H / stride, W / stride)."""
         if self.reflect:
             x = reflect_pad(x, self.pad)  # N, C, H + 2 pad, W + 2 pad
-        return self.act(self.norm(self.conv(x)))  # N, C', H / stride, W / stride
+        x = self.act(self.norm(self.conv(x)))  # N, C', H / stride, W / stride
+        return x
 
 
-class CompletionNetwork(nn.Module):
+class CompletionNetwork(Generator):
     """The 17 layers of Iizuka et al. 2017, Table 1.
 
     Parameters
     ----------
     width, padding, norm, act, hole_init
-        See `NetworkConfig`. Without arguments: width 1, 6,066,179 parameters.
-
-    Attributes
-    ----------
-    size_multiple : int
-        Height and width of the input must be multiples of this.
-    minimum_side : int
-        The smallest height and width: a reflected border must be narrower than what it reflects.
-    fixed_side : None
-        Images of any size can be completed.
+        See `CompletionConfig`. Without arguments: width 1, 6,066,179 parameters.
     """
 
     def __init__(
@@ -130,11 +123,9 @@ class CompletionNetwork(nn.Module):
         hole_init: Literal["zero", "mean", "pullpush"] = "pullpush",
     ) -> None:
         super().__init__()
-        self.fixed_side: int | None = None
-        self.config = config = NetworkConfig(width, padding, norm, act, hole_init)
+        self.config = config = CompletionConfig(width=width, padding=padding, norm=norm, act=act, hole_init=hole_init)
         self.layers = nn.Sequential()
         channels, scale = 4, 1  # the image and the mask
-        self.minimum_side = self.size_multiple = 1
         for row in TABLE_1:
             last = row is TABLE_1[-1]
             channels_out = row.channels if last else scale_channels(row.channels, width)
@@ -151,88 +142,21 @@ class CompletionNetwork(nn.Module):
             nn.init.zeros_(layer.conv.weight)
             nn.init.zeros_(layer.conv.bias)  # type: ignore[arg-type]
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Complete images.
+    def complete(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Return completions (N, 3, H, W).
 
-        Parameters
-        ----------
-        image : Tensor of shape (N, 3, H, W)
-            RGB in [0, 1]. What is under the hole is erased, whatever it is (NaN too).
-        mask : Tensor of shape (N, 1, H, W)
-            1 inside holes; a value of at least 0.5 counts as a hole.
-
-        Returns
-        -------
-        Tensor of shape (N, 3, H, W)
-            The completion. Outside the hole, a residual network (``pullpush``) returns the image as it is: an L1 loss
-            there would hold the residual at zero inside the hole too (measured: no progress in 12,000 crops). In
-            [0, 1] in evaluation mode; in training mode a residual network's output is not clamped, so that its
-            gradient does not vanish at black and white.
-
-        Raises
-        ------
-        ValueError
-            When H or W is no multiple of `size_multiple`, or less than `minimum_side`.
+        Outside the hole, a residual network (``pullpush``) returns the image as it is: an L1 loss there would hold the
+        residual at zero inside the hole too (measured: no progress in 12,000 crops). In [0, 1] in evaluation mode; in
+        training mode a residual network's output is not clamped, so that its gradient does not vanish at black and
+        white.
         """
-        if not torch.compiler.is_exporting():
-            self.check_size(*image.shape[-2:])
-        hole = mask >= HOLE_THRESHOLD  # N, 1, H, W
-        start = START[self.config.hole_init](image, hole)  # N, 3, H, W
+        start = FILLS[self.config.hole_init](image, hole)  # N, 3, H, W
         x = torch.cat([start * 2 - 1, hole.to(image.dtype)], 1)  # N, 4, H, W
-        x = self.layers(x)  # N, 3, H, W
+        output: Tensor = self.layers(x)  # N, 3, H, W
         if self.config.hole_init != "pullpush":
-            return x.sigmoid()  # N, 3, H, W
-        completion = torch.where(hole, start + x, image)  # N, 3, H, W
+            return output.sigmoid()  # N, 3, H, W
+        completion = composite(start + output, image, hole)  # N, 3, H, W
         return completion if self.training else completion.clamp(0, 1)  # N, 3, H, W
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise `ValueError` when images of this size cannot be completed."""
-        check_size(height, width, self.size_multiple, self.minimum_side)
-
-
-def zero_fill(image: Tensor, hole: Tensor) -> Tensor:
-    """Return the image with black holes."""
-    return torch.where(hole, 0.0, image)
-
-
-def mean_fill(image: Tensor, hole: Tensor) -> Tensor:
-    """Return the image with holes of the mean known colour of each image, 0.5 where nothing is known."""
-    known = (~hole).to(image.dtype)  # N, 1, H, W
-    erased = torch.where(hole, 0.0, image)  # N, 3, H, W
-    count = known.sum((2, 3), keepdim=True)  # N, 1, 1, 1
-    mean = torch.where(count > 0, erased.sum((2, 3), keepdim=True) / count.clamp(min=1), 0.5)  # N, 3, 1, 1
-    return torch.where(hole, mean, image)
-
-
-def pullpush_fill(image: Tensor, hole: Tensor) -> Tensor:
-    """Return the image with smoothly filled holes: the mask-normalised average pyramid.
-
-    Known colours are averaged down level by level (pull); what is unknown on a level takes the bilinearly resized
-    colour of the level above (push). A cell counts fully as soon as any of its pixels is known, as the saturating
-    weights of Gortler et al. 1996: so the colours on the rim decide, not the many pixels behind them (0.15 dB on
-    landscape photos). What is unknown at the top takes the mean of the known cells, or 0.5.
-
-    Parameters
-    ----------
-    image : Tensor of shape (N, 3, H, W)
-    hole : bool Tensor of shape (N, 1, H, W)
-    """
-    pyramid = [(torch.where(hole, 0.0, image), (~hole).to(image.dtype))]
-    for _ in range(PULLPUSH_LEVELS):
-        colour, weight = (F.avg_pool2d(x, 2, ceil_mode=True) for x in pyramid[-1])  # N, C, H / 2, W / 2
-        # A known cell's weight is at least 1/4.
-        pyramid.append((colour / weight.clamp(min=0.25), (weight > 0).to(image.dtype)))
-    colour, known = pyramid[-1]
-    count = known.sum((2, 3), keepdim=True)  # N, 1, 1, 1
-    mean = torch.where(count > 0, colour.sum((2, 3), keepdim=True) / count.clamp(min=1), 0.5)  # N, 3, 1, 1
-    fill = torch.where(known > 0, colour, mean)
-    for colour, known in reversed(pyramid[:-1]):
-        smooth = F.interpolate(fill, size=colour.shape[-2:], mode="bilinear")  # N, 3, 2 H, 2 W
-        fill = torch.where(known > 0, colour, smooth)
-    return fill
-
-
-START = {"zero": zero_fill, "mean": mean_fill, "pullpush": pullpush_fill}
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -6,20 +6,20 @@ arXiv 1604.07379.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from inpaint_training.networks.completion import mean_fill
+from inpaint_training.networks.fills import mean_fill
+from inpaint_training.networks.generator import Generator
 from inpaint_training.networks.layers import init_convolution, scale_channels
-from inpaint_training.settings import NetworkPiece
-from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
+from inpaint_training.settings import NetworkConfig
 
 
 @dataclass(frozen=True)
-class ContextEncoderConfig(NetworkPiece):
+class ContextEncoderConfig(NetworkConfig):
     """What a context encoder is built from; width 1 gives 6,039,491 parameters."""
 
     kind: Literal["context-encoder"] = "context-encoder"
@@ -62,7 +62,7 @@ class ChannelWiseLinear(nn.Module):
         return mixed.reshape(x.shape)  # N, C, n, n
 
 
-class ContextEncoder(nn.Module):
+class ContextEncoder(Generator):
     """The encoder-decoder of Pathak et al. 2016, for images of 128 x 128 pixels.
 
     Five 4 x 4 convolutions of stride 2 with BatchNorm and LeakyReLU(0.2), the channel-wise fully connected layer and a
@@ -97,7 +97,7 @@ class ContextEncoder(nn.Module):
         super().__init__()
         self.config = ContextEncoderConfig(width=width)
         self.size_multiple = self.minimum_side = CONTEXT_MAP_SIDE * 2 ** len(CONTEXT_DOWN)
-        self.fixed_side: int | None = self.minimum_side
+        self.fixed_side = self.minimum_side
         self.encoder = nn.Sequential()
         channels = 3
         for i, row in enumerate(CONTEXT_DOWN):
@@ -117,38 +117,11 @@ class ContextEncoder(nn.Module):
         self.decoder.append(nn.ConvTranspose2d(channels, CONTEXT_UP[-1], 4, 2, 1))
         self.apply(init_convolution)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Complete images.
-
-        Parameters
-        ----------
-        image : Tensor of shape (N, 3, 128, 128)
-            RGB in [0, 1]. What is under the hole is erased, whatever it is (NaN too).
-        mask : Tensor of shape (N, 1, 128, 128)
-            1 inside holes; a value of at least 0.5 counts as a hole.
-
-        Returns
-        -------
-        Tensor of shape (N, 3, 128, 128)
-            The completion in [0, 1], a prediction outside the hole too.
-
-        Raises
-        ------
-        ValueError
-            When an image has another size than 128 x 128 pixels.
-        """
-        if not torch.compiler.is_exporting():
-            self.check_size(*image.shape[-2:])
-        x = mean_fill(image, mask >= HOLE_THRESHOLD) * 2 - 1  # N, 3, 128, 128
+    def complete(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Return completions (N, 3, 128, 128) in [0, 1], a prediction outside the hole too."""
+        x = mean_fill(image, hole) * 2 - 1  # N, 3, 128, 128
         x = self.encoder(x)  # N, 512, 4, 4
         x = self.channel_wise(x)  # N, 512, 4, 4
         x = self.mix(x)  # N, 512, 4, 4
-        return self.decoder(x).sigmoid()  # N, 3, 128, 128
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise `ValueError` when images of this size cannot be completed."""
-        if height != self.fixed_side or width != self.fixed_side:
-            raise ValueError(
-                f"image of {height} x {width} pixels: a context encoder completes {self.fixed_side} x "
-                f"{self.fixed_side} pixels only; crop or resize the image"
-            )
+        logits: Tensor = self.decoder(x)  # N, 3, 128, 128
+        return logits.sigmoid()  # N, 3, 128, 128

@@ -6,17 +6,18 @@ them into scores, a tensor (N, ...) for every head.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveFloat
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from inpaint_training.losses.adversarial import AdversarialLoss, Bce, Hinge, WganGp
 from inpaint_training.networks.layers import scale_channels
-from inpaint_training.settings import Piece, check_positive
+from inpaint_training.settings import Config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,23 +33,16 @@ PATCH_CHANNELS = (64, 128, 256, 256, 256, 256)
 # Radford et al. 2016, as used by Pathak et al. 2016: 4 x 4 convolutions of stride 2.
 DCGAN_CHANNELS = (64, 128, 256, 512)
 
-SMALLEST_VIEW = 16
-"""Side of the smallest image that a critic can be made for, in pixels."""
+ViewSide = Annotated[int, Field(ge=16)]
+"""In pixels; critics halve what they see four times and more."""
 
 
 @dataclass(frozen=True)
-class _Common(Piece):
-    width: float = 1.0
+class _Common(Config):
+    width: PositiveFloat = 1.0
     """Multiplies the channels of every convolution."""
-    share: float = 1.0
+    share: PositiveFloat = 1.0
     """Of the adversarial loss, beside the other critics."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive(self, "width", "share")
-        for name in {"side", "crop"} & {entry.name for entry in fields(self)}:
-            if not getattr(self, name) >= SMALLEST_VIEW:
-                raise ValueError(f"{name} must be at least {SMALLEST_VIEW} px, not {getattr(self, name)}")
 
     @property
     def batch_norm(self) -> bool:
@@ -61,7 +55,7 @@ class LocalConfig(_Common):
     """The local discriminator of Iizuka et al. 2017, Table 3: it sees a square around the hole."""
 
     kind: Literal["local"] = "local"
-    side: int = 128
+    side: ViewSide = 128
     """Of the square, in pixels."""
     norm: Literal["none", "batch"] = "none"
     """``batch`` as in the paper; a gradient penalty needs ``none``, since it looks at images one by one."""
@@ -84,9 +78,9 @@ class GlobalLocalConfig(_Common):
     """Both discriminators of Iizuka et al. 2017, Table 2, joined by one fully connected layer."""
 
     kind: Literal["global-local"] = "global-local"
-    crop: int = 256
+    crop: ViewSide = 256
     """Side of the whole image, in pixels."""
-    side: int = 128
+    side: ViewSide = 128
     """Side of the square around the hole, in pixels."""
     norm: Literal["none", "batch"] = "batch"
     act: Literal["relu", "leaky"] = "relu"
@@ -121,15 +115,11 @@ class PatchConfig(_Common):
 class DcganConfig(_Common):
     """The discriminator of Pathak et al. 2016: DCGAN's, on a square around the hole."""
 
+    norm: ClassVar = "batch"
     kind: Literal["dcgan"] = "dcgan"
-    side: int = 64
+    side: ViewSide = 64
     """Of the square, in pixels."""
     loss: AdversarialLoss = field(default_factory=Bce)
-
-    @property
-    def batch_norm(self) -> bool:
-        """Always."""
-        return True
 
     def check_crop(self, crop: int) -> None:
         """Raise `ValueError` when crops of this side are too small."""
@@ -145,15 +135,11 @@ class DcganConfig(_Common):
 class PgganCriticConfig(_Common):
     """The discriminator of Demir & Unal 2018: a PatchGAN and a global head on shared layers."""
 
+    norm: ClassVar = "batch"
     kind: Literal["pggan"] = "pggan"
-    crop: int = 256
+    crop: ViewSide = 256
     """Side of the image, in pixels: the global head is fully connected."""
     loss: AdversarialLoss = field(default_factory=Bce)
-
-    @property
-    def batch_norm(self) -> bool:
-        """Always."""
-        return True
 
     def check_crop(self, crop: int) -> None:
         """Raise `ValueError` when the crops have another side."""

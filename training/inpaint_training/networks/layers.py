@@ -10,15 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def check_size(height: int, width: int, multiple: int, minimum: int) -> None:
-    """Raise `ValueError` when a network of this size rule cannot complete images of this size."""
-    if height % multiple or width % multiple or min(height, width) < minimum:
-        raise ValueError(
-            f"image of {height} x {width} pixels: both sides must be multiples of {multiple} and at least {minimum}; "
-            "pad the image, or use the exported model, which pads by itself"
-        )
-
-
 def scale_channels(channels: int, width: float) -> int:
     """Return the channels of a layer at this width, at least 1."""
     return max(1, round(channels * width))
@@ -53,7 +44,7 @@ def reflect_pad(x: Tensor, pad: int, by_flips: bool | None = None) -> Tensor:
         by_flips = FLIP_PAD if FLIP_PAD is not None else x.is_cuda and not torch.compiler.is_exporting()
     if not by_flips:
         return F.pad(x, (pad,) * 4, mode="reflect")
-    padded: Tensor = _ReflectPad.apply(x, pad)
+    padded: Tensor = _ReflectPad.apply(x, pad)  # type: ignore[no-untyped-call]
     return padded
 
 

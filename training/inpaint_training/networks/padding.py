@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from inpaint_training.networks.fills import average_known, zero_fill
 from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from inpaint_training.networks.generator import Generator
 
 
-def complete_window(network: nn.Module, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> Tensor:
+def complete_window(network: Generator, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> Tensor:
     """Complete windows of any size.
 
     Parameters
     ----------
     network
-        Has ``size_multiple`` and ``minimum_side``, and maps image and mask of such a size to a completion. One with a
-        ``fixed_side`` (not None) takes squares of just this side: the window is scaled to it and back.
+        One with a ``fixed_side`` takes squares of just this side: the window is scaled to it and back. For others it is
+        padded.
     image : Tensor of shape (N, 3, H, W)
         RGB in [0, 1]; any H, W >= 1. What is under the hole does not matter.
     mask : Tensor of shape (N, 1, H, W)
@@ -33,14 +36,14 @@ def complete_window(network: nn.Module, image: Tensor, mask: Tensor, refine: Ten
     Tensor of shape (N, 3, H, W)
     """
     height, width = image.shape[-2:]
-    side: int | None = getattr(network, "fixed_side", None)
-    if side is not None:
-        small, small_mask = shrink_window(image, mask, side)
-        completion = network(small, small_mask)  # N, 3, side, side
+    if network.fixed_side is not None:
+        small, small_mask = shrink_window(image, mask, network.fixed_side)
+        completion: Tensor = network(small, small_mask)  # N, 3, side, side
         return F.interpolate(completion, (height, width), mode="bilinear", antialias=True)  # N, 3, H, W
-    padded = [pad_window(x, network.size_multiple, network.minimum_side) for x in (image, mask)]  # type: ignore[arg-type]
+    padded = [pad_window(x, network.size_multiple, network.minimum_side) for x in (image, mask)]
     more = () if refine is None else (refine,)
-    return network(*padded, *more)[..., :height, :width]  # N, 3, H, W
+    completion = network(*padded, *more)  # N, 3, H', W'
+    return completion[..., :height, :width]  # N, 3, H, W
 
 
 def pad_window(x: Tensor, size_multiple: int, minimum_side: int) -> Tensor:
@@ -63,9 +66,10 @@ def shrink_window(image: Tensor, mask: Tensor, side: int) -> tuple[Tensor, Tenso
     image, mask : Tensor of shape (N, 3, side, side) and (N, 1, side, side)
         A pixel that a hole touches is a hole.
     """
-    known = (mask < HOLE_THRESHOLD).to(image.dtype)  # N, 1, H, W
-    erased = torch.where(known > 0, image, 0.0)  # N, 3, H, W
-    weight = F.interpolate(known, (side, side), mode="bilinear", antialias=True)  # N, 1, side, side
-    colour = F.interpolate(erased, (side, side), mode="bilinear", antialias=True)  # N, 3, side, side
-    hole = (weight < 0.999).to(mask.dtype)  # N, 1, side, side
-    return colour / weight.clamp(min=1e-6), hole
+    hole = mask >= HOLE_THRESHOLD  # N, 1, H, W
+    colour, weight = average_known(
+        zero_fill(image, hole),
+        (~hole).to(image.dtype),
+        lambda x: F.interpolate(x, (side, side), mode="bilinear", antialias=True),
+    )
+    return colour, (weight < 0.999).to(mask.dtype)  # N, 3, side, side and N, 1, side, side

@@ -5,21 +5,21 @@ Demir, Unal: Patch-Based Image Inpainting with Generative Adversarial Networks, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from inpaint_training.networks.completion import zero_fill
-from inpaint_training.networks.layers import check_size, init_convolution, scale_channels
-from inpaint_training.settings import NetworkPiece
-from napari_inpaint.inference.runtime.contract import HOLE_THRESHOLD
+from inpaint_training.networks.fills import zero_fill
+from inpaint_training.networks.generator import Generator
+from inpaint_training.networks.layers import init_convolution, scale_channels
+from inpaint_training.settings import NetworkConfig
 
 
 @dataclass(frozen=True)
-class PgganConfig(NetworkPiece):
+class PgganConfig(NetworkConfig):
     """What the generator of PGGAN is built from; width 1 gives 11,386,563 parameters."""
 
     kind: Literal["pggan"] = "pggan"
@@ -89,11 +89,11 @@ class InterpolatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', 2 H, 2 W)."""
-        x = F.interpolate(x, scale_factor=2, mode="bilinear")  # N, C, 2 H, 2 W
-        return self.conv(x)  # N, C', 2 H, 2 W
+        x = self.conv(F.interpolate(x, scale_factor=2, mode="bilinear"))  # N, C', 2 H, 2 W
+        return x
 
 
-class PgganNetwork(nn.Module):
+class PgganNetwork(Generator):
     """The residual generator of Demir and Unal 2018 (PGGAN: patch and global GAN, not progressive growing).
 
     A 7 x 7 convolution, two 3 x 3 convolutions of stride 2, residual blocks with a dilated and a plain 3 x 3
@@ -112,20 +112,12 @@ class PgganNetwork(nn.Module):
     Attributes
     ----------
     config : PgganConfig
-    fixed_side : None
-        The network is fully convolutional.
-    size_multiple : int
-        Height and width of the input must be multiples of this.
-    minimum_side : int
-        The smallest height and width: a reflected border must be narrower than what it reflects.
     """
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()
         self.config = PgganConfig(width=width)
-        self.fixed_side: int | None = None
         self.layers = nn.Sequential()
-        self.minimum_side = self.size_multiple = 1
         channels, scale = 4, 1  # the image and the mask
         for i, row in enumerate(PGGAN_DOWN):
             channels_in, channels = channels, scale_channels(row, width)
@@ -148,32 +140,8 @@ class PgganNetwork(nn.Module):
         self.layers.append(layer)
         self.minimum_side = max(self.minimum_side, scale * (pad + 1))
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Complete images.
-
-        Parameters
-        ----------
-        image : Tensor of shape (N, 3, H, W)
-            RGB in [0, 1]. What is under the hole is erased, whatever it is (NaN too).
-        mask : Tensor of shape (N, 1, H, W)
-            1 inside holes; a value of at least 0.5 counts as a hole.
-
-        Returns
-        -------
-        Tensor of shape (N, 3, H, W)
-            The completion in [0, 1], a prediction outside the hole too.
-
-        Raises
-        ------
-        ValueError
-            When H or W is no multiple of `size_multiple`, or less than `minimum_side`.
-        """
-        if not torch.compiler.is_exporting():
-            self.check_size(*image.shape[-2:])
-        hole = mask >= HOLE_THRESHOLD  # N, 1, H, W
+    def complete(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Return completions (N, 3, H, W) in [0, 1], a prediction outside the hole too."""
         x = torch.cat([zero_fill(image, hole) * 2 - 1, hole.to(image.dtype)], 1)  # N, 4, H, W
-        return self.layers(x).sigmoid()  # N, 3, H, W
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise `ValueError` when images of this size cannot be completed."""
-        check_size(height, width, self.size_multiple, self.minimum_side)
+        logits: Tensor = self.layers(x)  # N, 3, H, W
+        return logits.sigmoid()  # N, 3, H, W

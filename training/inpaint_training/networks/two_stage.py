@@ -6,17 +6,22 @@ as pixels, with the weights that copy features, follows Yi et al.: Contextual Re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 import torch.nn.functional as F
+from pydantic import PositiveFloat, model_validator
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from inpaint_training.losses.measures import composite
 from inpaint_training.networks.attention import CELL, SMALLEST, ContextualAttention, copy_cells, find_detail
-from inpaint_training.networks.completion import TABLE_1, CompletionNetwork, Layer, LayerRow, NetworkConfig
-from inpaint_training.networks.layers import check_size, scale_channels
-from inpaint_training.settings import NetworkPiece, check_positive
+from inpaint_training.networks.completion import TABLE_1, CompletionConfig, CompletionNetwork, Layer, LayerRow
+from inpaint_training.networks.fills import average_known, zero_fill
+from inpaint_training.networks.generator import Generator
+from inpaint_training.networks.layers import scale_channels
+from inpaint_training.settings import MOST_WIDTH, NetworkConfig
 from napari_inpaint.inference.runtime.contract import COARSE, HOLE_THRESHOLD, REFINE
 
 if TYPE_CHECKING:
@@ -30,26 +35,27 @@ ENCODER, TRUNK, DECODER = TABLE_1[:6], TABLE_1[6:10], TABLE_1[10:]
 
 
 @dataclass(frozen=True)
-class TwoStageConfig(NetworkPiece):
+class TwoStageConfig(NetworkConfig):
     """A completion network, which has the width, and a network that refines its completions."""
 
     kind: Literal["two-stage"] = "two-stage"
     """Tells this configuration from the others."""
-    refine_width: float = 0.5
+    refine_width: PositiveFloat = 0.5
     """Of stage two, relative to stage one."""
     padding: Literal["reflect", "zero"] = "reflect"
-    """See `NetworkConfig`."""
+    """See `CompletionConfig`."""
     act: Literal["relu", "leaky", "elu"] = "leaky"
-    """See `NetworkConfig`."""
+    """See `CompletionConfig`."""
     halved: bool = True
     """In training, let stage one see every second image at half the resolution, as far as crops are large enough: so
     stage two learns to refine what was filled coarsely, as large holes are."""
 
-    def __post_init__(self) -> None:
-        """Check the widths."""
-        super().__post_init__()
-        check_positive(self, "refine_width")
-        replace(self.coarse, width=self.width * self.refine_width)  # checks that width as well
+    @model_validator(mode="after")
+    def check_refine_width(self) -> Self:
+        """Raise `ValueError` when stage two would be too wide."""
+        if self.width * self.refine_width > MOST_WIDTH:
+            raise ValueError(f"width * refine_width must be at most {MOST_WIDTH}, not {self.width * self.refine_width}")
+        return self
 
     @property
     def hole_init(self) -> str:
@@ -57,9 +63,9 @@ class TwoStageConfig(NetworkPiece):
         return self.coarse.hole_init
 
     @property
-    def coarse(self) -> NetworkConfig:
+    def coarse(self) -> CompletionConfig:
         """Stage one by itself."""
-        return NetworkConfig(self.width, self.padding, "none", self.act, "pullpush")
+        return CompletionConfig(self.width, self.padding, "none", self.act, "pullpush")
 
     def build(self) -> TwoStageNetwork:
         """Return a new network."""
@@ -68,7 +74,7 @@ class TwoStageConfig(NetworkPiece):
 
 
 @dataclass(frozen=True)
-class DeepFillConfig(NetworkPiece):
+class DeepFillConfig(NetworkConfig):
     """The two networks of Yu et al. 2018, to compare with; `RefineNetwork` says what differs.
 
     Width 1 gives the paper's channels, half of Iizuka et al. 2017.
@@ -79,7 +85,7 @@ class DeepFillConfig(NetworkPiece):
 
     def build(self) -> TwoStageNetwork:
         """Return a new network."""
-        coarse = NetworkConfig(self.width / 2, "reflect", "none", "elu", "mean")
+        coarse = CompletionConfig(self.width / 2, "reflect", "none", "elu", "mean")
         refine = RefineNetwork(coarse, encoders=2, detail=False)
         return TwoStageNetwork(coarse.build(), refine, residual=False, halved=False)
 
@@ -105,7 +111,7 @@ class RefineNetwork(nn.Module):
         Whether detail of the image is copied.
     """
 
-    def __init__(self, config: NetworkConfig, encoders: Literal[1, 2] = 1, detail: bool = True) -> None:
+    def __init__(self, config: CompletionConfig, encoders: Literal[1, 2] = 1, detail: bool = True) -> None:
         super().__init__()
         self.config, self.encoders, self.detail = config, encoders, detail
         self.layers = nn.ModuleDict()
@@ -171,7 +177,7 @@ class RefineNetwork(nn.Module):
         return self._look(start, mask)[2]
 
 
-class TwoStageNetwork(nn.Module):
+class TwoStageNetwork(Generator):
     """A completion network, and a network that refines its completions.
 
     Parameters
@@ -184,15 +190,6 @@ class TwoStageNetwork(nn.Module):
         Whether stage two's output is added to stage one's; else a sigmoid makes it a completion.
     halved
         See `TwoStageConfig`.
-
-    Attributes
-    ----------
-    stages : tuple of str
-        Names of the modules, in the order in which they run.
-    fixed_side : None
-        Images of any size can be completed.
-    size_multiple, minimum_side : int
-        As those of `CompletionNetwork`.
     """
 
     stages = (COARSE, REFINE)
@@ -200,7 +197,6 @@ class TwoStageNetwork(nn.Module):
     def __init__(self, coarse: CompletionNetwork, refine: RefineNetwork, residual: bool, halved: bool) -> None:
         super().__init__()
         self.coarse, self.refine, self.residual, self.halved = coarse, refine, residual, halved
-        self.fixed_side: int | None = None
         self.size_multiple = max(coarse.size_multiple, CELL)
         smallest = max(coarse.minimum_side, SMALLEST)
         self.minimum_side = -(-smallest // self.size_multiple) * self.size_multiple
@@ -236,9 +232,9 @@ class TwoStageNetwork(nn.Module):
             first = self.complete_coarsely(image, mask)  # N, 3, H, W
         if refine is not None:
             first = torch.where(refine, image, first)
-        start = torch.where(hole, first.clamp(0, 1), image)  # N, 3, H, W
+        start = composite(first.clamp(0, 1), image, hole)  # N, 3, H, W
         change = self.refine(start, hole.to(image.dtype))  # N, 3, H, W
-        completion = torch.where(hole, start + change, image) if self.residual else change.sigmoid()
+        completion = composite(start + change, image, hole) if self.residual else change.sigmoid()
         if not self.training:
             return completion.clamp(0, 1)  # N, 3, H, W
         return torch.cat([first, completion]) if learns else completion
@@ -249,16 +245,13 @@ class TwoStageNetwork(nn.Module):
         if not (self.training and self.halved) or too_small:
             completion: Tensor = self.coarse(image, mask)
             return completion
-        known = (mask[1::2] < HOLE_THRESHOLD).to(image.dtype)  # N / 2, 1, H, W
-        weight = F.avg_pool2d(known, 2)  # N / 2, 1, H / 2, W / 2
-        small = F.avg_pool2d(image[1::2] * known, 2) / weight.clamp(min=0.25)  # N / 2, 3, H / 2, W / 2
+        hole = mask[1::2] >= HOLE_THRESHOLD  # N / 2, 1, H, W
+        small, weight = average_known(
+            zero_fill(image[1::2], hole), (~hole).to(image.dtype), lambda x: F.avg_pool2d(x, 2)
+        )
         coarse = self.coarse(small, (weight == 0).to(mask.dtype))  # N / 2, 3, H / 2, W / 2
         coarse = F.interpolate(coarse, scale_factor=2, mode="bilinear")  # N / 2, 3, H, W
         fine = self.coarse(image[::2], mask[::2])  # N / 2, 3, H, W
         order = torch.arange(len(image), device=image.device)
         place = order // 2 + (order % 2) * len(fine)
         return torch.cat([fine, coarse])[place]  # N, 3, H, W
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise `ValueError` when images of this size cannot be completed."""
-        check_size(height, width, self.size_multiple, self.minimum_side)

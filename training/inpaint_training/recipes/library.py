@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from inpaint_training.recipes.recipe import Recipe
+from inpaint_training.settings import to_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,18 +99,9 @@ def _validate(name: str | Path, fields: dict[str, Any]) -> Recipe:
     try:
         return TypeAdapter(Recipe).validate_python(fields)
     except ValidationError as error:
-        raise ValueError(f"recipe {name}: {'; '.join(map(_describe, error.errors()))}") from error
+        raise ValueError(f"recipe {name}: {to_sentence(error)}") from error
     except RecursionError as error:
         raise ValueError(f"recipe {name} is nested too deeply") from error
-
-
-def _describe(problem: Any) -> str:
-    """Return a sentence for one of pydantic's problems."""
-    where = ".".join(map(str, problem["loc"]))
-    said = problem["msg"].removeprefix("Value error, ")
-    value = repr(problem["input"])
-    told = "" if problem["type"] == "value_error" or len(value) > 60 else f", not {value}"
-    return f"{where}: {said}{told}" if where else f"{said}{told}"
 
 
 def split_overrides(words: Sequence[str]) -> Iterable[tuple[str, Any]]:

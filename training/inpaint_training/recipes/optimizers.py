@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, TypeAdapter
+from pydantic.dataclasses import dataclass
 
-from inpaint_training.settings import Piece, check_known, check_not_negative, check_positive
+from inpaint_training.settings import Config, Decay, check_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True)
-class Adam(Piece):
+class Adam(Config):
     """Kingma & Ba 2015. ``betas: [0.0, b]`` is RMSprop with bias correction."""
 
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Decay, Decay] = (0.9, 0.99)
     """Averaging of the gradient and of its square."""
     kind: Literal["adam"] = "adam"
 
@@ -29,22 +30,17 @@ class Adam(Piece):
 
 
 @dataclass(frozen=True)
-class RMSprop(Piece):
+class RMSprop(Config):
     """Tieleman & Hinton 2012."""
 
-    decay: float = 0.99
+    decay: Decay = 0.99
     """Averaging of the squared gradient."""
-    momentum: float = 0.0
+    momentum: Decay = 0.0
     """Averaging of the step."""
     rmsprop_init: Literal["zeros", "ones"] = "zeros"
     """Where the average of the squared gradient starts. With ``zeros`` (PyTorch) the first step is
     1 / sqrt(1 - decay) times too long, ten times for 0.99: warm up. TensorFlow 1 started with ``ones``."""
     kind: Literal["rmsprop"] = "rmsprop"
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        if not 0 <= self.decay < 1 or not 0 <= self.momentum < 1:
-            raise ValueError(f"decay and momentum must be in [0, 1), not {self.decay} and {self.momentum}")
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimiser; its learning rate is set before every step."""
@@ -60,10 +56,10 @@ class RMSprop(Piece):
 
 
 @dataclass(frozen=True)
-class Adadelta(Piece):
+class Adadelta(Config):
     """Zeiler 2012, as in Iizuka et al. 2017; its natural learning rate is 1."""
 
-    decay: float = 0.95
+    decay: Decay = 0.95
     """Averaging of the squared gradient and of the squared step."""
     kind: Literal["adadelta"] = "adadelta"
 
@@ -76,7 +72,7 @@ Optimizer = Annotated[Adam | RMSprop | Adadelta, Field(discriminator="kind")]
 
 
 def read_optimizer(fields: dict[str, Any]) -> Optimizer:
-    """Return the optimiser piece with these fields, as `dataclasses.asdict` gives them."""
+    """Return the optimiser's configuration with these fields, as `dataclasses.asdict` gives them."""
     return TypeAdapter(Optimizer).validate_python(fields)
 
 
@@ -90,29 +86,21 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
-class Update(Piece):
+class Update(Config):
     """How the weights of a network change during a phase."""
 
     optimizer: Optimizer = field(default_factory=Adam)
     """Goes on from the phase before when that one has the same, else starts anew."""
-    lr: float = 1e-3
+    lr: PositiveFloat = 1e-3
     """Learning rate after the warm-up."""
-    lr_end: float = 0.0
+    lr_end: NonNegativeFloat = 0.0
     """Learning rate at the end of the phase, unless the schedule is constant."""
-    schedule: str = "constant"
+    schedule: Annotated[str, AfterValidator(lambda name: check_known(name, SCHEDULES, "schedule"))] = "constant"
     """The way from `lr` to `lr_end`: a name in `SCHEDULES`."""
-    warmup: int = 0
+    warmup: NonNegativeInt = 0
     """Steps at the start of the phase over which the learning rate rises to `lr`."""
-    clip_norm: float | None = None
+    clip_norm: PositiveFloat | None = None
     """Largest norm of the gradient; no limit when None."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive(self, "lr")
-        check_not_negative(self, "lr_end", "warmup")
-        check_known(self.schedule, SCHEDULES, "schedule")
-        if self.clip_norm is not None:
-            check_positive(self, "clip_norm")
 
     def rate(self, step: int, steps: int) -> float:
         """Return the learning rate of a phase's ``step``-th of ``steps`` steps."""

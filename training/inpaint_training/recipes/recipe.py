@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic.dataclasses import dataclass
 
 from inpaint_training.data.masks import Holes
 from inpaint_training.data.sampler import DataConfig
-from inpaint_training.losses.adversarial import AdaptiveBalance, Balance, WganGp
+from inpaint_training.losses.adversarial import WganGp
 from inpaint_training.losses.augment import AUGMENTATIONS
+from inpaint_training.losses.balance import AdaptiveBalance, Balance
 from inpaint_training.losses.reconstruction import TERMS
-from inpaint_training.networks.completion import CompletionNetwork, NetworkConfig
-from inpaint_training.networks.context_encoder import ContextEncoder, ContextEncoderConfig
+from inpaint_training.networks.completion import CompletionConfig
+from inpaint_training.networks.context_encoder import ContextEncoderConfig
 from inpaint_training.networks.critics import CriticConfig
-from inpaint_training.networks.pggan import PgganConfig, PgganNetwork
-from inpaint_training.networks.two_stage import DeepFillConfig, TwoStageConfig, TwoStageNetwork
+from inpaint_training.networks.pggan import PgganConfig
+from inpaint_training.networks.two_stage import DeepFillConfig, TwoStageConfig
 from inpaint_training.recipes.optimizers import Update
-from inpaint_training.settings import Piece, check_known, check_not_negative, check_positive
+from inpaint_training.settings import Config, check_known
 
 Network = Annotated[
-    NetworkConfig | ContextEncoderConfig | PgganConfig | TwoStageConfig | DeepFillConfig, Field(discriminator="kind")
+    CompletionConfig | ContextEncoderConfig | PgganConfig | TwoStageConfig | DeepFillConfig, Field(discriminator="kind")
 ]
-ExportableNetwork = CompletionNetwork | PgganNetwork | TwoStageNetwork
-"""Those that take images of any size."""
-BuiltNetwork = ExportableNetwork | ContextEncoder
-
 MOST_STEPS, MOST_BATCH, MOST_CROP = 10**9, 2**16, 2**14
 """More is a slip of the keyboard."""
 
-
-def stages_of(network: BuiltNetwork) -> tuple[str, ...]:
-    """Return the names of a network's stages, as far as it has several."""
-    return network.stages if isinstance(network, TwoStageNetwork) else ()
+Augmentation = Annotated[str, AfterValidator(lambda name: check_known(name, AUGMENTATIONS, "augmentation"))]
+Term = Annotated[str, AfterValidator(lambda name: check_known(name, TERMS, "reconstruction loss"))]
 
 
 @dataclass(frozen=True)
-class Phase(Piece):
+class Phase(Config):
     """A stretch of training with one objective and one crop size."""
 
-    share: float
+    share: NonNegativeFloat
     """Share of all steps; the shares of a recipe's phases are normalised to 1. 0 leaves the phase out."""
-    crop: int
+    crop: Annotated[PositiveInt, Field(le=MOST_CROP)]
     """Side of the crops, in pixels."""
-    batch: int
+    batch: Annotated[PositiveInt, Field(le=MOST_BATCH)]
     """Crops a step, over all devices."""
     holes: Holes
     """Where pixels are hidden."""
@@ -59,16 +54,12 @@ class Phase(Piece):
     critic_update: Update = field(default_factory=Update)
     """Of the critics."""
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_not_negative(self, "share")
-        check_positive(self, "crop", "batch")
-        if self.batch > MOST_BATCH or self.crop > MOST_CROP:
-            raise ValueError(
-                f"batch must be at most {MOST_BATCH}, crop at most {MOST_CROP} px, not {self.batch}, {self.crop}"
-            )
+    @model_validator(mode="after")
+    def check_holes(self) -> Self:
+        """Raise `ValueError` when holes are larger than the crops."""
         if self.hole_max >= self.crop:
             raise ValueError(f"holes of {self.hole_max} px do not fit into crops of {self.crop} px")
+        return self
 
     @property
     def hole_min(self) -> int:
@@ -82,23 +73,17 @@ class Phase(Piece):
 
 
 @dataclass(frozen=True)
-class AdversarialConfig(Piece):
+class AdversarialConfig(Config):
     """How critics and completion network play against each other."""
 
     balance: Balance = field(default_factory=AdaptiveBalance)
     """Weight of the adversarial loss."""
-    critic_turns: int = 1
+    critic_turns: PositiveInt = 1
     """Steps that change the critics, in a row."""
-    network_turns: int = 1
+    network_turns: PositiveInt = 1
     """Steps that change the completion network, in a row; with 1 and 1, every step changes both on the same crops."""
-    augment: tuple[str, ...] = ()
+    augment: tuple[Augmentation, ...] = ()
     """What is done to the images that the critics see: names in `AUGMENTATIONS`."""
-
-    def __post_init__(self) -> None:
-        """Check names and ranges."""
-        check_positive(self, "critic_turns", "network_turns")
-        for name in self.augment:
-            check_known(name, AUGMENTATIONS, "augmentation")
 
     def turns(self, step: int) -> tuple[bool, bool]:
         """Return whether the ``step``-th step of a phase changes the critics, and the completion network."""
@@ -109,42 +94,34 @@ class AdversarialConfig(Piece):
 
 
 @dataclass(frozen=True)
-class TrainConfig(Piece):
+class TrainConfig(Config):
     """The loop."""
 
-    steps: int = 10_000
+    steps: Annotated[PositiveInt, Field(le=MOST_STEPS)] = 10_000
     """Optimiser steps."""
-    ema_half_life: float = 5_000
+    ema_half_life: NonNegativeFloat = 5_000
     """Images after which a weight counts half in the averaged weights, which are those that are evaluated and shipped;
     0 ships the weights themselves."""
     watchdog: bool = True
     """Go back to the last good state when adversarial training goes wrong."""
-    held_out: int = 24
+    held_out: PositiveInt = 24
     """Photos of the data set that are not trained on; they choose the best checkpoint and feed the watchdog."""
-    check_steps: int = 200
+    check_steps: PositiveInt = 200
     """Steps between checks on the held-out photos."""
-    log_steps: int = 50
+    log_steps: PositiveInt = 50
     """Steps between log lines."""
-    checkpoint_seconds: float = 300
+    checkpoint_seconds: PositiveFloat = 300
     """Least time between checkpoints; they are written after a check."""
-    keep: int = 2
+    keep: PositiveInt = 2
     """Newest checkpoints that are kept, beside the best one and the last one before adversarial training."""
     compile: bool = False
     """Compile the completion network (torch.compile)."""
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of weights, crops and holes."""
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        check_positive(self, "steps", "held_out", "check_steps", "log_steps", "checkpoint_seconds", "keep")
-        check_not_negative(self, "ema_half_life", "seed")
-        for name, most in (("steps", MOST_STEPS), ("seed", 2**63 - 1)):
-            if getattr(self, name) > most:
-                raise ValueError(f"{name} must be at most {most}, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
-class Recipe(Piece):
+class Recipe(Config):
     """One training configuration."""
 
     name: str
@@ -153,9 +130,9 @@ class Recipe(Piece):
     """One line for the list of recipes."""
     phases: tuple[Phase, ...]
     """One after the other."""
-    network: Network = field(default_factory=NetworkConfig)
+    network: Network = field(default_factory=CompletionConfig)
     """The network that completes."""
-    loss: dict[str, float] = field(default_factory=lambda: {"l1_hole": 1.0})
+    loss: dict[Term, NonNegativeFloat] = field(default_factory=lambda: {"l1_hole": 1.0})
     """Weights of the reconstruction loss, by the names in `losses.TERMS`."""
     critics: tuple[CriticConfig, ...] = ()
     """The networks that it is trained against."""
@@ -168,14 +145,11 @@ class Recipe(Piece):
     licence: str = "not stated"
     """Licence of the trained weights, for the model file."""
 
-    def __post_init__(self) -> None:
-        """Refuse what does not fit together."""
+    @model_validator(mode="after")
+    def check_parts(self) -> Self:
+        """Raise `ValueError` when parts do not fit together."""
         if not self.active_phases:
             raise ValueError("a recipe needs at least one phase with a share")
-        for name, weight in self.loss.items():
-            check_known(name, TERMS, "reconstruction loss")
-            if not 0 <= weight < math.inf:
-                raise ValueError(f"loss.{name} must be a number that is not negative, not {weight}")
         if not any(self.loss.values()):
             raise ValueError("loss needs at least one term with a weight")
         if self.loss.get("l1_known") and getattr(self.network, "hole_init", "") == "pullpush":
@@ -184,10 +158,11 @@ class Recipe(Piece):
                 "are: leave it out"
             )
         self._check_critics()
-        network: BuiltNetwork = self.network.smallest().build()
+        network = self.network.smallest().build()
         for phase in self.active_phases:
             network.check_size(phase.crop, phase.crop)
-            check_known(phase.trains, ("all", *stages_of(network)), "stage")
+            check_known(phase.trains, ("all", *network.stages), "stage")
+        return self
 
     def _check_critics(self) -> None:
         for critic in self.critics:

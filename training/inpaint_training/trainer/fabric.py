@@ -1,4 +1,4 @@
-"""Devices, processes and precision: what Lightning Fabric is told."""
+"""Devices, processes and precision: the settings with which Lightning Fabric launches a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision as FabricMixedPrecision
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies import DDPStrategy  # type: ignore[attr-defined]
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 PRECISIONS = ("32-true", "bf16-mixed")
@@ -32,8 +32,8 @@ class MixedPrecision(FabricMixedPrecision):
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What a run uses."""
+class LaunchSettings:
+    """What a run is launched with."""
 
     devices: int | str = 1
     """Processes on every node, one a device; ``auto`` takes all GPUs."""
@@ -64,7 +64,7 @@ class Machine:
         Parameters
         ----------
         partly
-            Not all weights get gradients in every step; several processes must be told.
+            Not all weights get gradients in every step; several processes must know.
         """
         self.check()
         precision: Any = self.precision or fast_precision()

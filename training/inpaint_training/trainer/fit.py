@@ -1,4 +1,4 @@
-"""Train a completion network: read `fit` and `Run.train` from top to bottom."""
+"""Train a completion network: read `fit` and `Trainer.train` from top to bottom."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.sampler import Crops, split
 from inpaint_training.recipes.library import to_plain
 from inpaint_training.recipes.recipe import MOST_STEPS
-from inpaint_training.trainer.fabric import Machine
+from inpaint_training.trainer.fabric import LaunchSettings
 from inpaint_training.trainer.log import RunLog
 from inpaint_training.trainer.signals import Interruption
 from inpaint_training.trainer.state import Models
 from inpaint_training.trainer.step import train_step
-from inpaint_training.trainer.trainer import Run
-from inpaint_training.trainer.validate import Watchdog, examine
+from inpaint_training.trainer.trainer import Trainer
+from inpaint_training.trainer.validate import Watchdog, validate
 from napari_inpaint.errors import first_line
 from napari_inpaint.inference.runtime.contract import COARSE, REFINE
 from napari_inpaint.io.atomic import locked, tidy_all
@@ -58,7 +58,7 @@ def fit(
     start_from: Path | None = None,
     max_minutes: float | None = None,
     fix_steps: bool = True,
-    machine: Machine | None = None,
+    launch: LaunchSettings | None = None,
 ) -> Progress:
     """Train a completion network.
 
@@ -79,7 +79,7 @@ def fit(
     fix_steps
         The recipe's number of steps is no wish of the user's: a new run with `max_minutes` gets the number that fits
         into them by the speed measured first, a resumed one keeps its checkpoint's.
-    machine
+    launch
         Devices and precision; one device by default.
 
     Returns
@@ -105,17 +105,17 @@ def fit(
     dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.active_phases))
     held_out, trained = split(dataset, recipe.train.held_out)
 
-    machine = machine or Machine()
-    machine.check()
-    if isinstance(machine.devices, int):
-        refuse_uneven_batches(recipe, machine.processes)
+    launch = launch or LaunchSettings()
+    launch.check()
+    if isinstance(launch.devices, int):
+        refuse_uneven_batches(recipe, launch.processes)
     if newest and newest[0].progress.photos not in (0, len(trained)):
         raise ValueError(f"{run} was trained on {newest[0].progress.photos} photos, {data} has {len(trained)} for "
                          f"training: resume with the same data set, or start a new run with --from {run}")  # fmt: skip
     if not newest and not start_from and recipe.active_phases[0].trains == REFINE:
         raise ValueError(f"recipe {recipe.name} begins with the second stage: start --from a checkpoint of the first, "
                          "or let that learn before, with a share for its phase")  # fmt: skip
-    fabric = machine.launch(partly=any(phase.trains != "all" for phase in recipe.active_phases))
+    fabric = launch.launch(partly=any(phase.trains != "all" for phase in recipe.active_phases))
     refuse_uneven_batches(recipe, fabric.world_size)
     crops = Crops(dataset, trained, fabric.device)
     if max_minutes is not None and fix_steps and not newest:
@@ -132,9 +132,9 @@ def fit(
         RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log,
         Interruption() as interruption,
     ):
-        trainer = Run(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress)
+        trainer = Trainer(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress)
         if start_from and recipe.active_phases[0].objective != "reconstruction":
-            watchdog.judge(examine(models, trainer.validation()), adversarial=False)
+            watchdog.check(validate(models, trainer.validation_batches()), adversarial=False)
         deadline = started + max_minutes * 60 if max_minutes is not None else math.inf
         progress = trainer.train(deadline, started, interruption)
     if interruption.wished:
@@ -207,7 +207,7 @@ def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
     checkpoint = read_checkpoint(path)
     weights = checkpoint.network.state_dict()
     if checkpoint.recipe.network == getattr(recipe.network, "coarse", None):
-        own = models.completer.bare.state_dict()
+        own = models.generator.module.state_dict()
         weights = own | {f"{COARSE}.{name}": weight for name, weight in weights.items()}
     elif checkpoint.recipe.network != recipe.network:
         raise ValueError(f"{path} holds another network ({checkpoint.recipe.network}) than the recipe asks for "

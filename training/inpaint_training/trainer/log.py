@@ -14,6 +14,8 @@ from PIL import Image
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from inpaint_training.losses.measures import composite
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -126,8 +128,8 @@ class RunLog:
 
     def _write_samples(self, step: int, batch: Batch, completion: Tensor) -> None:
         image, mask, completion = (x[:SAMPLES].float().cpu() for x in (batch.image, batch.mask, completion))
-        composite = torch.where(mask > 0, completion, image)
-        rows = torch.cat([torch.where(mask > 0, 0.5, image), completion, composite, image], 3)  # N, 3, H, 4 W
+        filled = composite(completion, image, mask > 0)
+        rows = torch.cat([torch.where(mask > 0, 0.5, image), completion, filled, image], 3)  # N, 3, H, 4 W
         grid = torch.cat(list(rows), 1).clamp(0, 1).mul(255).round().byte()  # 3, N H, 4 W
         Image.fromarray(grid.permute(1, 2, 0).numpy()).save(self.run / "samples" / f"step-{step:07}.jpg", quality=90)
         self.board.add_image("samples", grid, step)

@@ -1,4 +1,4 @@
-"""A run in progress: steps, checks, checkpoints, roll-backs. Read `Run.train` from top to bottom."""
+"""A run in progress: steps, validation, checkpoints, roll-backs. Read `Trainer.train` from top to bottom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from inpaint_training.checkpoints.checkpoint import Progress, keep_checkpoint, write_checkpoint
 from inpaint_training.data.sampler import Batch, held_out_batches, iterate_batches
 from inpaint_training.trainer.step import train_step
-from inpaint_training.trainer.validate import MOST_ROLLBACKS, Watchdog, evaluating, examine
+from inpaint_training.trainer.validate import MOST_ROLLBACKS, Watchdog, evaluating, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 AGREE_STEPS = 10
 """Several processes agree about stopping every so many steps: asking costs them a wait."""
-SWITCH_CHECKS = (20, 50)
-"""Steps after the begin of adversarial training at which there is a check of its own: what goes wrong does it soon."""
+SWITCH_VALIDATIONS = (20, 50)
+"""Steps after the begin of adversarial training that end with a validation: what goes wrong does it soon."""
 
 
-class Run:
-    """A run in progress."""
+class Trainer:
+    """A run in progress: what it trains, with what, and how far it has come."""
 
     def __init__(
         self, recipe: Recipe, folder: Path, crops: Crops, held_out: Crops, models: Models, log: RunLog,
@@ -63,9 +63,9 @@ class Run:
                 problem = None
                 if done % self.recipe.train.log_steps == 0 or done == end or stop:
                     problem = self.write_log(rates)
-                if not problem and (self.is_time_to_check(phase, done, start, end) or stop):
+                if not problem and (self.is_time_to_validate(phase, done, start, end) or stop):
                     with self.log.pause():
-                        problem = self.check(phase, done, end, stop)
+                        problem = self.validate(phase, done, end, stop)
                 if problem:
                     self.roll_back(problem, phase)
                     self.save(before_critics=False, last=stop)
@@ -85,13 +85,13 @@ class Run:
         ahead = self.fabric.device.type != "cpu"  # there Python is what a batch of many small operations waits for
         return iterate_batches(make, self.progress.step, self.recipe.train.steps, ahead)
 
-    def validation(self) -> Iterator[Batch]:
-        """Yield held-out crops with the holes of the last phase, so that all phases are judged alike."""
+    def validation_batches(self) -> Iterator[Batch]:
+        """Yield held-out crops with the holes of the last phase, so that all phases are measured alike."""
         return held_out_batches(self.held_out, self.recipe.active_phases[-1])
 
-    def is_time_to_check(self, phase: Phase, done: int, start: int, end: int) -> bool:
-        """Return whether this step ends with a check."""
-        after_switch = phase.objective == "adversarial" and done - start in SWITCH_CHECKS
+    def is_time_to_validate(self, phase: Phase, done: int, start: int, end: int) -> bool:
+        """Return whether this step ends with a validation."""
+        after_switch = phase.objective == "adversarial" and done - start in SWITCH_VALIDATIONS
         return after_switch or done % self.recipe.train.check_steps == 0 or done == end
 
     def agree(self, done: int, interruption: Interruption, late: bool) -> bool:
@@ -108,7 +108,7 @@ class Run:
     def write_log(self, rates: dict[str, float]) -> str | None:
         """Write a log line; return what is wrong with it."""
         means = self.log.means()
-        if self.fabric.world_size > 1:  # every process has seen its part; all must judge alike
+        if self.fabric.world_size > 1:  # every process has seen its part; all must decide alike
             shared = self.fabric.all_reduce(torch.tensor([*means.values()], device=self.fabric.device))
             means = dict(zip(means, shared.tolist(), strict=True))  # type: ignore[union-attr]
         self.log.write(self.progress.step, means | rates | {
@@ -116,15 +116,15 @@ class Run:
         })  # fmt: skip
         return next((f"{name} is {value}" for name, value in means.items() if not math.isfinite(value)), None)
 
-    def check(self, phase: Phase, done: int, end: int, stop: bool) -> str | None:
+    def validate(self, phase: Phase, done: int, end: int, stop: bool) -> str | None:
         """Measure on held-out photos; remember a good state and write a checkpoint when it is time."""
-        health = self.fabric.broadcast(examine(self.models, self.validation()))
-        self.log.write(done, {f"held_out/{name}": value for name, value in health.items()})
-        problem = self.watchdog.judge(health, phase.objective == "adversarial")
-        if problem and (self.recipe.train.watchdog or not all(map(math.isfinite, health.values()))):
+        metrics = self.fabric.broadcast(validate(self.models, self.validation_batches()))
+        self.log.write(done, {f"held_out/{name}": value for name, value in metrics.items()})
+        problem = self.watchdog.check(metrics, phase.objective == "adversarial")
+        if problem and (self.recipe.train.watchdog or not all(map(math.isfinite, metrics.values()))):
             return problem
         self.progress = replace(
-            self.progress, l1_hole=health["l1_hole"], psnr_hole=health["psnr_hole"], texture=health["texture"]
+            self.progress, l1_hole=metrics["l1_hole"], psnr_hole=metrics["psnr_hole"], texture=metrics["texture"]
         )
         self.good = self.snapshot()
         before_critics = done == end and phase.objective == "reconstruction" and bool(self.recipe.critics)
@@ -135,10 +135,10 @@ class Run:
         return None
 
     def save(self, before_critics: bool, last: bool) -> None:
-        """Write samples and a checkpoint; a full disk is told, and ends the run only at its end."""
+        """Write samples and a checkpoint; a full disk is logged, and ends the run only at its end."""
         failure = None
         if self.fabric.is_global_zero:
-            batch = next(self.validation())
+            batch = next(self.validation_batches())
             self.log.write_samples(self.progress.step, batch, complete(self.models, batch))
             try:
                 folder = write_checkpoint(

@@ -1,4 +1,4 @@
-"""Is training well? What is measured on held-out photos, and when to go back."""
+"""Validation: the metrics of held-out photos, and when they are a reason to go back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from inpaint_training.losses.reconstruction import masked_mean
-from inpaint_training.trainer.step import see
+from inpaint_training.losses.measures import gradient_energy, masked_mean, psnr
+from inpaint_training.trainer.state import score_gap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from inpaint_training.data.sampler import Batch
     from inpaint_training.trainer.state import Models
@@ -26,23 +26,6 @@ TEXTURE_LIMIT = 1.3
 """Largest gradient energy inside holes, relative to the originals'; more is noise."""
 MOST_ROLLBACKS = 8
 """After as many halvings the adversarial loss has no weight left: something else is wrong."""
-
-
-def hole_psnr(completion: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-    """Return the peak signal-to-noise ratio over each image's hole, in dB: (N,)."""
-    squares = ((completion - image) ** 2 * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3))).clamp(min=1)
-    return -10 * squares.clamp(min=1e-9).log10()
-
-
-def gradient_energy(image: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean absolute difference of neighbours that both lie in the hole: (N,)."""
-    energy = image.new_zeros(len(image))
-    for axis in (2, 3):
-        length = image.shape[axis] - 1
-        inside = mask.narrow(axis, 0, length) * mask.narrow(axis, 1, length)  # N, 1, H, W - 1
-        step = (image.narrow(axis, 1, length) - image.narrow(axis, 0, length)).abs()
-        energy = energy + (step * inside).sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp(min=1)
-    return energy
 
 
 @contextmanager
@@ -59,7 +42,7 @@ def evaluating(*networks: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
+def validate(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
     """Complete held-out crops.
 
     Returns
@@ -71,33 +54,26 @@ def examine(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
     """
     sums: dict[str, float] = {}
     count = 0
-    with evaluating(models.average, models.completer.bare, *(a.bare for a in models.adversaries)):
+    with evaluating(models.average, models.generator.module, *(critic.module for critic in models.critics)):
         for batch in batches:
             with models.fabric.autocast():
                 average = models.average(batch.image, batch.mask).float()
-                completion = models.completer.bare(batch.image, batch.mask).float()
-            told = {
+                completion = models.generator.module(batch.image, batch.mask).float()
+            measured = {
                 "l1_hole": masked_mean((average - batch.image).abs(), batch.mask),
-                "psnr_hole": hole_psnr(completion, batch.image, batch.mask).mean(),
+                "psnr_hole": psnr(completion, batch.image, batch.mask).mean(),
                 "energy": gradient_energy(completion, batch.mask).mean(),
                 "original_energy": gradient_energy(batch.image, batch.mask).mean(),
             }
-            for index in range(len(models.adversaries)):
-                told[f"critic_{index}/gap"] = _gap(models, index, batch, completion)
-            for name, value in told.items():
+            for index, critic in enumerate(models.critics):
+                heads = zip(critic.score(batch, batch.image), critic.score(batch, completion), strict=True)
+                measured[f"critic_{index}/gap"] = score_gap(list(heads))
+            for name, value in measured.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(batch.image)
             count += len(batch.image)
     means = {name: value / count for name, value in sums.items()}
     means["texture"] = means.pop("energy") / max(means.pop("original_energy"), 1e-9)
     return means
-
-
-def _gap(models: Models, index: int, batch: Batch, completion: Tensor) -> Tensor:
-    adversary = models.adversaries[index]
-    with models.fabric.autocast():
-        real = adversary.critic(*see(models, adversary, batch, batch.image))
-        fake = adversary.critic(*see(models, adversary, batch, completion))
-    return sum((a.float().mean() - b.float().mean() for a, b in zip(real, fake, strict=True)), completion.new_zeros(()))
 
 
 @dataclass
@@ -111,24 +87,24 @@ class Watchdog:
     rollbacks: int = 0
     """How often training went back."""
 
-    def judge(self, health: Mapping[str, float], adversarial: bool) -> str | None:
+    def check(self, metrics: Mapping[str, float], adversarial: bool) -> str | None:
         """Return what is wrong, or None and remember the reference.
 
         Parameters
         ----------
-        health
-            What `examine` returned.
+        metrics
+            What `validate` returned.
         adversarial
             Whether critics are in play already.
         """
-        bad = [name for name, value in health.items() if not math.isfinite(value)]
+        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
         if bad:
-            return f"{bad[0]} is {health[bad[0]]}"
+            return f"{bad[0]} is {metrics[bad[0]]}"
         if not adversarial:
-            self.psnr, self.texture = health["psnr_hole"], health["texture"]
+            self.psnr, self.texture = metrics["psnr_hole"], metrics["texture"]
             return None
-        if self.psnr is not None and health["psnr_hole"] < self.psnr - PSNR_DROP:
-            return f"hole PSNR fell to {health['psnr_hole']:.2f} dB, from {self.psnr:.2f} dB before"
-        if self.texture is not None and self.texture <= TEXTURE_LIMIT < health["texture"]:
-            return f"texture energy rose to {health['texture']:.2f} of the originals', more than {TEXTURE_LIMIT}"
+        if self.psnr is not None and metrics["psnr_hole"] < self.psnr - PSNR_DROP:
+            return f"hole PSNR fell to {metrics['psnr_hole']:.2f} dB, from {self.psnr:.2f} dB before"
+        if self.texture is not None and self.texture <= TEXTURE_LIMIT < metrics["texture"]:
+            return f"texture energy rose to {metrics['texture']:.2f} of the originals', more than {TEXTURE_LIMIT}"
         return None

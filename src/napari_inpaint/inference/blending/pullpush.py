@@ -1,6 +1,6 @@
 """The smooth fill as a numpy function: the network's start, and a comparison method of its own.
 
-Computes what `inpaint_training.networks.completion.pullpush_fill` computes.
+Computes what `inpaint_training.networks.fills.pullpush_fill` computes.
 """
 
 from __future__ import annotations

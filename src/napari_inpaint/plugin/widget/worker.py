@@ -10,7 +10,7 @@ import warnings
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QThreadPool, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal  # type: ignore[attr-defined]
 from superqt.utils import WorkerBase, create_worker
 
 from napari_inpaint.inference.cancelling import FillCancelledError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_inpaint.plugin.layers.job import Job
 
 CANCELLED = "Cancelled; nothing was changed."
-REMEDY = {"fill those too with nan_is_hole=True": "choose the image's NaN pixels as holes"}
+REMEDY = {"fill NaN too with nan_is_hole=True": "choose the image's NaN pixels as holes"}
 """Words of the engine for those who write programs, and what they mean here."""
 
 
