@@ -14,9 +14,8 @@ import numpy as np
 from napari_inpaint.inference.filling import run
 from napari_inpaint.inference.inputs.job import is_lazy, read_job
 from napari_inpaint.inference.inputs.planes import check_out
-from napari_inpaint.inference.inputs.values import to_whole
 from napari_inpaint.inference.lazy import fill_lazily
-from napari_inpaint.inference.options import Detail, FillOptions
+from napari_inpaint.inference.options import Detail, FillOptions, to_whole
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import OURS, SelfCheck, check

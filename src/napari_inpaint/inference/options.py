@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Literal, get_args
 
-from napari_inpaint.inference.inputs.values import to_whole
-
 if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.values import ChannelAxis
 
@@ -67,3 +65,21 @@ class FillOptions:
         object.__setattr__(self, "alpha", bool(self.alpha))
         object.__setattr__(self, "seam", bool(self.seam))
         object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))
+
+
+def to_whole(value: object, name: str, least: int, most: int) -> int:
+    """Return a whole number of any integer type as an int.
+
+    Raises
+    ------
+    ValueError
+        Names the argument, its value, and what is allowed.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        allowed = f"{least} or more" if most == sys.maxsize else f"{least} to {most}"
+        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
+    return number

@@ -13,8 +13,6 @@ from inpaint_training.checkpoints.checkpoint import (
     read_training_state,
     resolve_checkpoint,
 )
-from inpaint_training.recipes.library import load_recipe
-from inpaint_training.trainer.fit import fit
 
 
 def log_lines(run):
@@ -69,9 +67,10 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(dataset, tmp_path, adve
     wait_for(tmp_path / "broken" / "step-0000020", broken)  # in the adversarial phase
     broken.send_signal(signal.SIGKILL)
     broken.communicate()
-    recipe = load_recipe("compact", words)
-    fit(recipe, dataset, tmp_path / "broken", resume=True)
-    fit(recipe, dataset, tmp_path / "unbroken")
+    for run, more in (("broken", ["--resume"]), ("unbroken", [])):
+        going_on = start(dataset, tmp_path / run, [*words, *more])
+        _, said = going_on.communicate()
+        assert going_on.returncode == 0, said
     assert_equal(weights(tmp_path / "broken"), weights(tmp_path / "unbroken"))
     assert read_newest(tmp_path / "broken")[0].progress.images == 48
 

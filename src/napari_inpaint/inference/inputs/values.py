@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -93,21 +91,3 @@ def find_hidden(pixels: NDArray[Any], nodata: float | None, alpha: bool) -> NDAr
 def opaque_value(dtype: np.dtype[Any]) -> float:
     """Return the alpha of a pixel that hides what is below."""
     return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1
-
-
-def to_whole(value: object, name: str, least: int, most: int) -> int:
-    """Return a whole number of any integer type as an int.
-
-    Raises
-    ------
-    ValueError
-        Names the argument, its value, and what is allowed.
-    """
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        allowed = f"{least} or more" if most == sys.maxsize else f"{least} to {most}"
-        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
-    return number
