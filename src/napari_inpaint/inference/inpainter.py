@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from napari_inpaint.inference.lazy import fill_lazily
 from napari_inpaint.inference.options import Detail, FillOptions, to_whole
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
-from napari_inpaint.inference.self_check import OURS, SelfCheck, check
+from napari_inpaint.inference.self_check import SelfCheck, check
 from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, keep_mask, to_copy
 from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.job import Boxes, Job, Masks
@@ -139,20 +139,8 @@ class Inpainter:
     ) -> tuple[list[Patch], Record]:  # fmt: skip
         """Fill the holes of a job, and write nothing: what `fill`, the command and the plugin build on.
 
-        Parameters
-        ----------
-        job
-            From `napari_inpaint.inference.inputs.job.read_job`, with the same options.
-        options
-        on_progress, cancel
-            As `fill`.
-
-        Returns
-        -------
-        patches : list of Patch
-            What changes; `napari_inpaint.inference.windows.patches` writes them.
-        record : Record
-            With the notes that `fill` gives as warnings.
+        The job is from `napari_inpaint.inference.inputs.job.read_job`, with the same options. Returns what changes, for
+        `napari_inpaint.inference.windows.patches`, and the record, with the notes that `fill` gives as warnings.
         """
         plan = self._plan(job, options)
         needs_network = job.holes and options.detail != "smooth"
@@ -297,23 +285,9 @@ class Inpainter:
         """
         chosen = FillOptions(**options)
         job = read_job(image, mask, boxes, chosen, cancel)
-        hidden_options = dataclasses.replace(
-            chosen, grow=0, channel_axis=-1, nan_is_hole=False
-        )  # the holes of the job have grown already
-
-        def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], options: FillOptions) -> NDArray[Any]:
-            hidden = read_job(pixels, mask, None, options, cancel)
-            patches, _ = self.run(hidden, options, cancel=cancel)
-            return np.asarray(to_copy(hidden.source, patches))
-
-        fills = {
-            OURS if detail == chosen.detail else detail: functools.partial(
-                fill, options=dataclasses.replace(hidden_options, detail=detail)
-            )
-            for detail in sorted(get_args(Detail), key=lambda detail: detail != chosen.detail)
-        }
         most = to_whole(places, "places", 1, 10_000)
-        report = check(job, fills, self.session.spec.name, most, self._plan(job, chosen).notes, cancel)
+        notes = self._plan(job, chosen).notes
+        report = check(job, self.run, chosen, self.session.spec.name, most, notes, cancel)
         for note in report.notes:
             warnings.warn(note, stacklevel=2)
         return report

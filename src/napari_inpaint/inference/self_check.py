@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from scipy import ndimage
 
-from napari_inpaint.inference.blending.pullpush import pullpush_fill
+from napari_inpaint.inference.baselines import classical_methods
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.job import read_job
+from napari_inpaint.inference.metrics import Score, mean_score, score
+from napari_inpaint.inference.options import Detail
 from napari_inpaint.inference.windows.intensity import OUTLIERS
+from napari_inpaint.inference.windows.patches import to_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.baselines import Filler
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.holes import Hole
     from napari_inpaint.inference.inputs.job import Job
+    from napari_inpaint.inference.options import FillOptions
+    from napari_inpaint.inference.record import Record
+    from napari_inpaint.inference.windows.patches import Patch
 
     Fill = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
     """From (H, W, C) pixels and a mask (H, W) to filled pixels."""
-    Filler = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
-    """From (H, W, C) values around [0, 1] and a mask (H, W) to the filled values."""
+    Run = Callable[..., tuple[list[Patch], Record]]
 
 OURS = "fill"
 GAP = 4
@@ -43,22 +49,8 @@ CONTEXT = 256
 """What the fill sees around a hidden place, in pixels; at least twice the place's size."""
 CLASSICAL_CONTEXT = 48
 """Likewise the classical methods, which look no further."""
-SSIM_WINDOW = 7
 MARGIN = 0.97
 """Another method must have less than this share of the fill's L1, and more PSNR, to be called closer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """How close a fill of hidden pixels came to them."""
-
-    l1: float
-    """Mean absolute difference, in percent of the range of the intensities around, without 0.1 % of outliers at either
-    end."""
-    psnr: float
-    """Peak signal-to-noise ratio over the same range, in dB; at most 60."""
-    ssim: float
-    """Structural similarity; Wang et al. 2004, uniform window of 7 pixels, of the windows in the hidden place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,7 @@ class SelfCheck:
 
 
 def check(
-    job: Job, fills: Mapping[str, Fill], model: str, most: int, notes: tuple[str, ...], cancel: Event | None
+    job: Job, run: Run, options: FillOptions, model: str, most: int, notes: tuple[str, ...], cancel: Event | None
 ) -> SelfCheck:
     """Hide, fill and compare.
 
@@ -112,9 +104,10 @@ def check(
     ----------
     job
         The image and its holes.
-    fills
-        By name: `OURS`, as the job's holes would be filled, and others. They map pixels (H, W, C) and a mask (H, W) to
-        filled pixels.
+    run
+        `Inpainter.run`.
+    options
+        How the job's holes would be filled; the other ``detail`` is compared with it.
     model
         The model's name, for the table.
     most
@@ -122,6 +115,18 @@ def check(
     notes
         What else is to be said of these holes.
     """
+    details = sorted(get_args(Detail), key=lambda detail: detail != options.detail)
+    hiding = replace(options, grow=0, channel_axis=-1, nan_is_hole=False)  # the holes of the job have grown already
+
+    def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], detail: Detail) -> NDArray[Any]:
+        chosen = replace(hiding, detail=detail)
+        hidden = read_job(pixels, mask, None, chosen, cancel)
+        patches, _ = run(hidden, chosen, cancel=cancel)
+        return np.asarray(to_copy(hidden.source, patches))
+
+    fills: dict[str, Fill] = {
+        OURS if detail == options.detail else detail: functools.partial(fill, detail=detail) for detail in details
+    }
     methods = classical_methods()
     places: list[Place] = []
     for plane, hole, moved in choose_places(job, most, cancel):
@@ -134,7 +139,7 @@ def check(
         reason = "there is nothing to fill" if not job.holes else "no known place of a hole's size and shape was found"
         return SelfCheck(model, (), (*notes, f"{reason}: nothing could be hidden and compared"))
     common = [name for name in places[0].scores if all(name in place.scores for place in places)]
-    scores = {name: _mean([place.scores[name] for place in places]) for name in common}
+    scores = {name: mean_score([place.scores[name] for place in places]) for name in common}
     ours = scores[OURS]
     closer = [name for name, each in scores.items() if each.l1 < MARGIN * ours.l1 and each.psnr > ours.psnr]
     if closer:
@@ -244,62 +249,6 @@ def try_place(
     return Place(plane, moved.box, hole.box, scores)
 
 
-def score(
-    truth: NDArray[np.float32], filled: NDArray[Any], hidden: NDArray[np.bool_], unknown: NDArray[np.bool_]
-) -> Score:
-    """Compare (H, W, C) values in [0, 1] where they were hidden; what was never known counts nowhere."""
-    filled = np.where(unknown[..., None], truth, filled).astype(np.float64)
-    error = (filled - truth)[hidden]
-    power = max(float((error**2).mean()), 1e-6)
-    similar = ssim_map(truth.astype(np.float64), filled)[hidden]
-    return Score(100 * float(np.abs(error).mean()), -10 * math.log10(power), float(similar.mean()))
-
-
-def ssim_map(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the structural similarity of two (H, W, C) images in [0, 1] at every pixel: (H, W, C).
-
-    Wang, Bovik, Sheikh, Simoncelli 2004, equation 13, with a uniform window of 7 pixels.
-    """
-
-    def mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        averaged: NDArray[np.float64] = ndimage.uniform_filter(x, (SSIM_WINDOW, SSIM_WINDOW, 1))
-        return averaged
-
-    unbiased = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
-    mean_a, mean_b = mean(a), mean(b)
-    var_a, var_b = (unbiased * (mean(x * x) - m**2) for x, m in ((a, mean_a), (b, mean_b)))
-    covariance = unbiased * (mean(a * b) - mean_a * mean_b)
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    return similarity / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-
-
-def classical_methods() -> dict[str, Filler]:
-    """Return the methods that can be imported.
-
-    Pull-push always; Telea 2004 with OpenCV.
-    """
-    methods: dict[str, Filler] = {
-        "pull-push": lambda image, mask: np.moveaxis(pullpush_fill(np.moveaxis(image, -1, 0), mask), 0, -1)
-    }
-    try:
-        import cv2
-
-        methods["telea"] = functools.partial(_fill_channels, lambda x, mask: cv2.inpaint(x, mask, 5, cv2.INPAINT_TELEA))
-    except ImportError:
-        pass
-    return methods
-
-
-def _fill_channels(
-    fill: Callable[..., NDArray[Any]], image: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-) -> NDArray[Any]:  # fmt: skip
-    """Fill one channel after the other in 16 bits, as OpenCV wants more than eight."""
-    whole = np.rint(np.moveaxis(image.clip(0, 1), -1, 0) * 65535).astype(np.uint16)  # C, H, W
-    return np.stack([fill(channel, mask.astype(np.uint8)) for channel in whole], -1) / np.float32(65535)
-
-
 def _paint(holes: list[Hole] | tuple[Hole, ...], crop: Box) -> NDArray[np.bool_]:
     canvas = np.zeros((crop.height, crop.width), bool)
     for hole in holes:
@@ -309,7 +258,3 @@ def _paint(holes: list[Hole] | tuple[Hole, ...], crop: Box) -> NDArray[np.bool_]
 
 def _overlap(a: Box, b: Box) -> bool:
     return a.y0 < b.y1 and b.y0 < a.y1 and a.x0 < b.x1 and b.x0 < a.x1
-
-
-def _mean(scores: list[Score]) -> Score:
-    return Score(*(float(np.mean([getattr(each, name) for each in scores])) for name in ("l1", "psnr", "ssim")))

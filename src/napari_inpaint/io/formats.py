@@ -25,8 +25,7 @@ PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"hIST", b"bKGD", b"IDAT
 PNG_STRATEGY = zlib.Z_RLE
 """Of compression: made for filtered photos, of which it takes a third to a half of the usual time, in as many bytes or
 10 % more; screenshots take a third more bytes at most."""
-DEEP_PNG_LEVEL = 4
-"""Of the compression of 16 bits, whose encoder has no such choice."""
+DEEP_PNG_LEVEL = 4  # of 16 bits, whose encoder has no such choice
 PILLOW_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16"}
 """Modes that arrays and back do not change."""
 LOSSLESS_TIFF = {"NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD"}
