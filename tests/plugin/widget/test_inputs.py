@@ -7,6 +7,7 @@ import pytest
 from napari_inpaint.inference.runtime import session
 from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.plugin.layers.holes import INVALID
+from napari_inpaint.plugin.layers.results import RECORD
 from napari_inpaint.plugin.widget.inputs import OTHER_MODEL
 from tests.plugin.widget.user import RECTANGLE, TIMEOUT, changed_pixels, click, fill_and_wait, wait_until_idle
 
@@ -144,3 +145,30 @@ def test_an_image_without_slices_does_no_harm(viewer, widget):
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     click(widget.controls.fill_button)
     assert "outside layer" in widget.status.value
+
+
+def test_detail_and_no_data_are_those_of_the_fill(qtbot, viewer, widget, photo):
+    heights = photo[..., 1].astype(np.float32)
+    heights[:, 60:] = -9999
+    viewer.add_image(heights, name="heights")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.inputs.detail.value = "smooth"
+    widget.inputs.nodata.value = "-9999"
+    filled = fill_and_wait(qtbot, viewer, widget)
+    assert filled.data[20:51, 20:60].min() >= 0
+    record = filled.metadata[RECORD]
+    assert (record["detail"], record["nodata"], record["provider"]) == ("smooth", -9999, "")
+    assert "smoothly, without the network" in widget.status.value
+    widget.inputs.nodata.value = "none"
+    click(widget.controls.fill_button)
+    assert widget.status.value == "No data must be a number, or empty, not 'none'."
+
+
+def test_four_channels_of_an_rgb_layer_are_colours_and_transparency(qtbot, viewer, widget, photo):
+    erased = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
+    erased[30:40, 30:40] = 0
+    viewer.add_image(erased, name="erased")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    filled = fill_and_wait(qtbot, viewer, widget)
+    assert (filled.data[..., 3] == 255).all()
+    assert filled.data[30:40, 30:40, :3].min() > 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, SpinBox, create_widget
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, SpinBox, create_widget
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import create_worker
@@ -64,6 +64,21 @@ class Request:
     """The shape that is filled as it was drawn."""
 
 
+def to_number(text: str) -> float | None:
+    """Return what a user typed as a number, whole where it is; None for nothing.
+
+    Raises
+    ------
+    ValueError
+        When it is no number.
+    """
+    try:
+        number = float(text) if text.strip() else None
+    except ValueError:
+        raise ValueError(f"no data must be a number, or empty, not {text!r}") from None
+    return int(text) if number is not None and text.strip().lstrip("+-").isdigit() else number
+
+
 class Inputs(Container[Any]):
     """What the user chooses; starts with the user's preferences.
 
@@ -110,10 +125,14 @@ class Inputs(Container[Any]):
         self.detail = ComboBox(choices=get_args(Detail), value="network", label="detail",
                                tooltip="smooth: the smoothest surface, without a network; narrow holes always "
                                "are")  # fmt: skip
+        self.nodata = LineEdit(
+            value="", label="no data", tooltip="a value that stands for none, such as -9999: such pixels are not known"
+        )
         self.seam = CheckBox(value=chosen.seam, text="seamless", tooltip="correct the fill so that it meets its rim")
         super().__init__(
             widgets=[self.image, self.holes, self.label_id, self.model, self.device, self.runs_on, self.slices,
-                     self.range, self.repeat, self.detail, self.result, in_row(self.grow, self.seam, label="grow, px")]
+                     self.range, self.repeat, self.detail, self.nodata, self.result,
+                     in_row(self.grow, self.seam, label="grow, px")]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.runs_on.native.setWordWrap(True)
@@ -149,10 +168,17 @@ class Inputs(Container[Any]):
         return Slices("range", self.along.value, self.first.value, self.last.value, repeat)
 
     def read_settings(self) -> Settings:
-        """Return with what, and how, holes are filled."""
-        return Settings(
-            self._model, self.device.value, FillOptions(self.grow.value, self.seam.value, detail=self.detail.value)
+        """Return with what, and how, holes are filled.
+
+        Raises
+        ------
+        ValueError
+            When the value that stands for none is no number.
+        """
+        options = FillOptions(
+            self.grow.value, self.seam.value, detail=self.detail.value, nodata=to_number(self.nodata.value)
         )
+        return Settings(self._model, self.device.value, options)
 
     def read_job(self, only: set[int] | None = None) -> Job:
         """Read what is to be filled; ``only`` are the indices of the only shapes that count.
@@ -205,7 +231,7 @@ class Inputs(Container[Any]):
         if self.model.value == OTHER_MODEL:
             return
         self.runs_on.value = "opening the model"
-        worker = create_worker(warm_up, self.read_settings(), _ignore_errors=True)
+        worker = create_worker(warm_up, Settings(self._model, self.device.value), _ignore_errors=True)
         worker.returned.connect(self._show_what_runs)  # no lambda: Qt would keep it, and the widget, alive
         worker.start()
 
