@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -66,51 +66,19 @@ def run(
         As `Inpainter.fill`.
     """
     started = time.perf_counter()
-    patches: list[Patch] = []
-    windows: list[WindowRecord] = []
-    left = {plane: note_left(plane) for plane in plan.left}
-    batch_size, network_seconds = 0, 0.0
-    groups, digest = job.source.groups, hashlib.sha256()
-    crops_of_window: list[Crop] = []
-    for batch in batches(plan.windows, groups, session):
-        work = []
-        for window, group in batch:
-            try:
-                work.append((window, group, _read_crop(job, window, group, options)))
-            except NothingKnownError:
-                if not window.plane:  # there is nothing else to fill
-                    raise
-                left[window.plane] = note_left(window.plane)
-        if not work:
-            continue
-        asked = time.perf_counter()
-        completions, provider = _complete([crop for _, _, crop in work], session, cancel)
-        if provider:
-            batch_size, network_seconds = max(batch_size, len(work)), network_seconds + time.perf_counter() - asked
-        for (window, group, crop), completion in zip(work, completions, strict=True):
-            box, pixels = crop.fill(completion, options.seam, cancel)
-            patches += crop.to_patches(box, pixels, group)
-            digest.update(pixels[crop.hole[box.slices]].tobytes())
-            crops_of_window.append(crop)
-            if group == groups[-1]:
-                patches += _make_opaque(job, window) if options.alpha else []
-                windows.append(_describe(window, provider, crops_of_window))
-                crops_of_window.clear()
-                if on_progress is not None:
-                    on_progress(len(windows), len(plan.windows))
-    holes = {plane: members for plane, members in job.holes.items() if plane not in left}
-    if job.holes and not holes:
+    filled = _fill_windows(job, plan, options, session, on_progress, cancel)
+    job = replace(job, holes={plane: holes for plane, holes in job.holes.items() if plane not in filled.left})
+    if filled.left and not job.holes:
         raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too with nan_is_hole=True")
-    job = replace(job, holes=holes)
-    windows = [window for window in windows if window.plane not in left]
+    windows = [window for window in filled.windows if window.plane not in filled.left]
     record = Record(
         napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
-        created=datetime.now(UTC).isoformat(timespec="seconds"), holes=describe_holes(holes), batch=batch_size,
-        mask_sha256=hash_holes(holes.items()), filled_pixels=job.pixels, network_seconds=network_seconds,
-        windows=windows, notes=list(dict.fromkeys([*plan.notes, *left.values()])),
+        created=datetime.now(UTC).isoformat(timespec="seconds"), holes=describe_holes(job.holes), batch=filled.batch,
+        mask_sha256=hash_holes(job.holes.items()), filled_pixels=job.pixels, network_seconds=filled.network_seconds,
+        windows=windows, notes=list(dict.fromkeys([*plan.notes, *filled.left.values()])),
     )  # fmt: skip
     if windows:
-        record.result_sha256, record.machine = digest.hexdigest(), describe_cpu()
+        record.result_sha256, record.machine = filled.digest.hexdigest(), describe_cpu()
     if session is not None:
         record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
         record.model_sha256, record.precision = session.sha256, session.spec.precision
@@ -118,7 +86,57 @@ def run(
         record.threads, record.runtime = session.threads, session.version
     stop_if(cancel)
     record.seconds = time.perf_counter() - started
-    return [patch for patch in patches if patch.plane not in left], record
+    return [patch for patch in filled.patches if patch.plane not in filled.left], record
+
+
+@dataclass(slots=True)
+class _Filled:
+    """What came of the windows of a plan."""
+
+    left: dict[tuple[int, ...], str]
+    """Planes that are left as they are, each with a sentence about it; patches and windows may have parts of them."""
+    patches: list[Patch] = field(default_factory=list)
+    windows: list[WindowRecord] = field(default_factory=list)
+    digest: Any = field(default_factory=hashlib.sha256)
+    batch: int = 0
+    network_seconds: float = 0.0
+
+
+def _fill_windows(
+    job: Job, plan: Plan, options: FillOptions, session: Session | None,
+    on_progress: Callable[[int, int], object] | None, cancel: Event | None,
+) -> _Filled:  # fmt: skip
+    """Fill window after window. A plane with a window of which nothing is known is left, if there are others."""
+    filled = _Filled({plane: note_left(plane) for plane in plan.left})
+    groups = job.source.groups
+    crops_of_window: list[Crop] = []
+    for batch in batches(plan.windows, groups, session):
+        work = []
+        for window, group in batch:
+            try:
+                work.append((window, group, _read_crop(job, window, group, options)))
+            except NothingKnownError:
+                if not window.plane:
+                    raise
+                filled.left[window.plane] = note_left(window.plane)
+        if not work:
+            continue
+        asked = time.perf_counter()
+        completions, provider = _complete([crop for _, _, crop in work], session, cancel)
+        if provider:
+            filled.batch = max(filled.batch, len(work))
+            filled.network_seconds += time.perf_counter() - asked
+        for (window, group, crop), completion in zip(work, completions, strict=True):
+            box, pixels = crop.fill(completion, options.seam, cancel)
+            filled.patches += crop.to_patches(box, pixels, group)
+            filled.digest.update(pixels[crop.hole[box.slices]].tobytes())
+            crops_of_window = [crop] if group == groups[0] else [*crops_of_window, crop]
+            if group == groups[-1]:
+                filled.patches += _make_opaque(job, window) if options.alpha else []
+                filled.windows.append(_describe(window, provider, crops_of_window))
+                if on_progress is not None:
+                    on_progress(len(filled.windows), len(plan.windows))
+    return filled
 
 
 def _read_crop(job: Job, window: Window, group: slice, options: FillOptions) -> Crop:
