@@ -160,3 +160,13 @@ def test_a_cluster_of_two_processes_fills_a_stack(stack):
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
         filled = lazy.compute()
     np.testing.assert_array_equal(filled, inpainter.fill(big, spots(big[0])))
+
+
+def test_a_frame_of_which_nothing_is_known_is_left_and_named(inpainter, stack):
+    spoilt = stack.astype(np.float32)
+    spoilt[1] = np.nan
+    lazy = inpainter.fill(da.from_array(spoilt, (1, 50, 50)), boxes=BOXES)
+    with pytest.warns(UserWarning, match="in plane 1 nothing is known: it is left as it is"):
+        filled = lazy.compute(scheduler="sync")
+    np.testing.assert_array_equal(filled[1], spoilt[1])
+    np.testing.assert_array_equal(filled[[0, 2]], inpainter.fill(spoilt[[0, 2]], boxes=BOXES))

@@ -245,6 +245,7 @@ class Inpainter:
         patches, record = self.run(job, options, on_progress, cancel)
         for note in record.notes:
             warnings.warn(note, stacklevel=2)
+        has_mask = isinstance(image, np.ma.MaskedArray) and (out is None or isinstance(out, np.ma.MaskedArray))
         if out is None:
             out = to_copy(job.source, patches)
         elif out is image:
@@ -252,7 +253,7 @@ class Inpainter:
         else:
             copy_into(out, job.source, patches, cancel)
         self._own.record = self._record = record
-        return keep_mask(out, image, job.source, patches) if isinstance(image, np.ma.MaskedArray) else out
+        return keep_mask(out, image, job.source, patches) if has_mask else out
 
     def self_check(
         self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, *, places: int = 8,

@@ -17,7 +17,9 @@ from napari_inpaint.inference.inputs.job import (
     require_holes,
     to_planes,
 )
+from napari_inpaint.inference.windows.intensity import NothingKnownError
 from napari_inpaint.inference.windows.patches import to_copy
+from napari_inpaint.inference.windows.plan import note_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +90,13 @@ def _fill_block(
     plane = block_id[1:-2]
     mask = masks.get(plane) if mask is None else mask[0]
     job = read_job(image, mask, boxes_of(plane), options)
-    patches, record = inpainter.run(job, options)
+    try:
+        patches, record = inpainter.run(job, options)
+    except NothingKnownError:
+        if not plane:  # there is nothing else to fill
+            raise
+        warnings.warn(note_left(plane), stacklevel=2)
+        return image
     for note in record.notes:
         warnings.warn(note, stacklevel=2)
     return np.asarray(to_copy(job.source, patches))

@@ -61,7 +61,7 @@ class FillOptions:
             if isinstance(self.nodata, (bool, str)) or not hasattr(self.nodata, "__float__"):
                 raise ValueError(f"nodata must be a number, not {self.nodata!r}")
             number = operator.index(self.nodata) if isinstance(self.nodata, Integral) else float(self.nodata)
-            object.__setattr__(self, "nodata", number)
+            object.__setattr__(self, "nodata", None if number != number else number)  # NaN is not known anyway
         object.__setattr__(self, "alpha", bool(self.alpha))
         object.__setattr__(self, "seam", bool(self.seam))
         object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))

@@ -107,6 +107,11 @@ def test_a_hole_over_pixels_without_a_value_fills_them(inpainter, photo):
     assert inpainter.fill(masked, boxes=[box], out=masked) is masked
     np.testing.assert_array_equal(masked.data, filled.data)
     assert not masked.mask[60:80, 40:80].any() and masked.mask[80:].all()
+    image = np.ma.MaskedArray(junk, junk == 1e6)
+    for out in (np.zeros_like(junk), np.ma.zeros(junk.shape, np.float32)):
+        assert inpainter.fill(image, boxes=[box], out=out) is out
+        np.testing.assert_array_equal(np.ma.getdata(out), masked.data)
+    np.testing.assert_array_equal(out.mask, masked.mask)
 
 
 def test_what_was_erased_becomes_opaque_and_an_outline_stays(inpainter, photo):

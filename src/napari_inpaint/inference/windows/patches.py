@@ -123,15 +123,21 @@ def fill_in_place(target: Planes, patches: Sequence[Patch]) -> None:
 
 
 def keep_mask(filled: Any, image: np.ma.MaskedArray[Any, Any], source: Planes, patches: Sequence[Patch]) -> Any:
-    """Return a filled masked array: what is filled is valid, and the rest as it was in the image."""
+    """Return a filled masked array: what is filled is valid, and the rest as it was in the image.
+
+    Parameters
+    ----------
+    filled
+        What `to_copy` returned, or an array that the caller gave: that stays what it is, and gets a mask if it can.
+    """
     mask = np.ma.getmaskarray(image).copy()
     planes = Planes(mask, source.channel_axis)
     for patch in patches:
         np.copyto(planes.read(patch.plane, patch.box)[..., patch.channels], False, where=patch.mask)
-    if filled is not image:
-        return np.ma.MaskedArray(filled, mask, fill_value=image.fill_value)
-    image.mask = mask
-    return image
+    if isinstance(filled, np.ma.MaskedArray):
+        filled.mask = mask
+        return filled
+    return np.ma.MaskedArray(filled, mask, fill_value=image.fill_value)
 
 
 def apply(patches: Iterable[Patch], block: Planes, origin: Sequence[int] | None = None) -> None:
