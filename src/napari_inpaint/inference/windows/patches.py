@@ -122,7 +122,7 @@ def fill_in_place(target: Planes, patches: Sequence[Patch]) -> None:
         raise
 
 
-def keep_mask(filled: Any, image: np.ma.MaskedArray[Any, Any], source: Planes, patches: Sequence[Patch]) -> Any:
+def keep_mask(filled: Any, image: Any, source: Planes, patches: Sequence[Patch]) -> Any:
     """Return a filled masked array: what is filled is valid, and the rest as it was in the image.
 
     Parameters
