@@ -126,3 +126,26 @@ def test_a_replay_takes_no_holes_of_its_own(recorded):
     with pytest.raises(SystemExit) as stop:
         replay(recorded, "--nan")
     assert stop.value.code == 2
+
+
+def test_a_smooth_fill_is_repeated_without_a_model(tmp_path, photo, capsys):
+    Image.fromarray(photo[:120, :130]).save(tmp_path / "a.png")
+    words = ["--box", "30", "40", "90", "90", "--detail", "smooth", "--record"]
+    assert main([str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), *words]) == 0
+    replay = ["--replay", str(tmp_path / "b.png.json")]
+    assert main([str(tmp_path / "a.png"), "-o", str(tmp_path / "c.png"), *replay]) == 0
+    assert "the same, bit for bit" in capsys.readouterr().err
+    for more in (["--detail", "smooth"], ["--nodata", "3"], ["--alpha"], ["--no-seam"]):
+        with pytest.raises(SystemExit):
+            main([str(tmp_path / "a.png"), "-o", str(tmp_path / "d.png"), *replay, *more])
+
+
+def test_frames_that_were_left_are_not_synthetic(tmp_path, photo, capsys):
+    stack = np.stack([photo[:90, :100, channel] for channel in (0, 1, 2)]).astype(np.float32)
+    stack[1] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    words = ["--box", "30", "40", "60", "70", "--synthetic-mask", str(tmp_path / "mask.png")]
+    assert main([str(tmp_path / "a.tif"), "-o", str(tmp_path / "b.tif"), *words]) == 0
+    assert "in plane 1 nothing is known" in capsys.readouterr().err
+    synthetic = np.asarray(Image.open(tmp_path / "mask.png")).reshape(3, 90, 100)
+    assert synthetic.any((1, 2)).tolist() == [True, False, True]

@@ -99,10 +99,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name an image to fill")
     only_look = arguments.plan or arguments.self_check
     if arguments.replay is not None and (
-        arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look
-    ):
-        parser.error("--replay takes the holes from the record: leave out --box, --mask, --nan, --grow, --plan and "
-                     "--self-check")  # fmt: skip
+        arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look or not arguments.seam
+        or arguments.detail != "network" or arguments.nodata is not None or arguments.alpha
+    ):  # fmt: skip
+        parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
+                     "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --plan and --self-check")  # fmt: skip
     if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
         parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")
     if arguments.output is None and not only_look:

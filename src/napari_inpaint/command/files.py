@@ -210,7 +210,7 @@ def visible_pixels(source: ImageFile) -> NDArray[Any]:
 
 def open_recorded(record: Mapping[str, Any], model: str | None, device: str) -> Inpainter:
     """Open the model of a record; a record from a stranger names bundled ones only."""
-    if model is None:
+    if model is None and record.get("model"):
         model = f"{record.get('model')}.{record.get('precision')}"
         if str(record.get("precision")) not in bundled_models().get(str(record.get("model")), {}):
             raise FileError(f"the record is of the model {model}, which is not bundled: name its file with --model")
@@ -269,7 +269,7 @@ def beside(outcome: Outcome, job: Job) -> Iterator[None]:
     if task.record is not None:
         files[task.record] = json.dumps(outcome.record, indent=1).encode()
     if task.synthetic is not None:
-        files[task.synthetic] = encode_mask(job.to_mask())
+        files[task.synthetic] = encode_mask(read_holes(outcome.record, job.source.shape[:-1]))
     for path, data in files.items():
         if not task.overwrite and path.is_file() and path.read_bytes() != data and not _is_record(path):
             raise FileError(f"{path} exists: move it away, or add --overwrite")

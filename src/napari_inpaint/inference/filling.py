@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy import ndimage
 import napari_inpaint
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.holes import CONNECTED, hash_holes
-from napari_inpaint.inference.inputs.values import opaque_value
+from napari_inpaint.inference.inputs.values import opaque_value, step_off
 from napari_inpaint.inference.options import RULES
 from napari_inpaint.inference.record import Record, WindowRecord
 from napari_inpaint.inference.replay import describe_holes
@@ -78,7 +78,7 @@ def run(
         windows=windows, notes=list(dict.fromkeys([*plan.notes, *filled.left.values()])),
     )  # fmt: skip
     if windows:
-        record.result_sha256, record.machine = filled.digest.hexdigest(), describe_cpu()
+        record.result_sha256, record.machine = filled.sha256(options.rules), describe_cpu()
     if session is not None:
         record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
         record.model_sha256, record.precision = session.sha256, session.spec.precision
@@ -97,9 +97,18 @@ class _Filled:
     """Planes that are left as they are, each with a sentence about it; patches and windows may have parts of them."""
     patches: list[Patch] = field(default_factory=list)
     windows: list[WindowRecord] = field(default_factory=list)
-    digest: Any = field(default_factory=hashlib.sha256)
+    digests: list[tuple[tuple[int, ...], bytes]] = field(default_factory=list)
+    """Of the filled pixels of every window and group of channels, with its plane."""
+    first_digest: Any = field(default_factory=hashlib.sha256)
+    """Of all of them, by the first rules."""
     batch: int = 0
     network_seconds: float = 0.0
+
+    def sha256(self, rules: int) -> str:
+        """Return the SHA-256 of what was filled."""
+        if rules < RULES:
+            return str(self.first_digest.hexdigest())
+        return hashlib.sha256(b"".join(digest for plane, digest in self.digests if plane not in self.left)).hexdigest()
 
 
 def _fill_windows(
@@ -108,17 +117,20 @@ def _fill_windows(
 ) -> _Filled:  # fmt: skip
     """Fill window after window. A plane with a window of which nothing is known is left, if there are others."""
     filled = _Filled({plane: note_left(plane) for plane in plan.left})
-    groups = job.source.groups
+    groups, done = job.source.groups, 0
     crops_of_window: list[Crop] = []
+    read = functools.lru_cache(maxsize=1)(functools.partial(_read_window, job, options))  # once for all groups
     for batch in batches(plan.windows, groups, session):
         work = []
         for window, group in batch:
             try:
-                work.append((window, group, _read_crop(job, window, group, options)))
+                pixels, hidden = read(window)
+                work.append((window, group, Crop(pixels[..., group], window, hidden, options.rules)))
             except NothingKnownError:
                 if not window.plane:
                     raise
-                filled.left[window.plane] = note_left(window.plane)
+                filled.left.setdefault(window.plane, note_left(window.plane, " around a hole"))
+                done += group == groups[-1]
         if not work:
             continue
         asked = time.perf_counter()
@@ -128,21 +140,25 @@ def _fill_windows(
             filled.network_seconds += time.perf_counter() - asked
         for (window, group, crop), completion in zip(work, completions, strict=True):
             box, pixels = crop.fill(completion, options.seam, cancel)
+            pixels = step_off(pixels, options.nodata)
             filled.patches += crop.to_patches(box, pixels, group)
-            filled.digest.update(pixels[crop.hole[box.slices]].tobytes())
+            made = pixels[crop.hole[box.slices]].tobytes()
+            filled.digests.append((window.plane, hashlib.sha256(made).digest()))
+            filled.first_digest.update(made)
             crops_of_window = [crop] if group == groups[0] else [*crops_of_window, crop]
             if group == groups[-1]:
-                filled.patches += _make_opaque(job, window) if options.alpha else []
+                filled.patches += _make_opaque(job, window) if options.alpha and options.rules == RULES else []
                 filled.windows.append(_describe(window, provider, crops_of_window))
+                done += 1
                 if on_progress is not None:
-                    on_progress(len(filled.windows), len(plan.windows))
+                    on_progress(done, len(plan.windows))
     return filled
 
 
-def _read_crop(job: Job, window: Window, group: slice, options: FillOptions) -> Crop:
+def _read_window(job: Job, options: FillOptions, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return a window's pixels, (H, W, C), and which of them hold no value."""
     pixels = job.source.read(window.plane, window.crop)
-    hidden = job.source.find_hidden(window.plane, window.crop, pixels) if options.rules == RULES else None
-    return Crop(pixels[..., group], window, hidden, options.rules)
+    return pixels, job.source.find_hidden(window.plane, window.crop, pixels) if options.rules == RULES else None
 
 
 def _make_opaque(job: Job, window: Window) -> list[Patch]:
@@ -153,13 +169,15 @@ def _make_opaque(job: Job, window: Window) -> list[Patch]:
         around = hole.box.widen(1, height, width)
         inside = hole.box.shift(-around.y0, -around.x0).slices
         before = job.source.read(window.plane, around)[..., channels - 1 :]
-        mask = np.zeros(before.shape[:2], bool)
+        mask, holes = np.zeros(before.shape[:2], bool), np.zeros(before.shape[:2], bool)
         hole.paint(mask, around)
+        for each in (*window.holes, *window.others):  # a long hole is divided among windows
+            each.paint(holes, around)
         transparent = before[..., 0] == 0
         erased = mask & transparent
-        if not transparent[mask].all():  # then what is transparent beyond the hole too was never there
+        if not transparent[mask].all():  # then what is transparent beyond the holes too was never there
             labels, _ = ndimage.label(transparent, CONNECTED)
-            erased &= ~np.isin(labels, labels[transparent & ~mask])
+            erased &= ~np.isin(labels, labels[transparent & ~holes])
         if erased.any():
             opaque = np.full_like(before, opaque_value(before.dtype))
             patches.append(Patch(window.plane, hole.box, slice(channels - 1, channels), erased[inside][..., None],
@@ -198,7 +216,7 @@ def _complete(
     images, masks = (np.stack(each) for each in tensors)
     completions = list(session.complete(images, masks, cancel))
     if session.spec.refines:
-        complete = partial(session.complete, cancel=cancel, refine=True)
+        complete = functools.partial(session.complete, cancel=cancel, refine=True)
         completions = [
             refine(completion, crop.window.factor, crop.window.hole_box, crop.to_network, complete, session.spec.window)
             for crop, completion in zip(crops, completions, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -58,10 +58,12 @@ class FillOptions:
         if self.detail not in get_args(Detail):
             raise ValueError(f"detail must be {' or '.join(get_args(Detail))}, not {self.detail!r}")
         if self.nodata is not None:
-            if isinstance(self.nodata, (bool, str)) or not hasattr(self.nodata, "__float__"):
+            if isinstance(self.nodata, bool) or not isinstance(self.nodata, Real):
                 raise ValueError(f"nodata must be a number, not {self.nodata!r}")
             number = operator.index(self.nodata) if isinstance(self.nodata, Integral) else float(self.nodata)
             object.__setattr__(self, "nodata", None if number != number else number)  # NaN is not known anyway
+        if isinstance(self.alpha, str):
+            raise ValueError(f"alpha must be True or False, not {self.alpha!r}")
         object.__setattr__(self, "alpha", bool(self.alpha))
         object.__setattr__(self, "seam", bool(self.seam))
         object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))

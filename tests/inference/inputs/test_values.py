@@ -1,9 +1,11 @@
 """Dtypes, and which axis holds the channels."""
 
+import dask.array as da
 import numpy as np
 import pytest
 
 from napari_inpaint.inference.inputs.values import channel_groups, resolve_channel_axis
+from napari_inpaint.inference.replay import find_differences, read_holes
 
 
 def test_channels_that_are_no_colours_have_their_own_ranges(inpainter, photo):
@@ -147,7 +149,7 @@ def test_frames_of_which_nothing_is_known_are_left_and_named(inpainter, photo, k
     options = {"nodata": -1} if kind == "nodata" else {}
     stack[1] = np.nan if kind == "nan" else -1 if kind == "nodata" else stack[1]
     mask[1] |= kind == "hole"
-    with pytest.warns(UserWarning, match="in plane 1 nothing is known: it is left as it is"):
+    with pytest.warns(UserWarning, match="in plane 1 nothing is known.*: it is left as it is"):
         filled = inpainter.fill(stack, mask, **options)
     np.testing.assert_array_equal(filled[1], stack[1])
     assert (filled[[0, 2]] != stack[[0, 2]]).any((1, 2)).all()
@@ -158,7 +160,52 @@ def test_frames_of_which_nothing_is_known_are_left_and_named(inpainter, photo, k
         inpainter.fill(stack[1:2], mask[1:2], **options)
 
 
-@pytest.mark.parametrize("nodata", ["x", True, [1]])
+@pytest.mark.parametrize("nodata", ["x", True, [1], np.array([1, 2]), 1j])
 def test_nodata_must_be_a_number(inpainter, photo, nodata):
     with pytest.raises(ValueError, match="nodata must be a number"):
         inpainter.fill(photo, boxes=[BOX], nodata=nodata)
+
+
+def test_a_long_erased_hole_becomes_opaque_in_all_its_windows(inpainter, photo):
+    image = np.dstack([np.tile(photo[:200], (1, 2, 1))[:, :900], np.full((200, 900), 255, np.uint8)])
+    image[98:101, 20:880] = 0
+    mask = np.zeros((200, 900), bool)
+    mask[98:103, 20:880] = True
+    filled = inpainter.fill(image, mask, alpha=True)
+    assert len(inpainter.last_record["windows"]) > 1
+    assert (filled[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), [(np.uint8, 2), (np.uint8, 255), (np.int16, -7), (np.float32, 2.0)])
+def test_what_is_filled_has_a_value(inpainter, dtype, nodata):
+    image = np.full((60, 60), nodata, dtype)
+    image[::2] = image[:, ::2] = nodata + (1 if nodata < 255 else -1)
+    filled = inpainter.fill(image, boxes=[(20, 20, 40, 40)], nodata=nodata)
+    assert not (filled[20:40, 20:40] == nodata).any()
+
+
+def test_a_value_of_64_bits_is_found_in_floats_of_32(inpainter, photo):
+    lowest = float(np.finfo(np.float64).min)
+    image = photo[:120, :130, 1].astype(np.float32)
+    image[70:] = np.finfo(np.float32).min
+    filled = inpainter.fill(image, boxes=[BOX], nodata=lowest)
+    assert filled[HOLE].min() >= 0 and filled[HOLE].max() <= 255
+
+
+@pytest.mark.parametrize("kind", ["frame", "channel"])
+def test_fills_with_frames_that_were_left_are_repeated(inpainter, kind):
+    image = np.random.default_rng(0).random((3, 2, 120, 120)).astype(np.float32)
+    image[1 if kind == "frame" else (1, 1)] = np.nan
+    with pytest.warns(UserWarning, match="in plane 1 nothing is known around a hole"):
+        filled = inpainter.fill(image, boxes=[BOX], channel_axis=1)
+    record = inpainter.last_record
+    assert [len(window["curves"]) for window in record["windows"]] == [2, 2]
+    again = inpainter.fill(image, read_holes(record, (3, 120, 120)), channel_axis=1)
+    np.testing.assert_array_equal(again, filled)
+    assert not find_differences(record, inpainter.last_record)
+
+
+def test_lazy_masked_arrays_are_refused(inpainter, photo):
+    lazy = da.ma.masked_greater(da.from_array(photo[..., 0].astype(np.float32)), 250)
+    with pytest.raises(ValueError, match="lazy masked arrays cannot be filled"):
+        inpainter.fill(lazy, boxes=[BOX])

@@ -187,3 +187,24 @@ def test_eight_bits_are_always_linear(pixels):
     hole[12:28, 12:28] = True
     context = sample_context(~hole, hole)
     assert find_curve(pixels, context) == find_curve(pixels, context, linear=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_constant_rim_amid_extremes_is_filled(inpainter, dtype):
+    image = np.full((200, 200), 100, dtype)
+    image[np.random.default_rng(0).random(image.shape) < 0.01] = 60_000
+    image[80:124, 80:124] = 100
+    filled = inpainter.fill(image, boxes=[(86, 86, 118, 118)])
+    # nothing can be lost where floats have no contrast at all
+    np.testing.assert_allclose(filled[86:118, 86:118], 100, atol=1 if dtype == np.uint16 else 600)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", "<f8", ">f8"])
+@pytest.mark.parametrize("end", ["min", "max"])
+def test_a_value_that_stands_for_none_in_the_rim_does_no_harm(inpainter, dtype, end):
+    """Nobody declared it: GDAL's lowest float, for example."""
+    image = np.random.default_rng(0).normal(0, 1e-3, (200, 200)).astype(dtype)
+    image[85, 90:92] = getattr(np.finfo(dtype), end)
+    filled = inpainter.fill(image, boxes=[(86, 86, 118, 118)])
+    assert np.isfinite(filled).all()
+    assert np.abs(np.median(filled[95:118, 86:118])) < 0.1

@@ -45,15 +45,6 @@ class Job:
         counts = {id(holes): sum(hole.pixels for hole in holes) for holes in self.holes.values()}
         return sum(counts[id(holes)] for holes in self.holes.values())
 
-    def to_mask(self) -> NDArray[np.bool_]:
-        """Return the holes as a mask of the planes' shape, (..., H, W)."""
-        shape = self.source.shape[:-1]
-        mask = np.zeros(shape, bool)
-        for plane, holes in self.holes.items():
-            for hole in holes:
-                hole.paint(mask[plane], Box(0, 0, *shape[-2:]))
-        return mask
-
 
 def read_job(
     image: ArrayLike, mask: Masks | None, boxes: Boxes | None, options: FillOptions, cancel: Event | None = None
@@ -134,6 +125,9 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
         Names the value and the remedy.
     """
     array = image if is_lazy(image) else np.asarray(image)
+    if is_lazy(image) and isinstance(getattr(image, "_meta", None), np.ma.MaskedArray):
+        raise ValueError("lazy masked arrays cannot be filled: fill what is masked with a value, as in "
+                         "dask.array.ma.filled(image, -9999), and give that as nodata=")  # fmt: skip
     masked = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
     channel_axis = options.channel_axis
     check_dtype(array.dtype)  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -82,10 +83,31 @@ def find_hidden(pixels: NDArray[Any], nodata: float | None, alpha: bool) -> NDAr
     """
     hidden = np.zeros(pixels.shape[:2], bool)
     if nodata is not None:
-        hidden |= (pixels[..., : pixels.shape[-1] - alpha] == nodata).all(-1)
+        hidden |= (pixels[..., : pixels.shape[-1] - alpha] == as_stored(nodata, pixels.dtype)).all(-1)
     if alpha:
         hidden |= pixels[..., -1] == 0
     return hidden
+
+
+def as_stored(nodata: float, dtype: np.dtype[Any]) -> Any:
+    """Return a value that stands for none as floats of this dtype hold it: the largest of 64 bits as the largest."""
+    if dtype.kind != "f" or math.isinf(nodata):
+        return nodata
+    return dtype.type(np.clip(nodata, float(np.finfo(dtype).min), float(np.finfo(dtype).max)))
+
+
+def step_off(pixels: NDArray[Any], nodata: float | None) -> NDArray[Any]:
+    """Return filled pixels, the next value in place of the one that stands for none: they do have a value."""
+    if nodata is None:
+        return pixels
+    value = as_stored(nodata, pixels.dtype)
+    same = pixels == value
+    if not same.any():
+        return pixels
+    if pixels.dtype.kind == "f":
+        return np.asarray(np.where(same, np.nextafter(value, pixels.dtype.type(0 if value else 1)), pixels))
+    top = 1 if pixels.dtype.kind == "b" else np.iinfo(pixels.dtype).max
+    return np.asarray(np.where(same, int(nodata) + (1 if nodata < top else -1), pixels), pixels.dtype)
 
 
 def opaque_value(dtype: np.dtype[Any]) -> float:

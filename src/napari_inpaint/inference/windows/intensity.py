@@ -25,6 +25,8 @@ RESOLVED = 128
 is less, but for rounding."""
 REACH = 8
 """The curve is linear over values that are at most so many times the contrast beyond the rim's."""
+LONGEST_TAIL = 1e6
+"""Times the linear part; what lies further beyond is no value, but stands for none."""
 TAIL = 0.1
 """Share of the network's values that a tail of the curve gets."""
 RIM = 2
@@ -140,8 +142,11 @@ def find_curve(pixels: NDArray[Any], context: Context, linear: bool = False) -> 
     low, high = _without_outliers(values[(values >= least) & (values <= most)])
     low, high = min(low, max(lowest, least)), max(high, min(highest, most))
     low, high = (lowest if low - lowest < high - low else low), (highest if highest - high < high - low else high)
+    if low == high:  # what is near is constant
+        low, high = low - contrast, high + contrast
     span = high - low
-    return IntensityCurve(low, high, max(0, low - lowest) / span, max(0, highest - high) / span)
+    below, above = (min(max(0, beyond) / span, LONGEST_TAIL) for beyond in (low - lowest, highest - high))
+    return IntensityCurve(low, high, below, above)
 
 
 def _without_outliers(values: NDArray[Any], share: float = OUTLIERS) -> tuple[float, float]:

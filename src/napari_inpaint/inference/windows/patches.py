@@ -135,7 +135,11 @@ def keep_mask(filled: Any, image: Any, source: Planes, patches: Sequence[Patch])
     for patch in patches:
         np.copyto(planes.read(patch.plane, patch.box)[..., patch.channels], False, where=patch.mask)
     if isinstance(filled, np.ma.MaskedArray):
+        is_hard = filled.hardmask
+        filled.soften_mask()
         filled.mask = mask
+        if is_hard:
+            filled.harden_mask()
         return filled
     return np.ma.MaskedArray(filled, mask, fill_value=image.fill_value)
 

@@ -99,7 +99,13 @@ class Plan:
              "factor": window.factor, "interpolated": window.interpolated, "size": window.size}
             for window in self.windows
         ]  # fmt: skip
-        return {"windows": windows, "network_calls": self.network_calls, "seconds": self.seconds, "notes": self.notes}
+        return {
+            "windows": windows,
+            "network_calls": self.network_calls,
+            "seconds": self.seconds,
+            "notes": self.notes,
+            "left": self.left,
+        }
 
     def __str__(self) -> str:
         """Return a table of the windows."""
@@ -172,9 +178,9 @@ def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
     return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes, left=left)
 
 
-def note_left(plane: tuple[int, ...]) -> str:
+def note_left(plane: tuple[int, ...], where: str = "") -> str:
     """Return a sentence about a plane that cannot be filled."""
-    return f"in plane {', '.join(map(str, plane))} nothing is known: it is left as it is"
+    return f"in plane {', '.join(map(str, plane))} nothing is known{where}: it is left as it is"
 
 
 def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec | SmoothLimits) -> tuple[Window, ...]:
