@@ -52,15 +52,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
     parser.add_argument("--detail", choices=get_args(Detail), default="network",
-                        help="what is seen in holes: what the network completes (network; narrow holes are smooth), "
-                        "or the smoothest surface in all of them (smooth)")  # fmt: skip
+                        help="what holes are filled with: what the network completes, or the smoothest surface; "
+                        "narrow holes always get the smoothest surface")  # fmt: skip
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
     parser.add_argument("--nodata", type=number, metavar="V",
                         help="a value that stands for none: such pixels are not known; by default, what a tif "
                         "declares")  # fmt: skip
     parser.add_argument("--alpha", action="store_true",
-                        help="the last channel is transparency; where the file says so, it is anyway")  # fmt: skip
+                        help="take the last channel for transparency, also where the file does not say so")  # fmt: skip
     parser.add_argument("--record", action="store_true",
                         help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(

@@ -288,7 +288,8 @@ class Inpainter:
         job = read_job(image, mask, boxes, chosen, cancel)
         most = to_whole(places, "places", 1, 10_000)
         notes = self._plan(job, chosen).notes
-        report = check(job, self.run, chosen, self.session.spec.name, most, notes, cancel)
+        name = self.session.spec.name if chosen.detail == "network" else chosen.detail
+        report = check(job, self.run, chosen, name, most, notes, cancel)
         for note in report.notes:
             warnings.warn(note, stacklevel=2)
         return report

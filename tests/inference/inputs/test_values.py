@@ -139,6 +139,8 @@ def test_of_arrays_the_fourth_channel_is_filled_like_the_others(inpainter, photo
     assert inpainter.last_record["alpha"] is False
     with pytest.raises(ValueError, match="has no channel that could be alpha"):
         inpainter.fill(infrared, boxes=[BOX], alpha=True)
+    with pytest.raises(ValueError, match="has three channels, which are colours: leave it out"):
+        inpainter.fill(photo, boxes=[BOX], alpha=True)
 
 
 @pytest.mark.parametrize("kind", ["nan", "nodata", "hole"])

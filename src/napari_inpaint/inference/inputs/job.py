@@ -13,7 +13,7 @@ from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box, to_box
 from napari_inpaint.inference.inputs.holes import Hole, find_holes
 from napari_inpaint.inference.inputs.planes import Planes
-from napari_inpaint.inference.inputs.values import check_dtype, resolve_channel_axis
+from napari_inpaint.inference.inputs.values import RGB, check_dtype, resolve_channel_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -148,8 +148,9 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
 
 
 def _check_alpha(source: Planes) -> Planes:
-    if source.alpha and source.shape[-1] < 2:
-        raise ValueError(f"alpha=True, but the image of shape {source.array.shape} has no channel that could be alpha: "
+    if source.alpha and source.shape[-1] in (1, RGB):
+        what = "three channels, which are colours" if source.shape[-1] == RGB else "no channel that could be alpha"
+        raise ValueError(f"alpha=True, but the image of shape {tuple(source.array.shape)} has {what}: leave it out, or "
                          "say which axis holds the channels with channel_axis=")  # fmt: skip
     return source
 

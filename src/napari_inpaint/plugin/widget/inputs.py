@@ -123,8 +123,8 @@ class Inputs(Container[Any]):
         self.grow = SpinBox(value=min(max(chosen.grow, 0), MOST), min=0, max=MOST, label="grow",
                             tooltip="extend every hole by so many pixels, over edges of what should go")  # fmt: skip
         self.detail = ComboBox(choices=get_args(Detail), value="network", label="detail",
-                               tooltip="smooth: the smoothest surface, without a network; narrow holes always "
-                               "are")  # fmt: skip
+                               tooltip="smooth: the smoothest surface, without a network, which narrow holes "
+                               "always get")  # fmt: skip
         self.nodata = LineEdit(
             value="", label="no data", tooltip="a value that stands for none, such as -9999: such pixels are not known"
         )
