@@ -60,6 +60,8 @@ class FillOptions:
         if self.nodata is not None:
             if isinstance(self.nodata, bool) or not isinstance(self.nodata, Real):
                 raise ValueError(f"nodata must be a number, not {self.nodata!r}")
+            if abs(self.nodata) > sys.float_info.max:
+                raise ValueError(f"nodata must be a number that an image can hold, not {self.nodata!r}")
             number = operator.index(self.nodata) if isinstance(self.nodata, Integral) else float(self.nodata)
             object.__setattr__(self, "nodata", None if number != number else number)  # NaN is not known anyway
         if isinstance(self.alpha, str):

@@ -162,7 +162,7 @@ def test_frames_of_which_nothing_is_known_are_left_and_named(inpainter, photo, k
         inpainter.fill(stack[1:2], mask[1:2], **options)
 
 
-@pytest.mark.parametrize("nodata", ["x", True, [1], np.array([1, 2]), 1j])
+@pytest.mark.parametrize("nodata", ["x", True, [1], np.array([1, 2]), 1j, float("inf"), 10**400])
 def test_nodata_must_be_a_number(inpainter, photo, nodata):
     with pytest.raises(ValueError, match="nodata must be a number"):
         inpainter.fill(photo, boxes=[BOX], nodata=nodata)
@@ -211,3 +211,12 @@ def test_lazy_masked_arrays_are_refused(inpainter, photo):
     lazy = da.ma.masked_greater(da.from_array(photo[..., 0].astype(np.float32)), 250)
     with pytest.raises(ValueError, match="lazy masked arrays cannot be filled"):
         inpainter.fill(lazy, boxes=[BOX])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("nodata", [10**30, -1e39, 10**300])
+def test_a_value_that_no_pixel_can_have_changes_nothing(inpainter, photo, dtype, nodata):
+    image = (photo[:120, :130, 1] > 99).astype(dtype) if dtype is bool else photo[:120, :130, 1].astype(dtype) / 4
+    image = image.astype(dtype)
+    expected = inpainter.fill(image, boxes=[BOX])
+    np.testing.assert_array_equal(inpainter.fill(image, boxes=[BOX], nodata=nodata), expected)

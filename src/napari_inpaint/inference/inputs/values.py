@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -91,8 +90,8 @@ def find_hidden(pixels: NDArray[Any], nodata: float | None, alpha: bool) -> NDAr
 
 def as_stored(nodata: float, dtype: np.dtype[Any]) -> Any:
     """Return a value that stands for none as floats of this dtype hold it: the largest of 64 bits as the largest."""
-    if dtype.kind != "f" or math.isinf(nodata):
-        return nodata
+    if dtype.kind != "f":
+        return float(nodata) if dtype.kind == "b" else nodata
     return dtype.type(np.clip(nodata, float(np.finfo(dtype).min), float(np.finfo(dtype).max)))
 
 
