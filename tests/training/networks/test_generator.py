@@ -7,16 +7,7 @@ from inpaint_training.networks.context_encoder import (
     ContextEncoderConfig,
 )
 from inpaint_training.networks.pggan import PgganConfig, PgganNetwork
-
-NARROW = 1 / 16
-
-
-def example(network, side=None, batch=2):
-    side = side or network.fixed_side or 64
-    mask = torch.zeros(batch, 1, side, side)
-    mask[..., side // 4 : side // 2, side // 8 : side // 2] = 1
-    return torch.rand(batch, 3, side, side), mask
-
+from tests.training.networks.examples import NARROW, example
 
 CONFIGS = [ContextEncoderConfig, PgganConfig]
 
