@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import json
 import logging
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, get_args
+from typing import TYPE_CHECKING, TextIO, get_args
 
 import napari_inpaint
 from napari_inpaint.inference.options import Detail, FillOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari_inpaint.command.files import Outcome
     from napari_inpaint.command.tasks import Task
@@ -149,20 +148,17 @@ def open_streams() -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
-    from napari_inpaint.command.files import check_file, plan_file
     from napari_inpaint.command.tasks import is_finished, plan_tasks
     from napari_inpaint.io.atomic import tidy
 
     options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan, detail=arguments.detail,
                           nodata=arguments.nodata, alpha=arguments.alpha)  # fmt: skip
-    look = plan_file if arguments.plan else check_file if arguments.self_check else None
-    output = None if look else arguments.output
+    only_look = arguments.plan or arguments.self_check
+    output = None if only_look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
                              arguments.overwrite)  # fmt: skip
-    if look:
-        return print_answers(
-            tasks, functools.partial(look, boxes=arguments.box, options=options, note=say), arguments, many
-        )
+    if only_look:
+        return print_answers(tasks, options, arguments, many)
     if arguments.replay is not None:
         return replay(arguments, tasks)
     finished = {task for task in tasks if many and not arguments.overwrite and is_finished(task)}
@@ -182,14 +178,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def print_answers(tasks: Sequence[Task], look: Callable[..., Any], arguments: argparse.Namespace, many: bool) -> int:
+def print_answers(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Namespace, many: bool) -> int:
     """Print what is asked about every file; name those that cannot be looked at on stderr, and then return 1."""
+    from napari_inpaint.command.files import ask_about_file
     from napari_inpaint.inference.inpainter import Inpainter
 
     inpainter, status = Inpainter(arguments.model, arguments.device), 0
+    ask = inpainter.plan if arguments.plan else inpainter.self_check
     for task in tasks:
         try:
-            answer = look(task, inpainter=inpainter)
+            answer = ask_about_file(task, arguments.box, options, ask, say)
         except (ValueError, OSError) as error:
             say(str(error) if str(task.input) in str(error) else f"{task.input}: {error}")
             status = 1

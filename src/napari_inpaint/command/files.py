@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.windows.plan import Plan
     from napari_inpaint.io.formats import ImageFile
 
+    Answer = Plan | SelfCheck
     Note = Callable[[str], object]
     """Takes a sentence that the user should know."""
     Boxes = Sequence[Sequence[int]]
@@ -114,30 +115,18 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     return outcome
 
 
-def plan_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter, note: Note) -> Plan:
-    """Return what `fill_file` would do.
+def ask_about_file(task: Task, boxes: Boxes, options: FillOptions, ask: Callable[..., Answer], note: Note) -> Answer:
+    """Return what `Inpainter.plan` or `Inpainter.self_check` answers about what `fill_file` would do.
 
     Raises
     ------
     ValueError
-        As `Inpainter.plan`, and when a file cannot be read.
-    """
-    pixels, mask, clipped, options = read_inputs(open_image(task.input), task, boxes, options, note)
-    return inpainter.plan(pixels, mask, clipped, **asdict(options))
-
-
-def check_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter, note: Note) -> SelfCheck:
-    """Return what filling the file is worth.
-
-    Raises
-    ------
-    ValueError
-        As `Inpainter.self_check`, and when a file cannot be read.
+        As they do, and when a file cannot be read.
     """
     pixels, mask, clipped, options = read_inputs(open_image(task.input), task, boxes, options, note)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the table has them too
-        return inpainter.self_check(pixels, mask, clipped, **asdict(options))
+        warnings.simplefilter("ignore", UserWarning)  # the answer has them too
+        return ask(pixels, mask, clipped, **asdict(options))
 
 
 @contextlib.contextmanager

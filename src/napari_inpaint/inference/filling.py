@@ -143,8 +143,10 @@ def _fill_windows(
             pixels = step_off(pixels, options.nodata)
             filled.patches += crop.to_patches(box, pixels, group)
             made = pixels[crop.hole[box.slices]].tobytes()
-            filled.digests.append((window.plane, hashlib.sha256(made).digest()))
-            filled.first_digest.update(made)
+            if options.rules == RULES:
+                filled.digests.append((window.plane, hashlib.sha256(made).digest()))
+            else:
+                filled.first_digest.update(made)
             crops_of_window = [crop] if group == groups[0] else [*crops_of_window, crop]
             if group == groups[-1]:
                 filled.patches += _make_opaque(job, window) if options.alpha and options.rules == RULES else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,7 +63,7 @@ class Crop:
     def __init__(
         self, pixels: NDArray[Any], window: Window, hidden: NDArray[np.bool_] | None = None, rules: int = RULES
     ) -> None:
-        self.window, self.pixels = window, pixels
+        self.window, self.pixels, self.rules = window, pixels, rules
         self.hole = window.paint(window.holes)
         self.unknown = self.hole | window.paint(window.others)
         if hidden is not None:
@@ -82,7 +81,7 @@ class Crop:
         self.smooth, self.noise = "", 0.0
         if window.interpolated:
             self.smooth = "membrane"
-            self.noise = measure_noise(self.tensor, self.unknown) if rules == RULES else math.inf
+            self.noise = measure_noise(self.tensor, self.unknown)
         self.flat = {int(channel): known[0, channel] for channel in flat}
 
     def to_network(self, factor: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -127,7 +126,8 @@ class Crop:
 
     def _fill_smoothly(self, cancel: Event | None) -> NDArray[np.floating[Any]]:
         """Return a plate where the context is smooth, and a membrane where it is noise: (C, H, W)."""
-        if self.noise > MOST_NOISE or np.count_nonzero(self.unknown) > MOST_UNKNOWN * self.window.factor**2:
+        is_noise = self.noise > MOST_NOISE or self.rules < RULES
+        if is_noise or np.count_nonzero(self.unknown) > MOST_UNKNOWN * self.window.factor**2:
             mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
             level = np.broadcast_to(mean[:, None, None], self.tensor.shape)
             return self._correct(level.astype(np.float32), cancel)

@@ -101,7 +101,7 @@ def fill_in_place(target: Planes, patches: Sequence[Patch]) -> None:
     if isinstance(array, np.ndarray):
         apply(patches, target)
         return
-    chunks, regions = _chunks_of(array), []
+    chunks = _chunks_of(array)
     if chunks is None:
         regions = [(target.locate(patch.plane, patch.box, patch.channels), [patch]) for patch in patches]
     else:
@@ -228,5 +228,7 @@ def _to_starts(shape: Sequence[int], chunks: Sequence[int]) -> Starts:
 
 def _slices_of(cell: Cell, starts: Starts, shape: Sequence[int]) -> tuple[slice, ...]:
     """Return the index of a chunk in its array."""
-    ends = (np.append(start[1:], length) for start, length in zip(starts, shape, strict=True))
-    return tuple(slice(int(start[i]), int(end[i])) for i, start, end in zip(cell, starts, ends, strict=True))
+    return tuple(
+        slice(int(start[i]), int(start[i + 1]) if i + 1 < len(start) else length)
+        for i, start, length in zip(cell, starts, shape, strict=True)
+    )
