@@ -3,7 +3,6 @@ import functools
 import multiprocessing
 import os
 import pickle
-import threading
 
 import numpy as np
 import pytest
@@ -248,9 +247,7 @@ def test_pickles_and_runs_in_threads(inpainter, photo):
 
 def test_warming_up_opens_the_session_in_the_background():
     inpainter = Inpainter("compact.fp32", "cpu")
-    inpainter.warm_up()
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "inpaint-warm-up")
-    thread.join()
+    inpainter.warm_up().join()
     assert inpainter._session is not None
 
 

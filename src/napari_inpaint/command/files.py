@@ -19,7 +19,7 @@ from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.replay import find_differences, read_holes, read_options
 from napari_inpaint.inference.runtime.providers import CPU
-from napari_inpaint.inference.windows.patches import fill_in_place, to_copy
+from napari_inpaint.inference.windows.patches import fill_in_place, keep_mask, to_copy
 from napari_inpaint.inference.windows.pyramid import patch_level
 from napari_inpaint.io.formats import FileError
 from napari_inpaint.io.images import (
@@ -218,7 +218,10 @@ def fill_source(source: ImageFile, job: Job, options: FillOptions, inpainter: In
     check_output(task.output, source)
     patches, record = inpainter.run(job, options)
     outcome.record = record.to_dict()
-    write_image(outcome, job, source, to_copy(Planes(source.pixels, source.channel_axis), patches))
+    filled = to_copy(Planes(np.asarray(source.pixels), source.channel_axis), patches)
+    if isinstance(source.pixels, np.ma.MaskedArray):
+        filled = keep_mask(filled, source.pixels, job.source, patches)
+    write_image(outcome, job, source, filled)
 
 
 def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:

@@ -69,12 +69,14 @@ def run(
     filled = _fill_windows(job, plan, options, session, on_progress, cancel)
     job = replace(job, holes={plane: holes for plane, holes in job.holes.items() if plane not in filled.left})
     if filled.left and not job.holes:
-        raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too with nan_is_hole=True")
+        raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too (nan_is_hole=True, --nan)")
     windows = [window for window in filled.windows if window.plane not in filled.left]
     record = Record(
         napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
         created=datetime.now(UTC).isoformat(timespec="seconds"), holes=describe_holes(job.holes), batch=filled.batch,
-        mask_sha256=hash_holes(job.holes.items()), filled_pixels=job.pixels, network_seconds=filled.network_seconds,
+        mask_sha256=hash_holes(job.holes.items()), filled_pixels=job.pixels,
+        masked_pixels=0 if job.source.masked is None else int(np.count_nonzero(job.source.masked)),
+        network_seconds=filled.network_seconds,
         windows=windows, notes=list(dict.fromkeys([*plan.notes, *filled.left.values()])),
     )  # fmt: skip
     if windows:

@@ -67,6 +67,8 @@ class Record:
     """What was filled, see `napari_inpaint.inference.replay`."""
     mask_sha256: str = ""
     """Of the holes, see `napari_inpaint.inference.inputs.holes.hash_holes`."""
+    masked_pixels: int = 0
+    """How many values the image's own mask hid: a `numpy.ma` mask, or that inside a TIFF. The mask is not kept here."""
     filled_pixels: int = 0
     seconds: float = 0.0
     """From known holes to patches: without reading the mask and writing the result."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.inputs.holes import Hole
 
-COMPARED = ("model_sha256", "precision", "provider", "threads", "batch", "runtime", "machine", "version")
+COMPARED = ("model_sha256", "precision", "provider", "threads", "batch", "runtime", "machine", "version",
+            "masked_pixels")  # fmt: skip
 """Fields that decide the bits of a result, with the image and its holes."""
 
 

@@ -1,4 +1,4 @@
-"""PNG, JPEG, WebP, TIFF and NPY: pixels and everything else that a file holds, there and back."""
+"""PNG, JPEG, WebP and NPY: pixels and everything else that a file holds, there and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import tifffile
 from PIL import ExifTags, Image, JpegImagePlugin
 
 if TYPE_CHECKING:
@@ -28,28 +27,10 @@ PNG_STRATEGY = zlib.Z_RLE
 DEEP_PNG_LEVEL = 4  # of 16 bits, whose encoder has no such choice
 PILLOW_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16"}
 """Modes that arrays and back do not change."""
-LOSSLESS_TIFF = {"NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD"}
-STRUCTURAL_TIFF_TAGS = {
-    254, 255, 256, 257, 258, 259, 262, 266, 270, 273, 277, 278, 279, 282, 283, 284, 288, 289, 290, 291, 292, 293, 296,
-    297, 305, 317, 320, 322, 323, 324, 325, 330, 338, 339, 347, 512, 513, 514, 530, 531, 532, 32997, 32998, 34675,
-    50838, 50839,
-}  # fmt: skip
-"""Tags that describe the storage, or that are written on their own; all others are carried over."""
 
 
 THUMBNAIL = 0x0201
 """Exif's tag for where a thumbnail lies."""
-LOST_TIFF_TAGS = {34665: "Exif", 34853: "GPS", 50839: "ImageJ's overlays, labels and lookup tables"}
-RECORD_TAG = 65260
-"""Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
-NODATA_TAG = 42113
-"""GDAL's: the value that stands for none, as a text."""
-MANY_PAGES = 1000
-"""Pages that are looked at for what cannot be kept."""
-LARGE_TIFF = 1 << 28
-"""Bytes of pixels above which a TIFF's claim is doubted."""
-BOMB = 1100
-"""How many times smaller DEFLATE makes what is all zero."""
 LOSSY_WEBP = 90
 """WebP does not say with what quality it was encoded."""
 
@@ -64,7 +45,7 @@ class ImageFile:
 
     path: Path
     pixels: NDArray[Any]
-    """(H, W), (H, W, C), or with leading axes for a stack."""
+    """(H, W), (H, W, C), or with leading axes for a stack; a masked array where the file says what is valid."""
     channel_axis: int | None
     format: str
     """PNG, JPEG, WEBP, TIFF, NPY or ZARR."""
@@ -227,94 +208,3 @@ def find_channels(shape: tuple[int, ...]) -> int | None:
 def write_npy(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
     """Write an array."""
     np.lib.format.write_array(buffer, pixels, allow_pickle=False)
-
-
-def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
-    """Read a TIFF with one image or stack."""
-    with tifffile.TiffFile(file) as tiff:
-        if len(tiff.series) != 1 or len(tiff.series[0].levels) != 1:
-            raise FileError(
-                f"{path} holds {len(tiff.series)} images or a pyramid, only plain images and stacks are read"
-            )
-        series, page = tiff.series[0], tiff.pages[0].aspage()
-        if series.nbytes > LARGE_TIFF and series.nbytes > BOMB * tiff.filehandle.size:
-            raise FileError(f"{path} claims {series.nbytes / 2**30:.0f} GiB of pixels in {tiff.filehandle.size} bytes, "
-                            "more than compression explains; save it again uncompressed")  # fmt: skip
-        pixels = series.asarray()
-        photometric = tifffile.PHOTOMETRIC(page.photometric)
-        if photometric.name not in ("MINISBLACK", "MINISWHITE", "RGB"):
-            raise FileError(f"{path} has {photometric.name} pixels, only grey and RGB can be written back")
-        if page.bitspersample not in (1, 8, 16, 32, 64):
-            raise FileError(
-                f"{path} has {page.bitspersample} bits a pixel, only 1, 8, 16, 32 and 64 can be written back"
-            )
-        axis = series.axes.index("S") if "S" in series.axes else None
-        lost = [name for code, name in LOST_TIFF_TAGS.items() if code in page.tags]
-        if any(_own_tags(each.aspage()) != _own_tags(page) for each in tiff.pages[1:MANY_PAGES]):
-            lost.append("what tags say of later pages and not of the first")
-        compression = tifffile.COMPRESSION(page.compression).name
-        notes: tuple[str, ...] = (f"{path}: not kept: {', '.join(lost)}",) if lost else ()
-        if compression not in LOSSLESS_TIFF:
-            notes += (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
-            compression = "ADOBE_DEFLATE"
-        resolution = tuple(page.tags[code].value for code in (282, 283) if code in page.tags)
-        if len(resolution) < 2 or any(denominator == 0 for _, denominator in resolution):
-            resolution = ()
-        options: dict[str, Any] = {
-            "byteorder": tiff.byteorder,
-            "bigtiff": tiff.is_bigtiff,
-            "photometric": page.photometric,
-            "planarconfig": page.planarconfig if axis is not None else None,
-            "compression": compression,
-            "predictor": page.predictor if page.predictor != 1 and compression != "NONE" else None,
-            "extrasamples": page.extrasamples or None,
-            "description": page.description.encode() or None,
-            "software": page.software.encode() or False,
-            "rowsperstrip": page.rowsperstrip if not page.is_tiled else None,
-            "tile": page.tile if page.is_tiled else None,
-            "resolution": resolution or None,
-            "resolutionunit": page.resolutionunit if resolution else None,
-            "iccprofile": page.iccprofile,
-            "extratags": [
-                (tag.code, tag.dtype, tag.count, tag.value, True)
-                for tag in page.tags
-                if tag.code not in {*STRUCTURAL_TIFF_TAGS, RECORD_TAG}
-                and isinstance(tag.value, (int, float, str, bytes, tuple))
-            ],
-        }
-        alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
-        nodata = _read_nodata(page)
-    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata)
-
-
-def _read_nodata(page: tifffile.TiffPage) -> float | None:
-    """Return what GDAL's tag declares to stand for no value."""
-    tag = page.tags.get(NODATA_TAG)
-    try:
-        number = float(tag.value) if tag is not None else math.nan
-    except ValueError:
-        return None
-    return None if math.isnan(number) else int(number) if number.is_integer() else number
-
-
-def _own_tags(page: tifffile.TiffPage) -> dict[int, str]:
-    """Return what a page says of itself, beside how it is stored; a description counts where there is one."""
-    said = {tag.code: str(tag.value) for tag in page.tags if tag.code not in STRUCTURAL_TIFF_TAGS - {282, 283}}
-    return {code: text for code, text in said.items() if code != RECORD_TAG}
-
-
-def write_tiff(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
-    """Write a TIFF in the layout and with the tags of its source."""
-    options = {key: value for key, value in source.options.items() if value is not None}
-    tifffile.imwrite(buffer, pixels, metadata=None, **options)
-
-
-def read_record_tag(path: Path) -> str | None:
-    """Return the record in a filled TIFF; None when there is none."""
-    with tifffile.TiffFile(path) as tiff:
-        tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
-        return None if tag is None else str(tag.value)
-
-
-READERS = {"PNG": read_png, "JPEG": read_jpeg, "WEBP": read_webp, "TIFF": read_tiff, "NPY": read_npy}
-WRITERS = {"PNG": write_png, "JPEG": write_jpeg, "WEBP": write_webp, "TIFF": write_tiff, "NPY": write_npy}

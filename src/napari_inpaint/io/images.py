@@ -14,16 +14,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from napari_inpaint.io import formats, tiff
 from napari_inpaint.io.atomic import stage
-from napari_inpaint.io.formats import (
-    PNG_SIGNATURE,
-    READERS,
-    RECORD_TAG,
-    WRITERS,
-    FileError,
-    ImageFile,
-    read_record_tag,
-)
+from napari_inpaint.io.formats import FileError, ImageFile
 from napari_inpaint.io.zarr import ZarrImage, is_zarr, open_zarr, read_zarr_record
 
 if TYPE_CHECKING:
@@ -34,6 +27,14 @@ if TYPE_CHECKING:
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY",
     ".zarr": "ZARR",
+}  # fmt: skip
+READERS = {
+    "PNG": formats.read_png, "JPEG": formats.read_jpeg, "WEBP": formats.read_webp, "TIFF": tiff.read_tiff,
+    "NPY": formats.read_npy,
+}  # fmt: skip
+WRITERS = {
+    "PNG": formats.write_png, "JPEG": formats.write_jpeg, "WEBP": formats.write_webp, "TIFF": tiff.write_tiff,
+    "NPY": formats.write_npy,
 }  # fmt: skip
 STREAM = Path("-")
 """Standard input, and standard output."""
@@ -89,7 +90,7 @@ def as_file(image: ZarrImage) -> ImageFile:
 
 def find_format(head: bytes) -> str | None:
     """Return the format of a file by its first 12 bytes."""
-    if head.startswith(PNG_SIGNATURE):
+    if head.startswith(formats.PNG_SIGNATURE):
         return "PNG"
     if head.startswith(b"\xff\xd8"):
         return "JPEG"
@@ -114,7 +115,7 @@ def read_record(path: Path) -> dict[str, Any]:
         else:
             with path.open("rb") as file:
                 head = file.read(12)
-            text = read_record_tag(path) if find_format(head) == "TIFF" else path.read_text(encoding="utf-8")
+            text = tiff.read_record_tag(path) if find_format(head) == "TIFF" else path.read_text(encoding="utf-8")
         record = json.loads(text or "null")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -147,7 +148,7 @@ def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: st
     check_output(path, source)
     buffer = BytesIO()
     if record is not None and source.format == "TIFF":
-        tag = (RECORD_TAG, 2, 0, record, True)  # 2: text
+        tag = (tiff.RECORD_TAG, 2, 0, record, True)  # 2: text
         source = replace(source, options={**source.options, "extratags": [*source.options["extratags"], tag]})
     try:
         WRITERS[source.format](buffer, source, pixels)
@@ -230,7 +231,7 @@ def read_mask(path: Path, planes: tuple[int, ...]) -> Any:
             raise FileError(f"{path} has {mask.shape} pixels, the image has {planes}: the mask must have the same size")
         return mask
     file = read_image(path)
-    mask = file.pixels
+    mask = np.asarray(file.pixels)
     if file.channel_axis is not None and mask.shape not in (planes[-2:], planes):
         mask = np.moveaxis(mask, file.channel_axis, -1)
         mask = (mask[..., :-1] if file.alpha else mask).max(-1)

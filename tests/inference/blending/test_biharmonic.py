@@ -69,3 +69,32 @@ def test_smooth_and_noisy_images_are_told_apart():
     assert measure_noise(wall, mask) < MOST_NOISE
     assert measure_noise(smooth + noise, mask) > MOST_NOISE
     assert measure_noise(np.ones((1, 4, 5)), np.zeros((4, 5), bool)) == WHITE_NOISE
+
+
+@pytest.mark.parametrize("outlier", [60.0, -1e6])
+def test_few_outliers_do_not_make_noise(outlier):
+    mask = np.zeros(Y.shape, bool)
+    mask[25:30, 20:50] = True
+    smooth = (np.sin(X / 9) * np.cos(Y / 8))[None]
+    smooth[:, 20, 30] = smooth[:, 34, 41] = outlier
+    assert measure_noise(smooth, mask) < 0.5
+
+
+@pytest.mark.parametrize(("noise", "is_noise"), [(0.002, False), (0.05, True)])
+def test_what_counts_is_the_noise_beside_what_bends_across_the_hole(noise, is_noise):
+    """A wide hole in a smooth image with little noise, that a line through neighbouring pixels would not tell."""
+    mask = np.zeros(Y.shape, bool)
+    mask[20:40, 30:42] = True
+    wave = np.sin(X / 20) * np.cos(Y / 18) * 0.5
+    image = (wave + np.random.default_rng(0).normal(0, noise, Y.shape))[None]
+    assert (measure_noise(image, mask) > MOST_NOISE) == is_noise
+
+
+def test_a_plate_ends_where_all_is_void():
+    mask, void = np.zeros(Y.shape, bool), np.zeros(Y.shape, bool)
+    mask[20:26, 30:] = True
+    void[:, 50:] = True
+    image = np.where(void | mask, 1e9, X + Y)[None]
+    filled = solve_plate(image, mask | void, void)
+    np.testing.assert_allclose(filled[0, :, :50], (X + Y)[:, :50], atol=0.2)
+    np.testing.assert_array_equal(filled[0, :, 50:], image[0, :, 50:])

@@ -94,3 +94,18 @@ def test_too_few_pixels_have_no_slope():
     hole[5, 5] = hole[5, 6] = False
     kept = keep_among(np.full((1, 20, 50), 9.0), Box(0, 0, 20, 50), image, sample_context(~hole, hole))
     np.testing.assert_allclose(kept, 1)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_far_extremes_at_one_side_do_not_tilt_what_is_allowed(flip):
+    image = np.random.default_rng(0).uniform(0.4, 0.6, (1, 60, 60))
+    image[:, :, :3] = 2.0  # what a curve makes of values far beyond it
+    box = Box(20, 44, 40, 58)
+    if flip:
+        image, box = image[..., ::-1], Box(20, 2, 40, 16)
+    hole = np.zeros((60, 60), bool)
+    hole[box.slices] = True
+    kept = keep_among(np.full((1, box.height, box.width), -5.0), box, image, sample_context(~hole, hole))
+    assert kept.min() >= 0
+    kept = keep_among(np.full((1, box.height, box.width), 5.0), box, image, sample_context(~hole, hole))
+    assert kept.max() <= 1.0

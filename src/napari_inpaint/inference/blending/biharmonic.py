@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_UNKNOWN = 20_000
+MOST_UNKNOWN = 100_000
 """Pixels up to which a plate is solved: more take seconds."""
-MOST_NOISE = 1.04
+MOST_NOISE = 1.05
 """Where `measure_noise` finds more, a membrane comes closer than a plate: it averages the rim's noise, and a plate
 continues its slopes."""
 WHITE_NOISE = (1 + 164 / 256) / (1 + 1 / 2)
 """What a cubic, (-1 9 9 -1) / 16, makes of noise, against a line, (1 1) / 2."""
+OUTLIERS = 0.02
+"""This share of the pixels that are told worst does not count for the noise."""
 NEAR = 8
 """Pixels this near to a hole tell how noisy the image is there."""
 TENSION = 1e-3
@@ -38,7 +40,9 @@ STENCILS = (
 """Differences whose squares are minimised: offsets in rows and columns, and weights."""
 
 
-def solve_plate(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+def solve_plate(
+    image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], void: NDArray[np.bool_] | None = None
+) -> NDArray[np.floating[Any]]:
     """Fill the unknown pixels of a window with a thin plate.
 
     Parameters
@@ -46,6 +50,8 @@ def solve_plate(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_]) ->
     image : float array of shape (C, H, W)
     unknown : bool array of shape (H, W)
         At least one pixel is known.
+    void : bool array of shape (H, W), optional
+        Pixels where the plate ends, as it does where the image ends: they are not known, and stay what they are.
 
     Returns
     -------
@@ -53,6 +59,8 @@ def solve_plate(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_]) ->
         Known pixels are the image's.
     """
     filled = np.array(image)
+    if void is not None:
+        unknown = unknown & ~void
     if not unknown.any():
         return filled
     number = np.full(unknown.shape, -1)
@@ -60,7 +68,7 @@ def solve_plate(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_]) ->
     known = np.where(unknown, 0, image).reshape(len(image), -1).T.astype(np.float64)  # pixels, C
     rows, columns, weights, given = [], [], [], []
     count = 0
-    for places, weight in _stencils_at(unknown):
+    for places, weight in _stencils_at(unknown, void):
         index = np.arange(count, count + len(places))
         count += len(places)
         given.append(np.einsum("ps,psc->pc", np.broadcast_to(weight, places.shape), known[places]))
@@ -80,45 +88,64 @@ def solve_plate(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_]) ->
     return filled
 
 
-def measure_noise(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_]) -> float:
-    """Return how much worse known pixels near holes are told by a cubic through their neighbours than by a line.
+def measure_noise(
+    image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], hole: NDArray[np.bool_] | None = None
+) -> float:
+    """Return how much worse known pixels near holes are told by a cubic through others than by a line.
+
+    The others are as far away as the known pixels are from the middle of the hole: what is too fine to be seen across
+    the hole is noise there.
 
     Parameters
     ----------
     image : float array of shape (C, H, W)
     unknown : bool array of shape (H, W)
+    hole : bool array of shape (H, W), optional
+        The unknown pixels that are filled; all when it is None.
 
     Returns
     -------
     float
         The ratio of the squared errors: `WHITE_NOISE` in white noise, and where nothing can be measured; less than 1
-        where the image is smooth.
+        where the image is smooth. The `OUTLIERS` do not count.
     """
-    known, near = ~unknown, ndimage.maximum_filter(unknown, 2 * NEAR + 1) & ~unknown
+    hole = unknown if hole is None else hole
+    if not hole.any():
+        return WHITE_NOISE
+    step = max(1, int(1.5 * ndimage.distance_transform_edt(unknown)[hole].mean()))  # of a slit: 3/8 of its width
+    known, near = ~unknown, ndimage.maximum_filter(hole, 2 * max(NEAR, 2 * step) + 1) & ~unknown
 
     def at(x: NDArray[Any], offset: int) -> NDArray[Any]:
-        return x[..., 3 + offset : x.shape[-1] - 3 + offset]
+        return x[..., (3 + offset) * step : x.shape[-1] - (3 - offset) * step]
 
-    linear = cubic = 0.0
+    linear, cubic = [], []
     for values, given, wanted in ((image, known, near), (image.swapaxes(1, 2), known.T, near.T)):
-        if values.shape[-1] < 7:
+        if values.shape[-1] <= 6 * step:
             continue
         told = np.logical_and.reduce([at(wanted, 0), *(at(given, offset) for offset in (-3, -1, 1, 3))])
-        truth, inner, outer = at(values, 0), at(values, -1) + at(values, 1), at(values, -3) + at(values, 3)
-        linear += float(np.square(inner / 2 - truth, where=told, out=np.zeros(truth.shape)).sum())
-        cubic += float(np.square((9 * inner - outer) / 16 - truth, where=told, out=np.zeros(truth.shape)).sum())
-    return cubic / linear if linear else WHITE_NOISE
+        before, left, truth, right, after = (at(values, offset)[:, told] for offset in (-3, -1, 0, 1, 3))
+        linear.append(np.square((left + right) / 2 - truth).ravel())
+        cubic.append(np.square((9 * (left + right) - (before + after)) / 16 - truth).ravel())
+    line, curve = np.concatenate(linear or [[]]), np.concatenate(cubic or [[]])
+    worst = np.maximum(line, curve)
+    usual = np.argsort(worst)[: int(np.ceil((1 - OUTLIERS) * len(worst)))]
+    total = float(line[usual].sum())
+    return float(curve[usual].sum()) / total if total else WHITE_NOISE
 
 
-def _stencils_at(unknown: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+def _stencils_at(
+    unknown: NDArray[np.bool_], void: NDArray[np.bool_] | None
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
     """Yield the pixels, (places, corners), of every stencil's places that touch an unknown one, and its weights."""
     height, width = unknown.shape
     for offsets, weights in STENCILS:
         down, right = (max(offset[axis] for offset in offsets) for axis in (0, 1))
         if down >= height or right >= width:
             continue
-        touched = np.zeros((height - down, width - right), bool)
+        touched, ended = np.zeros((2, height - down, width - right), bool)
         for dy, dx in offsets:
             touched |= unknown[dy : dy + height - down, dx : dx + width - right]
-        y, x = np.nonzero(touched)
+            if void is not None:
+                ended |= void[dy : dy + height - down, dx : dx + width - right]
+        y, x = np.nonzero(touched & ~ended)
         yield np.stack([(y + dy) * width + x + dx for dy, dx in offsets], 1), np.array(weights)

@@ -28,6 +28,8 @@ MARGIN = 16
 """Unknown pixels this near to a hole, the other pieces of a divided one, are solved with it, so that they agree."""
 LEAST_SLOPING = 16
 """Least number of known pixels that tell a slope."""
+FAR = 1.0
+"""Known pixels that lie further from the middle of the intensity range, in parts of it, tell no slope."""
 PLANAR = 0.03
 """A context that stays this near to a plane, in parts of the intensity range, is one but for its noise."""
 
@@ -101,13 +103,16 @@ def keep_among(
     float array of shape (C, h, w)
     """
     known = image[:, context.y, context.x].astype(np.float64)
-    y, x = context.y.mean(), context.x.mean()
-    basis = np.stack([np.ones(len(context.y)), context.y - y, context.x - x])
+    usual = (np.abs(known - 0.5) <= FAR).all(0)
+    usual |= ~usual.any()
+    known, rows_of, columns_of = known[:, usual], context.y[usual], context.x[usual]
+    y, x = rows_of.mean(), columns_of.mean()
+    basis = np.stack([np.ones(len(rows_of)), rows_of - y, columns_of - x])
     # the least solution has no slope where none can be told, as along y in a window of one row
     plane = np.linalg.lstsq(basis @ basis.T, basis @ known.T, rcond=1e-10)[0].T
     deviation = known - plane @ basis
     # From less than half of the window only a context that is a plane may tell what lies far outside of it.
-    slopes = len(context.y) >= LEAST_SLOPING and (context.share >= 0.5 or np.ptp(deviation, 1).max() <= PLANAR)
+    slopes = len(rows_of) >= LEAST_SLOPING and (context.share >= 0.5 or np.ptp(deviation, 1).max() <= PLANAR)
     if not slopes:
         plane = np.concatenate([known.mean(1, keepdims=True), np.zeros((len(known), 2))], 1)
         deviation = known - plane[:, :1]

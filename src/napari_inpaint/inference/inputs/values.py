@@ -90,8 +90,10 @@ def find_hidden(pixels: NDArray[Any], nodata: float | None, alpha: bool) -> NDAr
 
 def as_stored(nodata: float, dtype: np.dtype[Any]) -> Any:
     """Return a value that stands for none as floats of this dtype hold it: the largest of 64 bits as the largest."""
-    if dtype.kind != "f":
-        return float(nodata) if dtype.kind == "b" else nodata
+    if dtype.kind == "b":
+        return float(nodata)
+    if dtype.kind in "iu":
+        return int(nodata) if float(nodata).is_integer() else nodata  # integers of 64 bits compare exactly with these
     return dtype.type(np.clip(nodata, float(np.finfo(dtype).min), float(np.finfo(dtype).max)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from napari_inpaint.inference.blending import seam
 from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, MOST_UNKNOWN, measure_noise, solve_plate
@@ -81,7 +82,7 @@ class Crop:
         self.smooth, self.noise = "", 0.0
         if window.interpolated:
             self.smooth = "membrane"
-            self.noise = measure_noise(self.tensor, self.unknown)
+            self.noise = measure_noise(self.tensor, self.unknown, self.hole)
         self.flat = {int(channel): known[0, channel] for channel in flat}
 
     def to_network(self, factor: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -127,13 +128,14 @@ class Crop:
     def _fill_smoothly(self, cancel: Event | None) -> NDArray[np.floating[Any]]:
         """Return a plate where the context is smooth, and a membrane where it is noise: (C, H, W)."""
         is_noise = self.noise > MOST_NOISE or self.rules < RULES
-        if is_noise or np.count_nonzero(self.unknown) > MOST_UNKNOWN * self.window.factor**2:
+        void = self.unknown & ~ndimage.maximum_filter(self.hole, 2 * seam.MARGIN + 1)  # too far away to matter
+        if is_noise or np.count_nonzero(self.unknown & ~void) > MOST_UNKNOWN * self.window.factor**2:
             mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
             level = np.broadcast_to(mean[:, None, None], self.tensor.shape)
             return self._correct(level.astype(np.float32), cancel)
         self.smooth = "plate"
         if self.window.factor == 1:
-            return solve_plate(self.tensor, self.unknown)
+            return solve_plate(self.tensor, self.unknown, void)
         small, unknown = shrink(self.tensor.astype(np.float32), self.unknown, self.window.factor)
         return self._correct(self._enlarge(solve_plate(small, unknown)), cancel)
 

@@ -95,7 +95,7 @@ def sample_context(known: NDArray[np.bool_], hole: NDArray[np.bool_]) -> Context
     if not y.size:
         raise NothingKnownError(
             "no pixel is known around a hole, everything in its window is a hole, NaN or infinite, or without data: "
-            "fill NaN too with nan_is_hole=True, or leave the hole out"
+            "fill NaN too (nan_is_hole=True, --nan), or leave the hole out"
         )
     share = np.count_nonzero(known) / known.size
     rows, columns = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
