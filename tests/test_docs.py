@@ -134,8 +134,8 @@ def test_every_command_of_a_page_is_understood(page):
 
 def check_trust(said, folder):
     assert "8 known places beside 2 holes" in said
-    row = re.compile(r"^(fill \(landscape\)|smooth|pull-push|telea) {3}", re.MULTILINE)
-    assert row.findall((ROOT / "docs/trust.md").read_text(encoding="utf-8")) == row.findall(said)[:4]
+    row = re.compile(r"^(fill \(landscape, copied\)|network|smooth|pull-push|telea) {3}", re.MULTILINE)
+    assert row.findall((ROOT / "docs/trust.md").read_text(encoding="utf-8")) == row.findall(said)[:5]
 
 
 def check_reproduce(said, folder):
@@ -159,7 +159,7 @@ def check_cluster(said, folder):
 
 
 def check_pipelines(said, folder):
-    assert "1 of 2 windows\nstopped: nothing was changed" in said
+    assert "1 of 4 steps\nstopped: nothing was changed" in said
     printed = re.search(
         r"```text\n(2 windows, 2 holes): .*?\n(.*?)```",
         (ROOT / "docs/pipelines.md").read_text(encoding="utf-8"),

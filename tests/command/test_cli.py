@@ -209,7 +209,7 @@ def test_self_check_prints_a_table_and_writes_nothing(tmp_path, png, capsys, mon
     assert main(words) == 0
     table = capsys.readouterr().out
     assert "8 known places beside 1 hole were" in table
-    assert [line.split()[0] for line in table.splitlines()[-4:]] == ["fill", "smooth", "pull-push", "telea"]
+    assert [line.split()[0] for line in table.splitlines()[-5:]] == ["fill", "network", "smooth", "pull-push", "telea"]
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["scores"]["fill"]["l1"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]

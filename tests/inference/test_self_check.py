@@ -33,7 +33,7 @@ def test_scores_are_those_of_the_hidden_pixels(inpainter, photo):
         assert place.scores[OURS].l1 == pytest.approx(100 * np.abs(error).mean() / span, rel=0.02)
     for name, mean in report.scores.items():
         assert mean.l1 == pytest.approx(np.mean([place.scores[name].l1 for place in report.places]))
-    assert set(report.scores) == {OURS, "smooth", "pull-push", "telea"}
+    assert set(report.scores) == {OURS, "network", "smooth", "pull-push", "telea"}
 
 
 def _painted(photo, box):
@@ -123,7 +123,7 @@ def test_nothing_to_fill_is_said(inpainter, photo):
 def test_packages_that_are_missing_are_left_out(inpainter, photo, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     report = inpainter.self_check(photo, boxes=HOLES[:1], places=1)
-    assert set(report.scores) == {OURS, "smooth", "pull-push"}
+    assert set(report.scores) == {OURS, "network", "smooth", "pull-push"}
 
 
 def test_the_last_record_stays(inpainter, photo):

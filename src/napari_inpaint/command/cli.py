@@ -50,9 +50,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
-    parser.add_argument("--detail", choices=get_args(Detail), default="network",
-                        help="what holes are filled with: what the network completes, or the smoothest surface; "
-                        "narrow holes always get the smoothest surface")  # fmt: skip
+    parser.add_argument("--detail", choices=get_args(Detail), default="copied",
+                        help="what holes are filled with: copies of known pixels, which the network's completion "
+                        "chooses (default), that completion as it is, or the smoothest surface")  # fmt: skip
     parser.add_argument("--no-seam", dest="seam", action="store_false", help="do not correct the rim of the fill")
     parser.add_argument("--nan", action="store_true", help="fill NaN and infinite pixels too")
     parser.add_argument("--nodata", type=number, metavar="V",
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     only_look = arguments.plan or arguments.self_check
     if arguments.replay is not None and (
         arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look or not arguments.seam
-        or arguments.detail != "network" or arguments.nodata is not None or arguments.alpha
+        or arguments.detail != "copied" or arguments.nodata is not None or arguments.alpha
     ):  # fmt: skip
         parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
                      "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --plan and --self-check")  # fmt: skip

@@ -15,6 +15,8 @@ from scipy import ndimage
 
 import napari_inpaint
 from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.copying.regions import plan_regions
+from napari_inpaint.inference.copying.stage import copy_regions
 from napari_inpaint.inference.inputs.holes import CONNECTED, hash_holes
 from napari_inpaint.inference.inputs.values import opaque_value, step_off
 from napari_inpaint.inference.options import RULES
@@ -28,11 +30,12 @@ from napari_inpaint.inference.windows.plan import note_left
 from napari_inpaint.inference.windows.refining import refine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.copying.stage import CopyRecord, Key
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.inference.runtime.session import Session
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 def run(
     job: Job, plan: Plan, options: FillOptions, session: Session | None,
     on_progress: Callable[[int, int], object] | None = None, cancel: Event | None = None,
+    recorded: Sequence[CopyRecord] | None = None,
 ) -> tuple[list[Patch], Record]:  # fmt: skip
     """Fill the windows of a plan. They see the image, never another window's fill.
 
@@ -53,6 +57,8 @@ def run(
         The network; None when none is needed.
     on_progress, cancel
         As `Inpainter.fill`.
+    recorded
+        The copies of an earlier fill, which are applied again: nothing is searched.
 
     Returns
     -------
@@ -66,10 +72,30 @@ def run(
         As `Inpainter.fill`.
     """
     started = time.perf_counter()
-    filled = _fill_windows(job, plan, options, session, on_progress, cancel)
+    regions = plan_regions(job) if options.detail == "copied" and options.rules == RULES else ()
+    earlier = None if recorded is None else {(copy.plane, tuple(copy.crop)): copy for copy in recorded}
+    if earlier is not None:  # where all was copied, nothing needs to be completed
+        plan = replace(plan, windows=tuple(_with_guides(plan.windows, earlier)))
+    count, done = len(plan.windows) + len(regions), itertools.count(1)
+
+    def on_part() -> None:
+        number = next(done)
+        if on_progress is not None:
+            on_progress(number, count)
+
+    filled = _fill_windows(job, plan, options, session, on_part, cancel)
     job = replace(job, holes={plane: holes for plane, holes in job.holes.items() if plane not in filled.left})
     if filled.left and not job.holes:
         raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too (nan_is_hole=True, --nan)")
+    patches = [patch for patch in filled.patches if patch.plane not in filled.left]
+    copies: list[CopyRecord] = []
+    copying_started = time.perf_counter()
+    if regions:
+        regions = tuple(region for region in regions if region.plane not in filled.left)
+        threads = None if session is None else session.threads
+        copied, copies, digests = copy_regions(job, regions, patches, options, earlier, on_part, cancel, threads)
+        filled.digests = [(copy.plane, digest) for copy, digest in zip(copies, digests, strict=True)]
+        patches = copied + [patch for patch in patches if patch.channels.start >= job.source.colours.stop]
     windows = [window for window in filled.windows if window.plane not in filled.left]
     record = Record(
         napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
@@ -79,7 +105,7 @@ def run(
         network_seconds=filled.network_seconds,
         windows=windows, notes=list(dict.fromkeys([*plan.notes, *filled.left.values()])),
     )  # fmt: skip
-    if windows:
+    if windows or copies:
         record.result_sha256, record.machine = filled.sha256(options.rules), describe_cpu()
     if session is not None:
         record.model, record.recipe, record.licence = session.spec.name, session.spec.recipe, session.spec.licence
@@ -87,8 +113,18 @@ def run(
         record.provider = next((window.provider for window in reversed(windows) if window.provider), "")
         record.threads, record.runtime = session.threads, session.version
     stop_if(cancel)
+    record.copies, record.copy_seconds = copies, time.perf_counter() - copying_started if copies else 0.0
     record.seconds = time.perf_counter() - started
-    return [patch for patch in filled.patches if patch.plane not in filled.left], record
+    return patches, record
+
+
+def _with_guides(windows: Iterable[Window], copies: Mapping[Key, CopyRecord]) -> Iterator[Window]:
+    """Yield the windows of which a fill whose copies are known needs the completion."""
+    needed = [copy for copy in copies.values() if copy.shares or not copy.offsets]
+    for window in windows:
+        boxes = [box for copy in needed if copy.plane == window.plane for box in copy.holes]
+        if any(hole.box.overlaps(box) for hole in window.holes for box in boxes):
+            yield window
 
 
 @dataclass(slots=True)
@@ -115,11 +151,11 @@ class _Filled:
 
 def _fill_windows(
     job: Job, plan: Plan, options: FillOptions, session: Session | None,
-    on_progress: Callable[[int, int], object] | None, cancel: Event | None,
+    on_window: Callable[[], object], cancel: Event | None,
 ) -> _Filled:  # fmt: skip
     """Fill window after window. A plane with a window of which nothing is known is left, if there are others."""
     filled = _Filled({plane: note_left(plane) for plane in plan.left})
-    groups, done = job.source.groups, 0
+    groups = job.source.groups
     crops_of_window: list[Crop] = []
     read = functools.lru_cache(maxsize=1)(functools.partial(_read_window, job, options))  # once for all groups
     for batch in batches(plan.windows, groups, session):
@@ -132,11 +168,12 @@ def _fill_windows(
                 if not window.plane:
                     raise
                 filled.left.setdefault(window.plane, note_left(window.plane, " around a hole"))
-                done += group == groups[-1]
+                if group == groups[-1]:
+                    on_window()
         if not work:
             continue
         asked = time.perf_counter()
-        completions, provider = _complete([crop for _, _, crop in work], session, cancel)
+        completions, provider = _complete([crop for _, _, crop in work], session, options, cancel)
         if provider:
             filled.batch = max(filled.batch, len(work))
             filled.network_seconds += time.perf_counter() - asked
@@ -153,9 +190,7 @@ def _fill_windows(
             if group == groups[-1]:
                 filled.patches += _make_opaque(job, window) if options.alpha and options.rules == RULES else []
                 filled.windows.append(_describe(window, provider, crops_of_window))
-                done += 1
-                if on_progress is not None:
-                    on_progress(done, len(plan.windows))
+                on_window()
     return filled
 
 
@@ -210,7 +245,7 @@ def batches(
 
 
 def _complete(
-    crops: list[Crop], session: Session | None, cancel: Event | None
+    crops: list[Crop], session: Session | None, options: FillOptions, cancel: Event | None
 ) -> tuple[Sequence[NDArray[np.float32] | None], str]:
     """Return the completions, (3, h, w) each, and the provider that made them; none of what is smooth."""
     stop_if(cancel)
@@ -219,7 +254,7 @@ def _complete(
     tensors = zip(*(crop.to_network(crop.window.factor) for crop in crops), strict=True)
     images, masks = (np.stack(each) for each in tensors)
     completions = list(session.complete(images, masks, cancel))
-    if session.spec.refines:
+    if session.spec.refines and options.detail != "copied":  # detail at full resolution is copied
         complete = functools.partial(session.complete, cancel=cancel, refine=True)
         completions = [
             refine(completion, crop.window.factor, crop.window.hole_box, crop.to_network, complete, session.spec.window)

@@ -23,12 +23,13 @@ from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, k
 from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike
 
     from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.copying.stage import CopyRecord
     from napari_inpaint.inference.inputs.job import Boxes, Job, Masks
     from napari_inpaint.inference.inputs.values import ChannelAxis
     from napari_inpaint.inference.record import Record
@@ -135,16 +136,17 @@ class Inpainter:
 
     def run(
         self, job: Job, options: FillOptions, on_progress: Callable[[int, int], object] | None = None,
-        cancel: Event | None = None,
+        cancel: Event | None = None, recorded: Sequence[CopyRecord] | None = None,
     ) -> tuple[list[Patch], Record]:  # fmt: skip
         """Fill the holes of a job, and write nothing: what `fill`, the command and the plugin build on.
 
         The job is from `napari_inpaint.inference.inputs.job.read_job`, with the same options. Returns what changes, for
-        `napari_inpaint.inference.windows.patches`, and the record, with the notes that `fill` gives as warnings.
+        `napari_inpaint.inference.windows.patches`, and the record, with the notes that `fill` gives as warnings. With
+        the ``copies`` of an earlier record nothing is searched.
         """
         plan = self._plan(job, options)
         needs_network = job.holes and options.detail != "smooth"
-        return run(job, plan, options, self.session if needs_network else None, on_progress, cancel)
+        return run(job, plan, options, self.session if needs_network else None, on_progress, cancel, recorded)
 
     def fill(
         self,
@@ -156,7 +158,7 @@ class Inpainter:
         seam: bool = True,
         channel_axis: ChannelAxis = "auto",
         nan_is_hole: bool = False,
-        detail: Detail = "network",
+        detail: Detail = "copied",
         nodata: float | None = None,
         alpha: bool = False,
         on_progress: Callable[[int, int], object] | None = None,
@@ -186,9 +188,10 @@ class Inpainter:
             colours, also beside a fourth; others are filled one by one.
         nan_is_hole : bool
             Fill NaN and infinite pixels too.
-        detail : {"network", "smooth"}
-            What the network completes; or the smoothest surface in every hole, without a network. Holes that are
-            narrower than those that the network was trained on are always filled smoothly.
+        detail : {"copied", "network", "smooth"}
+            Copies of known pixels, chosen by what the network completes; that completion as it is; or the smoothest
+            surface in every hole, without a network. It also takes the completion's place in holes that are narrower
+            than those that the network was trained on; where what surrounds them is smooth it is not copied over.
         nodata : number, optional
             A value that stands for none: such pixels are not known, and are filled only inside holes. So it is with
             NaN, and with what is masked in a `numpy.ma.MaskedArray`, whose mask is kept outside of holes.
@@ -196,7 +199,7 @@ class Inpainter:
             Whether the last channel is transparency, which is kept. Colours of transparent pixels are not known; where
             they are filled, they become opaque.
         on_progress : callable, optional
-            Called with the number of windows that are done, and of all windows.
+            Called with the number of steps that are done, and of all: windows to complete, and regions to copy.
         cancel : threading.Event, optional
             When it is set, a running network call ends.
         out : writable array, optional
@@ -262,9 +265,9 @@ class Inpainter:
         """Say what `fill` is worth on this very image.
 
         Known pixels beside the holes, of the same size and shape, are hidden, filled as the holes would be, and
-        compared with what was there; so are the other ``detail``, pull-push, and Telea's method where OpenCV is
-        installed, on the same places. `last_record` stays. Parameters that are not listed, and errors,
-        are those of `fill`.
+        compared with what was there; so are the other kinds of ``detail``, pull-push, and Telea's method where OpenCV
+        is installed, on the same places. `last_record` stays. Parameters that are not listed, and errors, are those of
+        `fill`.
 
         Parameters
         ----------
@@ -288,7 +291,7 @@ class Inpainter:
         job = read_job(image, mask, boxes, chosen, cancel)
         most = to_whole(places, "places", 1, 10_000)
         notes = self._plan(job, chosen).notes
-        name = self.session.spec.name if chosen.detail == "network" else chosen.detail
+        name = chosen.detail if chosen.detail == "smooth" else f"{self.session.spec.name}, {chosen.detail}"
         report = check(job, self.run, chosen, name, most, notes, cancel)
         for note in report.notes:
             warnings.warn(note, stacklevel=2)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.values import ChannelAxis
 
 
-Detail = Literal["network", "smooth"]
+Detail = Literal["copied", "network", "smooth"]
 
 FIRST_RULES, RULES = 1, 2
 """By which rules holes were filled before records named them: linear intensity ranges, and membranes in all narrow
@@ -38,9 +38,10 @@ class FillOptions:
     mask, when the axis before it is longer than 4. None: there is none."""
     nan_is_hole: bool = False
     """Whether NaN and infinite pixels are filled too."""
-    detail: Detail = "network"
-    """What is seen in holes: what the network completes, or the smoothest surface, without a network. Holes that are
-    narrower than those that the network was trained on are always filled smoothly."""
+    detail: Detail = "copied"
+    """What is seen in holes: copies of known pixels, which the network's completion chooses; that completion as it is;
+    or the smoothest surface, without a network. It also takes the completion's place in holes that are narrower than
+    those that the network was trained on."""
     nodata: float | None = None
     """A value that stands for none: such pixels are not known."""
     alpha: bool = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_inpaint.inference.options import FillOptions
 
 if TYPE_CHECKING:
+    from napari_inpaint.inference.copying.stage import CopyRecord
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.windows.intensity import IntensityCurve
 
@@ -73,7 +74,10 @@ class Record:
     seconds: float = 0.0
     """From known holes to patches: without reading the mask and writing the result."""
     network_seconds: float = 0.0
+    copy_seconds: float = 0.0
     windows: list[WindowRecord] = field(default_factory=list)
+    copies: list[CopyRecord] = field(default_factory=list)
+    """What the holes were copied from; none where ``options.detail`` is another one."""
     notes: list[str] = field(default_factory=list)
     """What the user should know, for example that a hole is larger than trained."""
     schema: int = SCHEMA
@@ -85,4 +89,5 @@ class Record:
         windows = [{field.name: getattr(window, field.name) for field in fields(window)} for window in self.windows]
         for window in windows:
             window["curves"] = tuple(asdict(each) for each in window["curves"])
-        return plain | {"windows": windows, "notes": list(self.notes), "holes": list(self.holes)}
+        copies = [asdict(copy) for copy in self.copies]
+        return plain | {"windows": windows, "copies": copies, "notes": list(self.notes), "holes": list(self.holes)}

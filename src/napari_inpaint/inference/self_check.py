@@ -50,7 +50,8 @@ CONTEXT = 256
 CLASSICAL_CONTEXT = 48
 """Likewise the classical methods, which look no further."""
 MARGIN = 0.97
-"""Another method must have less than this share of the fill's L1, and more PSNR, to be called closer."""
+"""Another method must have less than this share of the fill's L1, and more PSNR, also without what noise explains, to
+be called closer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ class SelfCheck:
             lines += [
                 f"{len(self.places)} known places beside {holes} hole{'s' * (holes != 1)} were hidden, filled and "
                 "compared:",
-                f"{'method':24}{'L1 %':>8}{'PSNR':>8}{'SSIM':>8}",
-                *(f"{names.get(name, name):24}{score.l1:8.2f}{score.psnr:8.2f}{score.ssim:8.3f}"
+                f"{'method':24}{'L1 %':>8}{'PSNR':>8}{'SSIM':>8}{'texture':>9}{'noise':>7}",
+                *(f"{names.get(name, name):24}{score.l1:8.2f}{score.psnr:8.2f}{score.ssim:8.3f}{score.texture:9.2f}"
+                  f"{score.noise:7.2f}"
                   for name, score in self.scores.items()),
             ]  # fmt: skip
         return "\n".join(lines)
@@ -107,7 +109,7 @@ def check(
     run
         `Inpainter.run`.
     options
-        How the job's holes would be filled; the other ``detail`` is compared with it.
+        How the job's holes would be filled; the other kinds of ``detail`` are compared with it.
     model
         The model's name, for the table.
     most
@@ -141,7 +143,10 @@ def check(
     common = [name for name in places[0].scores if all(name in place.scores for place in places)]
     scores = {name: mean_score([place.scores[name] for place in places]) for name in common}
     ours = scores[OURS]
-    closer = [name for name, each in scores.items() if each.l1 < MARGIN * ours.l1 and each.psnr > ours.psnr]
+    closer = [
+        name for name, each in scores.items()
+        if each.l1 < MARGIN * ours.l1 and each.psnr > ours.psnr and each.power < ours.power
+    ]  # fmt: skip
     if closer:
         best = min(closer, key=lambda name: scores[name].l1)
         notes = (

@@ -47,7 +47,7 @@ def to_python(
     options = [where]
     options += [f"grow={settings.options.grow}"] if settings.options.grow else []
     options += [] if settings.options.seam else ["seam=False"]
-    options += [] if settings.options.detail == "network" else [f"detail={settings.options.detail!r}"]
+    options += [] if settings.options.detail == "copied" else [f"detail={settings.options.detail!r}"]
     options += [] if settings.options.nodata is None else [f"nodata={settings.options.nodata}"]
     options += ["alpha=True"] if job.has_alpha else []
     options += [f"channel_axis={job.channel_axis}"]
@@ -96,7 +96,7 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
     words += ["--grow", str(settings.options.grow)] if settings.options.grow else []
     words += [] if settings.options.seam else ["--no-seam"]
     words += [] if settings.options.nodata is None else ["--nodata", str(settings.options.nodata)]
-    words += [] if settings.options.detail == "network" else ["--detail", settings.options.detail]
+    words += [] if settings.options.detail == "copied" else ["--detail", settings.options.detail]
     return shlex.join(words)
 
 

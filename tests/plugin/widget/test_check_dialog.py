@@ -13,6 +13,6 @@ def test_the_check_shows_a_table(qtbot, viewer, widget, photo):
     from qtpy.QtWidgets import QTableWidget
 
     (table,) = dialog.findChildren(QTableWidget)
-    assert table.item(0, 0).text() == "fill (compact)"
+    assert table.item(0, 0).text() == "fill (compact, copied)"
     assert float(table.item(0, 2).text()) > 10
     dialog.close()

@@ -44,7 +44,7 @@ def test_the_event_loop_turns_during_a_fill_and_progress_is_shown(qtbot, viewer,
     fill_and_wait(qtbot, viewer, widget)
     timer.stop()
     assert slow.ran == 50
-    assert any("of 50 windows filled, about" in sentence for sentence in seen)
+    assert any("of 50 steps done, about" in sentence for sentence in seen)
     assert not widget.progress.visible
 
 
@@ -110,7 +110,7 @@ def test_a_real_fill_is_cancelled(qtbot, viewer, widget, photo):
     viewer.add_shapes([[(100, 100), (100, 220), (220, 220), (220, 100)]], shape_type="rectangle")
     widget.inputs.slices.value = "all slices"
     click(widget.controls.fill_button)
-    qtbot.waitUntil(lambda: "of 60 windows filled" in widget.status.value, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "of 120 steps done" in widget.status.value, timeout=TIMEOUT)
     click(widget.controls.cancel_button)
     wait_until_idle(qtbot, widget)
     assert widget.status.value == "Cancelled; nothing was changed."

@@ -113,24 +113,44 @@ def measure_noise(
     if not hole.any():
         return WHITE_NOISE
     step = max(1, int(1.5 * ndimage.distance_transform_edt(unknown)[hole].mean()))  # of a slit: 3/8 of its width
+    line, cubic = _tell(image, unknown, hole, step)
+    total = float(line.sum())
+    return float(cubic.sum()) / total if total else WHITE_NOISE
+
+
+def measure_grain(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], hole: NDArray[np.bool_]) -> float:
+    """Return how far known pixels near holes are from the mean of their two neighbours, in the quadratic mean.
+
+    Parameters and what does not count are those of `measure_noise`; 0 where nothing can be measured.
+    """
+    line, _ = _tell(image, unknown, hole, 1)
+    return float(np.sqrt(line.mean())) if len(line) else 0.0
+
+
+def _tell(
+    image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], hole: NDArray[np.bool_], step: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the squared errors of a line and of a cubic through pixels 1 and 3 steps away, without outliers."""
     known, near = ~unknown, ndimage.maximum_filter(hole, 2 * max(NEAR, 2 * step) + 1) & ~unknown
 
     def at(x: NDArray[Any], offset: int) -> NDArray[Any]:
         return x[..., (3 + offset) * step : x.shape[-1] - (3 - offset) * step]
 
-    linear, cubic = [], []
+    lines, cubics = [], []
     for values, given, wanted in ((image, known, near), (image.swapaxes(1, 2), known.T, near.T)):
         if values.shape[-1] <= 6 * step:
             continue
         told = np.logical_and.reduce([at(wanted, 0), *(at(given, offset) for offset in (-3, -1, 1, 3))])
-        before, left, truth, right, after = (at(values, offset)[:, told] for offset in (-3, -1, 0, 1, 3))
-        linear.append(np.square((left + right) / 2 - truth).ravel())
-        cubic.append(np.square((9 * (left + right) - (before + after)) / 16 - truth).ravel())
-    line, curve = np.concatenate(linear or [[]]), np.concatenate(cubic or [[]])
-    worst = np.maximum(line, curve)
-    usual = np.argsort(worst)[: int(np.ceil((1 - OUTLIERS) * len(worst)))]
-    total = float(line[usual].sum())
-    return float(curve[usual].sum()) / total if total else WHITE_NOISE
+        before, left, truth, right, after = (
+            at(values, offset)[:, told].astype(np.float64) for offset in (-3, -1, 0, 1, 3)
+        )
+        lines.append(np.square((left + right) / 2 - truth).ravel())
+        cubics.append(np.square((9 * (left + right) - (before + after)) / 16 - truth).ravel())
+    if not lines:
+        return np.empty(0), np.empty(0)
+    line, cubic = np.concatenate(lines), np.concatenate(cubics)
+    usual = np.argsort(np.maximum(line, cubic))[: int(np.ceil((1 - OUTLIERS) * len(line)))]
+    return line[usual], cubic[usual]
 
 
 def _stencils_at(

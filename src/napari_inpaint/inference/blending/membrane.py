@@ -49,12 +49,57 @@ def solve(
     float array of shape (C, H, W)
         0 on all other pixels, and where no known pixel is in reach.
     """
-    finest = _finest(unknown, known, error.dtype)
-    given = _add_neighbours(np.where(known, error, 0))
-    given *= unknown
+    return solve_given(_add_neighbours(np.where(known, error, 0)) * unknown, unknown, known, cancel)
+
+
+def solve_given(
+    given: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], known: NDArray[np.bool_],
+    cancel: Event | None = None,
+) -> NDArray[Any]:  # fmt: skip
+    """Solve (number of neighbours) u - (sum of the neighbours of u) = ``given``, where u is 0 on known pixels.
+
+    Parameters
+    ----------
+    given : float array of shape (C, H, W)
+        0 on all other pixels than the unknown ones. Is changed.
+    unknown, known, cancel
+        As `solve`.
+
+    Returns
+    -------
+    float array of shape (C, H, W)
+        0 on all other pixels, and where no known pixel is in reach.
+    """
+    finest = _finest(unknown, known, given.dtype)
     if np.count_nonzero(unknown) <= MOST_DIRECT:
         return _solve_directly(finest, given, unknown)
+    rows, columns = (np.flatnonzero(unknown.any(axis)) for axis in (1, 0))
+    inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    sides = _find_sides(known, *inside) if unknown[inside].all() else None
+    if sides is not None:
+        result = np.zeros_like(given)
+        result[:, *inside] = _solve_by_transform(given[:, *inside], *sides)
+        return result
     return _solve_by_multigrid(finest, given, cancel)
+
+
+def _find_sides(
+    known: NDArray[np.bool_], rows: slice, columns: slice
+) -> tuple[tuple[bool, bool], tuple[bool, bool]] | None:
+    """Return which sides of a rectangle meet known pixels, and none of which some; None when a side meets both kinds.
+
+    First those of its first and last row, then of its columns. None also when no side meets any.
+    """
+    sides = []
+    for line, length, part in ((rows, known.shape[0], columns), (columns, known.shape[1], rows)):
+        across = known if line is rows else known.T
+        for beyond in (line.start - 1, line.stop):
+            met = across[beyond, part] if 0 <= beyond < length else np.zeros(1, bool)
+            if met.any() != met.all():
+                return None
+            sides.append(bool(met.all()))
+    top, bottom, left, right = sides
+    return ((top, bottom), (left, right)) if any(sides) else None
 
 
 class _Level:

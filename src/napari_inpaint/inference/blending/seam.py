@@ -28,8 +28,9 @@ MARGIN = 16
 """Unknown pixels this near to a hole, the other pieces of a divided one, are solved with it, so that they agree."""
 LEAST_SLOPING = 16
 """Least number of known pixels that tell a slope."""
-FAR = 1.0
-"""Known pixels that lie further from the middle of the intensity range, in parts of it, tell no slope."""
+FAR, SPREADS = 1.0, 4.0
+"""Known pixels that lie further from the middle of the intensity range, in parts of it, and further from the median
+than so many times the spread of most, tell no slope."""
 PLANAR = 0.03
 """A context that stays this near to a plane, in parts of the intensity range, is one but for its noise."""
 
@@ -103,7 +104,8 @@ def keep_among(
     float array of shape (C, h, w)
     """
     known = image[:, context.y, context.x].astype(np.float64)
-    usual = (np.abs(known - 0.5) <= FAR).all(0)
+    low, middle, high = np.quantile(known, (0.1, 0.5, 0.9), axis=1, keepdims=True)
+    usual = ((np.abs(known - 0.5) <= FAR) | (np.abs(known - middle) <= SPREADS * (high - low))).all(0)
     usual |= ~usual.any()
     known, rows_of, columns_of = known[:, usual], context.y[usual], context.x[usual]
     y, x = rows_of.mean(), columns_of.mean()

@@ -42,6 +42,10 @@ class Box(NamedTuple):
             min(self.y0, other.y0), min(self.x0, other.x0), max(self.y1, other.y1), max(self.x1, other.x1)
         )  # fmt: skip
 
+    def overlaps(self, other: Box) -> bool:
+        """Return whether they share a pixel."""
+        return self.y0 < other.y1 and other.y0 < self.y1 and self.x0 < other.x1 and other.x0 < self.x1
+
     def widen(self, margin: int, height: int, width: int) -> Box:
         """Return the box with ``margin`` more pixels on every side, as far as the image reaches."""
         return Box(

@@ -216,7 +216,7 @@ def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec
     for factor, members in sorted(by_factor.items()):
         divided = [piece for hole in members for piece in divide(hole, spec.window * max(factor, 1))]
         pieces += divided
-        grouping = _group_by_tile(divided, spec.window) if factor == 0 else _group_by_cost(
+        grouping = group_by_tile(divided, spec.window) if factor == 0 else _group_by_cost(
             divided, [round(side * spec.window) * factor for side in STANDARD_SIDES], height, width
         )  # fmt: skip
         groups += [(factor, group) for group in grouping]
@@ -233,10 +233,10 @@ def plan_windows(holes: Sequence[Hole], height: int, width: int, spec: ModelSpec
             tall, wide = sides[np.searchsorted(sides, (union.height + 2 * margin, union.width + 2 * margin))].tolist()
             crop = _grow_to(union, tall, wide, height, width)
         smooth = factor == 0 or isinstance(spec, SmoothLimits)
-        window = Window(crop, tuple(group), _others(crop, group, pieces, corners), max(factor, 1), smooth)
+        window = Window(crop, tuple(group), others_in(crop, group, pieces, corners), max(factor, 1), smooth)
         while window.paint((*window.holes, *window.others)).all():  # twice the field of view, at half the resolution
             crop = _grow_to(crop, 2 * crop.height, 2 * crop.width, height, width)
-            window = replace(window, crop=crop, others=_others(crop, group, pieces, corners),
+            window = replace(window, crop=crop, others=others_in(crop, group, pieces, corners),
                              factor=1 if factor == 0 else 2 * window.factor)  # fmt: skip
         windows.append(window)
     return tuple(sorted(windows, key=lambda window: (window.interpolated, window.size, window.crop)))
@@ -266,7 +266,8 @@ def _context(holes: Sequence[Hole]) -> int:
     return max(hole.size for hole in holes) // 2
 
 
-def _group_by_tile(holes: Sequence[Hole], side: int) -> list[list[Hole]]:
+def group_by_tile(holes: Sequence[Hole], side: int) -> list[list[Hole]]:
+    """Return the holes whose boxes begin in the same square of a grid, for every such square."""
     tiles: dict[tuple[int, int], list[Hole]] = defaultdict(list)
     for hole in holes:
         tiles[hole.box.y0 // side, hole.box.x0 // side].append(hole)
@@ -301,7 +302,8 @@ def _group_by_cost(holes: Sequence[Hole], sides: Sequence[int], height: int, wid
     return groups
 
 
-def _others(crop: Box, group: Sequence[Hole], pieces: Sequence[Hole], corners: NDArray[np.int64]) -> tuple[Hole, ...]:
+def others_in(crop: Box, group: Sequence[Hole], pieces: Sequence[Hole], corners: NDArray[np.int64]) -> tuple[Hole, ...]:
+    """Return the pieces, whose boxes are ``corners``, that touch a crop and are not in the group."""
     y0, x0, y1, x1 = crop
     inside = (corners[:, 0] < y1) & (corners[:, 2] > y0) & (corners[:, 1] < x1) & (corners[:, 3] > x0)
     own = {id(hole) for hole in group}

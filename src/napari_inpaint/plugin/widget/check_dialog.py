@@ -21,7 +21,7 @@ from napari_inpaint.plugin.widget.worker import to_sentence
 if TYPE_CHECKING:
     from napari_inpaint.inference.self_check import SelfCheck
 
-COLUMNS = ("method", "L1 %", "PSNR dB", "SSIM")
+COLUMNS = ("method", "L1 %", "PSNR dB", "SSIM", "texture", "noise")
 
 
 class CheckDialog(QDialog):
@@ -43,7 +43,8 @@ class CheckDialog(QDialog):
         if report.places:
             heading = (
                 f"{len(report.places)} known places beside the holes were hidden, filled, and compared with what was "
-                "there. Lower L1 is better, and so are higher PSNR and SSIM."
+                "there. Lower L1 is better, and so are higher PSNR and SSIM. Texture and noise are 1 where they are as "
+                "strong as what was there."
             )
             layout.addWidget(_to_label(heading))
             layout.addWidget(_to_table(report))
@@ -74,7 +75,8 @@ def _to_table(report: SelfCheck) -> QTableWidget:
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     for row, (name, score) in enumerate(report.scores.items()):
         shown = f"fill ({report.model})" if name == OURS else name
-        for column, text in enumerate((shown, f"{score.l1:.2f}", f"{score.psnr:.2f}", f"{score.ssim:.3f}")):
+        numbers = f"{score.l1:.2f} {score.psnr:.2f} {score.ssim:.3f} {score.texture:.2f} {score.noise:.2f}".split()
+        for column, text in enumerate((shown, *numbers)):
             item = QTableWidgetItem(text)
             if column:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

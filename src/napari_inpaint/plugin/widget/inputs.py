@@ -122,9 +122,9 @@ class Inputs(Container[Any]):
         )
         self.grow = SpinBox(value=min(max(chosen.grow, 0), MOST), min=0, max=MOST, label="grow",
                             tooltip="extend every hole by so many pixels, over edges of what should go")  # fmt: skip
-        self.detail = ComboBox(choices=get_args(Detail), value="network", label="detail",
-                               tooltip="smooth: the smoothest surface, without a network, which narrow holes "
-                               "always get")  # fmt: skip
+        self.detail = ComboBox(choices=get_args(Detail), value="copied", label="detail",
+                               tooltip="copied: copies of known pixels, which the network's completion chooses; "
+                               "network: that completion as it is; smooth: the smoothest surface")  # fmt: skip
         self.nodata = LineEdit(
             value="", label="no data", tooltip="a value that stands for none, such as -9999: such pixels are not known"
         )

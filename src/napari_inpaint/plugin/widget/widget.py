@@ -210,12 +210,12 @@ class InpaintWidget(Container[Any]):
         self._say(sentence)
         running.worker.start()
 
-    def _show_progress(self, done: int, windows: int) -> None:
+    def _show_progress(self, done: int, steps: int) -> None:
         if self._closed or self._running is None or self._running.is_set():
             return
-        self.controls.show_progress(done, windows)
-        left = (time.monotonic() - self._running.started) / done * (windows - done)
-        self._say(f"{done} of {windows} windows filled, about {left:.0f} s left")
+        self.controls.show_progress(done, steps)
+        left = (time.monotonic() - self._running.started) / done * (steps - done)
+        self._say(f"{done} of {steps} steps done, about {left:.0f} s left")
 
     def _take(self, result: Result | str) -> None:
         request, running = self._request, self._running

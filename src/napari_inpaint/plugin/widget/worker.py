@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_inpaint.plugin.layers.job import Job
 
 CANCELLED = "Cancelled; nothing was changed."
-REMEDY = {"fill NaN too with nan_is_hole=True": "choose the image's NaN pixels as holes"}
+REMEDY = {"fill NaN too (nan_is_hole=True, --nan)": "choose the image's NaN pixels as holes"}
 """Words of the engine for those who write programs, and what they mean here."""
 
 
@@ -152,7 +152,7 @@ class Running(QObject):
     """
 
     progressed = Signal(int, int)
-    """Windows that are done, and of all windows."""
+    """Steps that are done, and of all: windows, and regions that are copied."""
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, counts: bool = False) -> None:
         super().__init__()

@@ -1,0 +1,1 @@
+"""Copying: a completion is replaced by pixels of the known region that fit into its place."""

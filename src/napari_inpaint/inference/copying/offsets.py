@@ -1,0 +1,193 @@
+"""Offsets: from every pixel of a hole to the known pixel that it is copied from.
+
+Patches of the known region take the place of a guide, which says what belongs into the hole: searched for and voted on
+from coarse to fine (Wexler, Shechtman, Irani: Space-Time Completion of Video, 2007). At the finest level nothing is
+averaged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_inpaint.inference.blending.pullpush import resize
+from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.copying.pyramid import SIDE, build_levels, count_levels
+from napari_inpaint.inference.copying.search import Grid, Nearest, propagate
+from napari_inpaint.inference.copying.vote import vote, weigh
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.copying.pyramid import Floats, Level
+    from napari_inpaint.inference.copying.search import Integers, Map
+
+SEARCHED = 2
+"""So many of the coarsest levels are searched as a whole; at finer ones patches continue their neighbours'."""
+ROUNDS = (1, 3, 6, 8)
+"""Of search and vote: at the finest level, the next, the next, and at all coarser ones."""
+GUIDE = 1.0
+"""How much the guide counts at the coarsest level, against what is copied; half as much at every finer one."""
+COHERENT, FAVOUR = 2, 2.0
+"""After a search of a whole level, so many times, what continues the source of a neighbour is taken instead, up to
+FAVOUR times the squared distance: single best patches repeat themselves (Hertzmann et al.: Image Analogies, 2001)."""
+USUAL = 0.9
+"""Share of the known patches within whose distances a guide may be, too."""
+DETAIL = 2.0
+"""Blur, in pixels of the coarsest level, that leaves what a guide shows."""
+LEAST_DISTANCE = 1e-5
+"""Squared, between patches: less is rounding."""
+FITS, LOST = 2.0, 3.0
+"""A patch is copied as a whole when it is at most 2 ** FITS times the usual distance from the guide, not at all from
+2 ** LOST times on."""
+BLUR = 0.7
+"""How much it is blurred there, in pixels: what it shows of detail is not to be looked for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Copies:
+    """What the pixels of a hole are copied from, row by row."""
+
+    offsets: NDArray[np.int32]
+    """(2, pixels): down and to the right, to the known pixel."""
+    shares: NDArray[np.uint8] | None
+    """(pixels,): how much of the fill they are, in 255ths; the rest is the guide. None where it is all of it."""
+
+
+def find_copies(
+    image: Floats, hole: NDArray[np.bool_], unknown: NDArray[np.bool_], size: int, each: Map = map,
+    cancel: Event | None = None,
+) -> Copies | None:  # fmt: skip
+    """Find the pixels that a hole is copied from.
+
+    Parameters
+    ----------
+    image : float32 array of shape (H, W, C)
+        A region, in parts of its intensity range; holes show the guide.
+    hole, unknown : bool array of shape (H, W)
+        Pixels that are copied, and all that may not be copied from.
+    size
+        Of the hole, see `Hole.size`.
+    each
+        `map`, or that of a pool of threads; the offsets are the same.
+    cancel
+        As `Inpainter.fill`; it is looked at in every round.
+
+    Returns
+    -------
+    Copies, or None
+        None when no patch is wholly known.
+    """
+    levels = build_levels(image, hole, unknown, count_levels(size))
+    filled: Floats | None = None
+    shares: Floats | None = None
+    rows = columns = np.empty((0, 0), np.intp)
+    for number in reversed(range(len(levels))):
+        level, coarseness = levels[number], len(levels) - 1 - number
+        grid = Grid(*level.hole.shape)
+        painter = _Painter(level, grid, is_finest=number == 0 and len(levels) > 1, each=each)
+        if filled is not None:
+            painter.start(filled, rows, columns)
+        guide = _describe_guide(level.image, coarseness)
+        searched = coarseness < SEARCHED and (number > 0 or len(levels) == 1)
+        for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
+            stop_if(cancel)
+            painter.search(guide, searched)
+            if shares is None:
+                shares = painter.find_shares()
+            painter.paint()
+        filled = grid.to_image(painter.table)
+        rows, columns = np.full((2, grid.height, grid.width), -1)
+        rows[level.targets], columns[level.targets] = grid.place(painter.sources)
+    if filled is None or shares is None:
+        return None
+    y, x = np.nonzero(hole)
+    enlarged = resize(shares, hole.shape[0], hole.shape[1], 2.0 ** (len(levels) - 1))
+    fine = np.rint(255 * enlarged[y, x]).astype(np.uint8)
+    offsets = np.stack([rows[y, x] - y, columns[y, x] - x]).astype(np.int32)
+    return Copies(offsets, None if (fine == 255).all() else fine)
+
+
+class _Painter:
+    """Fills the hole of one level with patches."""
+
+    def __init__(self, level: Level, grid: Grid, is_finest: bool, each: Map) -> None:
+        self.level, self.grid, self.each, self.is_finest = level, grid, each, is_finest
+        self.table = grid.to_table(level.image)
+        self.hole, self.allowed = grid.to_flags(level.hole), grid.to_flags(level.sources)
+        self.targets = grid.index(*level.targets)
+        self.depth = ndimage.distance_transform_edt(level.hole)[level.targets].astype(np.float32)
+        self.sources: Integers = np.empty(0, np.int32)
+        self.weights = self.distances = np.empty(0, np.float32)
+        self.nearest: Nearest | None = None
+        self.usual = 0.0
+
+    def start(self, filled: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
+        """Paint what the coarser level shows, and then its sources, enlarged, before anything is searched.
+
+        Who searches with the enlarged image, which is blurred, finds blurred patches.
+        """
+        height, width = self.level.hole.shape
+        enlarged = resize(filled.transpose(2, 0, 1), height, width).transpose(1, 2, 0)
+        self.table[self.hole] = enlarged[self.level.hole]
+        y, x = self.level.targets
+        above = np.minimum(y // 2, rows.shape[0] - 1), np.minimum(x // 2, rows.shape[1] - 1)
+        row, column = 2 * rows[above] + y % 2, 2 * columns[above] + x % 2
+        inside = (rows[above] >= 0) & (row < height) & (column < width)
+        row, column = np.where(inside, row, y), np.where(inside, column, x)
+        if not self.level.sources[row, column].all():  # the nearest that is one
+            nearest = ndimage.distance_transform_edt(~self.level.sources, return_distances=False, return_indices=True)
+            row, column = nearest[:, row, column]
+        self.sources = self.grid.index(row, column)
+        self.weights = weigh(self.depth, np.zeros_like(self.depth), 1)
+        self.paint()
+
+    def search(self, guide: Floats | None, as_a_whole: bool) -> None:
+        """Find a source for every patch."""
+        table = self.table
+        if guide is not None:
+            table = np.concatenate([table, self.grid.to_table(guide)], 1)
+        if as_a_whole:
+            if self.nearest is None:
+                sources = np.flatnonzero(self.allowed).astype(np.int32)
+                self.nearest = Nearest(table, self.grid, sources, self.each)
+                smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
+                self.usual = self.nearest.measure_usual(self.grid.to_table(smooth), USUAL)
+            self.sources, self.distances = self.nearest.find(table, self.targets)
+            for _ in range(COHERENT):
+                self.sources, _ = self._propagate(table, FAVOUR)
+        else:
+            self.sources, self.distances = self._propagate(table)
+        self.weights = weigh(self.depth, self.distances, SIDE**2 * table.shape[1])
+
+    def _propagate(self, table: Floats, favour: float = 1.0) -> tuple[Integers, Floats]:
+        return propagate(table, self.grid, self.targets, self.sources, self.allowed, self.each, favour)
+
+    def find_shares(self) -> Floats:
+        """Return how much of the fill is to be copied, (H, W): less where nothing known is like the guide.
+
+        Known patches say which distance is usual here: to the nearest other one, or to what is left of them without
+        detail, as a guide is. To copy what is much further away would be wrong by more than to keep the guide.
+        """
+        shares = np.ones(self.level.hole.shape, np.float32)
+        excess = np.log2(np.maximum(self.distances, LEAST_DISTANCE) / max(self.usual, LEAST_DISTANCE)) / 2
+        shares[self.level.targets] = np.clip((LOST - excess) / (LOST - FITS), 0, 1)
+        return shares
+
+    def paint(self) -> None:
+        """Copy what was found: one pixel each at the finest level, the vote of all patches at others."""
+        if not self.is_finest:
+            vote(self.table, self.grid, self.targets, self.sources, self.weights, self.hole)
+            return
+        own = self.hole[self.targets]
+        self.table[self.targets[own]] = self.table[self.sources[own]]
+
+
+def _describe_guide(image: Floats, coarseness: int) -> Floats:
+    """Return the guide, blurred, and scaled so that its distance counts as much as it should."""
+    blurred = ndimage.gaussian_filter(image, (BLUR * 2**coarseness, BLUR * 2**coarseness, 0))
+    return np.asarray(blurred * np.float32((GUIDE * 0.5**coarseness) ** 0.5))

@@ -1,0 +1,227 @@
+"""Where patches come from: the nearest of all at coarse levels, those that continue their neighbours' at finer ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from napari_inpaint.inference.copying.pyramid import RADIUS, SIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.copying.pyramid import Floats
+
+    Integers = NDArray[np.int32]
+    Map = Callable[[Callable[[slice], None], Iterable[slice]], Iterable[None]]
+    """`map`, or that of a pool of threads."""
+
+BLOCK = 2048
+"""Patches that are gathered at once."""
+MOST_SOURCES = 8192
+"""A level that has more known patches is searched on a grid of them."""
+SAMPLE = 1024
+"""About so many of them say how alike known patches are."""
+SLACK = 0.5
+"""A patch that is found may be this much further away than the nearest one, in parts of its distance."""
+FREQUENCIES = 4
+"""Patches are compared in the lowest frequencies first: of the cosine transform those whose orders sum up to less."""
+NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0), (2, 2), (-2, -2), (4, 0), (0, 4), (-4, 0), (0, -4))
+"""Rows and columns from a patch to those whose sources are continued to it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """The pixels of a level as a table, with a border of half a patch, so that a patch is a centre plus offsets."""
+
+    height: int
+    width: int
+
+    @property
+    def stride(self) -> int:
+        """From a row to the next one."""
+        return self.width + 2 * RADIUS
+
+    @property
+    def patch(self) -> Integers:
+        """From the centre of a patch to its pixels, row by row."""
+        steps = np.arange(-RADIUS, RADIUS + 1, dtype=np.int32)
+        return (steps[:, None] * np.int32(self.stride) + steps).ravel()
+
+    def index(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> Integers:
+        """Return the rows of the table that hold these pixels."""
+        return ((y + RADIUS) * self.stride + x + RADIUS).astype(np.int32)
+
+    def place(self, index: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the pixels, rows and columns, of rows of the table."""
+        return (index // self.stride - RADIUS).astype(np.intp), (index % self.stride - RADIUS).astype(np.intp)
+
+    def to_table(self, image: Floats) -> Floats:
+        """Return (H, W, C) as a table of pixels; the border repeats the outermost ones."""
+        edges = ((RADIUS, RADIUS), (RADIUS, RADIUS), (0, 0))
+        return np.pad(image, edges, mode="edge").reshape(-1, image.shape[2])
+
+    def to_flags(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return (H, W) as a table; the border is False."""
+        return np.pad(mask, RADIUS).ravel()
+
+    def to_image(self, table: Floats) -> Floats:
+        """Return a table as (H, W, C)."""
+        whole = table.reshape(self.height + 2 * RADIUS, self.stride, -1)
+        return whole[RADIUS:-RADIUS, RADIUS:-RADIUS]
+
+
+def blocks(count: int) -> list[slice]:
+    """Divide so many patches into blocks."""
+    return [slice(start, min(count, start + BLOCK)) for start in range(0, count, BLOCK)]
+
+
+def measure(table: Floats, grid: Grid, targets: Integers, sources: Integers, each: Map = map) -> Floats:
+    """Return the squared distances between patches.
+
+    Parameters
+    ----------
+    table : float32 array of shape (pixels, C)
+    grid
+        Of the table.
+    targets, sources : int32 array of shape (K,)
+        Centres.
+    each
+        Runs over blocks of patches. Every distance is summed up in one order, whatever the number of threads.
+    """
+    distances, patch = np.empty(len(targets), np.float32), grid.patch
+
+    def measure_block(block: slice) -> None:
+        difference = table.take(targets[block, None] + patch, 0)
+        difference -= table.take(sources[block, None] + patch, 0)
+        flat = difference.reshape(len(difference), -1)
+        distances[block] = np.einsum("kp,kp->k", flat, flat)
+
+    list(each(measure_block, blocks(len(targets))))
+    return distances
+
+
+class Nearest:
+    """Finds the known patch that is nearest to another, in the lowest frequencies of both.
+
+    A k-d tree (Bentley 1975) on the discrete cosine transform of the patches, which packs what natural images differ
+    in into few numbers (Ahmed, Natarajan, Rao 1974), and in the same ones for every image.
+
+    Parameters
+    ----------
+    table : float32 array of shape (pixels, C)
+    grid
+        Of the table.
+    sources : int32 array of shape (N,)
+        Centres of known patches.
+    """
+
+    def __init__(self, table: Floats, grid: Grid, sources: Integers, each: Map = map) -> None:
+        self.grid, self.each = grid, each
+        self.sources = sources[:: -(-len(sources) // MOST_SOURCES)]
+        self.descriptors = self.describe(table, self.sources)
+        self.tree = cKDTree(self.descriptors)
+
+    def describe(self, table: Floats, centres: Integers) -> NDArray[np.float64]:
+        """Return the lowest frequencies of patches, of all channels: (K, frequencies * C)."""
+        described = np.empty((len(centres), len(_WAVES) * table.shape[1]))
+        patch = self.grid.patch
+
+        def describe_block(block: slice) -> None:
+            pixels = table.take(centres[block, None] + patch, 0)
+            described[block] = np.einsum("kpc,fp->kfc", pixels, _WAVES).reshape(len(pixels), -1)  # no BLAS: exact order
+
+        list(self.each(describe_block, blocks(len(centres))))
+        return described
+
+    def measure_usual(self, smooth: Floats, share: float) -> float:
+        """Return the squared distance within which this share of known patches have others, or what is left of them.
+
+        Parameters
+        ----------
+        smooth : float32 array of shape (pixels, C)
+            The table without its detail.
+        share
+            0..1
+        """
+        sample = slice(None, None, -(-len(self.sources) // SAMPLE))
+        sources, patches = self.sources[sample], self.descriptors[sample]
+        count = min(len(self.sources), SIDE**2)
+        distance, index = self.tree.query(patches, k=range(1, count + 1))  # always (sources, count)
+        (y, x), (own_y, own_x) = self.grid.place(self.sources[index]), self.grid.place(sources[:, None])
+        distance[np.maximum(np.abs(y - own_y), np.abs(x - own_x)) < SIDE] = np.inf  # they overlap
+        nearest = distance.min(1)
+        lost = np.square(self.describe(smooth, sources) - patches).sum(1)
+        alike = np.square(nearest[np.isfinite(nearest)])
+        return max(float(np.quantile(each, share)) for each in (lost, alike) if len(each))
+
+    def find(self, table: Floats, targets: Integers) -> tuple[Integers, Floats]:
+        """Return the nearest sources of patches, (K,), and their squared distances."""
+        wanted = self.describe(table, targets)
+        index, distance = np.empty(len(targets), np.intp), np.empty(len(targets))
+
+        def find_block(block: slice) -> None:
+            distance[block], index[block] = self.tree.query(wanted[block], eps=SLACK)
+
+        list(self.each(find_block, blocks(len(targets))))
+        return self.sources[index], np.square(distance).astype(np.float32)
+
+
+def propagate(
+    table: Floats, grid: Grid, targets: Integers, sources: Integers, allowed: NDArray[np.bool_], each: Map = map,
+    favour: float = 1.0,
+) -> tuple[Integers, Floats]:  # fmt: skip
+    """Let patches take over what continues the sources of their neighbours, where it is nearer.
+
+    Ashikhmin: Synthesizing Natural Textures, 2001; Tong et al.: Synthesis of Bidirectional Texture Functions, 2002.
+
+    Parameters
+    ----------
+    table : float32 array of shape (pixels, C)
+    grid
+        Of the table.
+    targets, sources : int32 array of shape (K,)
+        Centres of patches, and of what they are copied from.
+    allowed : bool array of shape (pixels,)
+        The centres that may be sources.
+    favour
+        What continues a neighbour's source may be so many times further away, squared, than what was there.
+
+    Returns
+    -------
+    sources, distances
+        (K,): the new sources, and the squared distances.
+    """
+    number = np.full(len(allowed), -1, np.int32)
+    number[targets] = np.arange(len(targets), dtype=np.int32)
+    found, distances = sources.copy(), measure(table, grid, targets, sources, each)
+    limits = np.float32(favour) * distances
+    last = len(allowed) - 1
+    for down, right in NEIGHBOURS:
+        step = down * grid.stride + right
+        neighbour = number[np.clip(targets + step, 0, last)]
+        continued = np.clip(sources[neighbour] - step, 0, last)
+        new = np.flatnonzero((neighbour >= 0) & allowed[continued] & (continued != found))
+        nearer = measure(table, grid, targets[new], continued[new], each)
+        better = nearer < limits[new]
+        new = new[better]
+        found[new], distances[new], limits[new] = continued[new], nearer[better], nearer[better]
+    return found, distances
+
+
+def _waves() -> Floats:
+    """Return the patches that are the lowest frequencies, each of length 1: (frequencies, pixels)."""
+    phase = (np.arange(SIDE) + 0.5) * np.pi / SIDE
+    waves = np.array([
+        np.outer(np.cos(row * phase), np.cos(column * phase)).ravel()
+        for row in range(FREQUENCIES) for column in range(FREQUENCIES - row)
+    ])  # fmt: skip
+    return np.asarray(waves / np.linalg.norm(waves, axis=1, keepdims=True), np.float32)
+
+
+_WAVES = _waves()

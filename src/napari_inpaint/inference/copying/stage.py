@@ -1,0 +1,271 @@
+"""The copying stage: what was completed is replaced by copies of known pixels, region by region."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, measure_grain, measure_noise
+from napari_inpaint.inference.blending.joints import join
+from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.copying.offsets import Copies, find_copies
+from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.inputs.values import step_off
+from napari_inpaint.inference.windows.intensity import find_curve, sample_context, to_tensor
+from napari_inpaint.inference.windows.patches import Patch, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.copying.search import Map
+    from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.inference.inputs.job import Job
+    from napari_inpaint.inference.options import FillOptions
+    from napari_inpaint.inference.windows.intensity import IntensityCurve
+    from napari_inpaint.inference.windows.plan import Window
+
+    Key = tuple[tuple[int, ...], tuple[int, ...]]
+
+LEAST_GRAIN, ROUNDING = 0.001, 0.5
+"""Known pixels near a hole that differ less from their neighbours, in parts of the intensity range or in steps of
+integers, have no detail that could be copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRecord:
+    """How the holes of one region were copied."""
+
+    plane: tuple[int, ...]
+    """Index of the plane in the leading axes; empty for one plane."""
+    crop: Box
+    """y0, x0, y1, x1 of the region, half-open."""
+    holes: tuple[Box, ...]
+    """Bounding boxes of the holes."""
+    noise: float
+    """Of narrow holes, see `napari_inpaint.inference.blending.biharmonic.measure_noise`: where the region is smooth
+    across them nothing is copied, nor where it has no grain at all. 0 for wide ones."""
+    offsets: str
+    """Down and to the right, from every pixel of the holes, row by row, to what it was copied from: int32, deflated, in
+    base64. Empty where nothing was copied."""
+    shares: str
+    """Of the copies in the fill, for the same pixels: 0..255, likewise; empty where it is 255 everywhere."""
+    correction: float
+    """By how much the joints changed the copies, at most, in parts of the intensity range."""
+    curves: tuple[IntensityCurve, ...]
+    """Of colours, or of every channel."""
+
+
+def copy_regions(
+    job: Job, regions: Sequence[Window], guides: Sequence[Patch], options: FillOptions,
+    recorded: Mapping[Key, CopyRecord] | None = None, on_region: Callable[[], object] = int,
+    cancel: Event | None = None, threads: int | None = None,
+) -> tuple[list[Patch], list[CopyRecord], list[bytes]]:  # fmt: skip
+    """Replace what was completed by copies.
+
+    Parameters
+    ----------
+    job, options, cancel
+        As `napari_inpaint.inference.filling.run`.
+    regions
+        Of all holes.
+    guides
+        What was completed.
+    recorded
+        The copies of an earlier fill, by plane and crop: they are applied, and nothing is searched.
+    on_region
+        Is called after every region.
+    threads
+        All cores when it is None; results are the same.
+
+    Returns
+    -------
+    patches
+        One for every hole, of all channels but transparency.
+    records
+        One for every region.
+    digests
+        SHA-256 of the filled pixels of every region.
+    """
+    by_plane: dict[tuple[int, ...], list[Patch]] = {}
+    for guide in guides:
+        by_plane.setdefault(guide.plane, []).append(replace(guide, plane=()))
+    corners = {plane: np.array([each.box for each in members]) for plane, members in by_plane.items()}
+
+    def copy_one(region: Window, each: Map) -> tuple[list[Patch], CopyRecord, bytes]:
+        stop_if(cancel)
+        members = by_plane.get(region.plane, [])
+        found = _find_overlaps(corners[region.plane], region.crop) if members else ()
+        earlier = None if recorded is None else recorded[region.plane, tuple(region.crop)]
+        return _Region(job, region, [members[i] for i in found], options).copy(earlier, each, cancel)
+
+    workers = threads or os.cpu_count() or 1
+    patches, records, digests = [], [], []
+    with ThreadPoolExecutor(workers) as pool:
+        for made, record, digest in _spread(copy_one, regions, pool, workers):
+            patches += made
+            records.append(record)
+            digests.append(digest)
+            on_region()
+    return patches, records, digests
+
+
+def _spread(
+    copy_one: Callable[[Window, Map], Any], regions: Sequence[Window], pool: ThreadPoolExecutor, workers: int
+) -> Iterator[Any]:
+    """Spread many regions over the threads, or the blocks of patches of few."""
+    if len(regions) < workers or workers == 1:
+        yield from (copy_one(region, map if workers == 1 else pool.map) for region in regions)
+    else:
+        yield from pool.map(lambda region: copy_one(region, map), regions)
+
+
+def _find_overlaps(corners: NDArray[np.integer], crop: Box) -> list[int]:
+    y0, x0, y1, x1 = corners.T
+    overlap = (y0 < crop.y1) & (y1 > crop.y0) & (x0 < crop.x1) & (x1 > crop.x0)
+    return np.flatnonzero(overlap).tolist()
+
+
+class _Region:
+    """What a region shows: its pixels, with guides in the holes, also in parts of the intensity range."""
+
+    def __init__(self, job: Job, region: Window, guides: Sequence[Patch], options: FillOptions) -> None:
+        self.region, self.options = region, options
+        seen = job.source.read(region.plane, region.crop)
+        self.colours = job.source.colours
+        self.pixels = seen[..., self.colours]
+        self.hole = region.paint(region.holes)
+        holes = self.hole | region.paint(region.others)
+        self.unknown = holes | job.source.find_hidden(region.plane, region.crop, seen)
+        if seen.dtype.kind == "f":
+            self.unknown |= ~np.isfinite(self.pixels).all(-1)
+        self.guided = np.array(self.pixels)
+        origin = (region.crop.y0, region.crop.x0, 0)
+        apply([guide for guide in guides if guide.channels.stop <= self.colours.stop], Planes(self.guided, 2), origin)
+        self.groups = job.source.groups
+        context = sample_context(~self.unknown, self.hole)
+        self.curves = [find_curve(self.pixels[..., group], context) for group in self.groups]
+        self.image = self._scale(self.unknown & ~holes)
+
+    def _scale(self, invalid: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+        """Return the pixels with their guides in parts of the intensity range, (C, H, W).
+
+        Invalid ones are like the nearest that is known.
+        """
+        parts = [
+            to_tensor(self.guided[..., group], invalid, curve)
+            for group, curve in zip(self.groups, self.curves, strict=True)
+        ]
+        image = np.concatenate(parts)
+        if invalid.any():
+            nearest = ndimage.distance_transform_edt(self.unknown, return_distances=False, return_indices=True)
+            image[:, invalid] = image[:, nearest[0][invalid], nearest[1][invalid]]
+        return image
+
+    def copy(
+        self, earlier: CopyRecord | None, each: Map, cancel: Event | None
+    ) -> tuple[list[Patch], CopyRecord, bytes]:
+        """Return what changes, hole by hole, how, and a digest of it."""
+        noise = earlier.noise if earlier is not None else self._measure_noise()
+        copies = from_record(earlier) if earlier is not None else self._find(noise, each, cancel)
+        largest = 0.0
+        filled = self.guided
+        if copies is not None:
+            filled, largest = self._apply(copies, cancel)
+        filled = step_off(filled, self.options.nodata)
+        region = self.region
+        record = CopyRecord(
+            region.plane, region.crop, tuple(hole.box for hole in region.holes), noise, *to_texts(copies), largest,
+            tuple(self.curves),
+        )  # fmt: skip
+        return self._to_patches(filled), record, hashlib.sha256(filled[self.hole].tobytes()).digest()
+
+    def _measure_noise(self) -> float:
+        return measure_noise(self.image, self.unknown, self.hole) if self.region.interpolated else 0.0
+
+    def _find(self, noise: float, each: Map, cancel: Event | None) -> Copies | None:
+        if self.region.interpolated and noise <= MOST_NOISE:  # a plate continues what is smooth
+            return None
+        steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else np.inf
+        if measure_grain(self.image, self.unknown, self.hole) < max(LEAST_GRAIN, ROUNDING / max(steps, 1)):
+            return None  # nothing to copy
+        size = max(hole.size for hole in self.region.holes)
+        image = np.ascontiguousarray(self.image.transpose(1, 2, 0), np.float32)
+        return find_copies(image, self.hole, self.unknown, size, each, cancel)
+
+    def _apply(self, copies: Copies, cancel: Event | None) -> tuple[NDArray[Any], float]:
+        """Return the pixels with copies in the holes, and the largest correction."""
+        y, x = np.nonzero(self.hole)
+        made = self.pixels[y + copies.offsets[0], x + copies.offsets[1]]
+        largest = 0.0
+        if self.options.seam and made.dtype.kind != "b":
+            correction = join(self.image, self.unknown, self.hole, copies.offsets, cancel)
+            largest = float(np.abs(correction).max(initial=0))
+            for group, curve in zip(self.groups, self.curves, strict=True):
+                low, high = (find(self.pixels[..., group][~self.unknown]) for find in (np.min, np.max))
+                made[:, group] = _add(made[:, group], correction[group].T * float(curve.high - curve.low), low, high)
+        filled = np.array(self.guided)
+        if copies.shares is not None:
+            kept = filled[y, x]
+            share = copies.shares[:, None] / 255
+            blended = kept + share * (made.astype(np.float64) - kept)
+            blended = np.rint(blended) if made.dtype.kind in "iu" else blended
+            blended = blended >= 0.5 if made.dtype.kind == "b" else blended
+            made = np.where(share == 1, made, np.where(share == 0, kept, blended.astype(made.dtype)))
+        filled[y, x] = made
+        return filled, largest
+
+    def _to_patches(self, filled: NDArray[Any]) -> list[Patch]:
+        crop, patches = self.region.crop, []
+        for hole in self.region.holes:
+            inside = hole.box.shift(-crop.y0, -crop.x0).slices
+            mask = np.broadcast_to(True, filled[inside].shape[:2]) if hole.mask is None else hole.mask
+            patches.append(Patch(self.region.plane, hole.box, self.colours, mask[..., None],
+                                 self.pixels[inside].copy(), filled[inside].copy()))  # fmt: skip
+        return patches
+
+
+def _add(values: NDArray[Any], change: NDArray[np.float64], low: Any, high: Any) -> NDArray[Any]:
+    """Return values of any dtype plus a change, within limits; what does not change stays the same bits."""
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            changed = np.clip(values + change, low, high).astype(values.dtype)
+        return np.asarray(np.where(change == 0, values, changed))
+    exact = object if values.dtype.itemsize == 8 else np.int64  # sums of 64 bits need more
+    steps = np.clip(np.rint(change), -(2.0**62), 2.0**62).astype(np.int64)
+    return np.asarray(np.clip(values.astype(exact) + steps, int(low), int(high)).astype(values.dtype))
+
+
+def to_texts(copies: Copies | None) -> tuple[str, str]:
+    """Return offsets and shares as `CopyRecord` holds them."""
+    if copies is None:
+        return "", ""
+    shares = b"" if copies.shares is None else copies.shares.tobytes()
+    return _encode(copies.offsets.astype("<i4").tobytes()), _encode(shares)
+
+
+def from_record(record: CopyRecord) -> Copies | None:
+    """Return the copies of a record; None where nothing was copied."""
+    if not record.offsets:
+        return None
+    offsets = np.frombuffer(_decode(record.offsets), "<i4").reshape(2, -1)
+    shares = np.frombuffer(_decode(record.shares), np.uint8) if record.shares else None
+    return Copies(offsets, shares)
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data)).decode() if data else ""
+
+
+def _decode(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text, validate=True))
