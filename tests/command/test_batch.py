@@ -62,7 +62,11 @@ def contents(folder):
         if path.suffix == ".json":
             values = json.loads(data)
             values = values.get("attributes", {}).get("napari_inpaint", values)
-            data = {key: value for key, value in values.items() if key not in ("created", "seconds", "network_seconds")}
+            data = {
+                key: value
+                for key, value in values.items()
+                if key not in ("created", "seconds", "network_seconds", "copy_seconds")
+            }
         found[name] = data
     return found
 

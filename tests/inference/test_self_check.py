@@ -1,5 +1,6 @@
 import sys
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -100,8 +101,21 @@ def test_it_warns_where_another_method_is_closer(inpainter):
     ramp = np.add.outer(np.arange(200.0), np.arange(220.0)).astype(np.float32)
     wave = np.sin(ramp / 9)  # no landscape
     with pytest.warns(UserWarning, match=r"came closer than the fill: L1 \d+\.\d\d % against"):
-        report = inpainter.self_check(wave, boxes=[(80, 80, 120, 120)], places=2)
+        report = inpainter.self_check(wave, boxes=[(80, 80, 120, 120)], places=2, detail="network")
     assert "smooth" in str(report)
+
+
+def test_copied_noise_is_no_reason_to_warn(inpainter):
+    """A copy has noise of its own, which doubles its error: a flat fill comes closer, and is no better."""
+    noise = np.random.default_rng(0).normal(100, 10, (260, 280)).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = inpainter.self_check(noise, boxes=[(100, 100, 140, 140)], places=4)
+    fill, flat = report.scores[OURS], report.scores["smooth"]
+    assert flat.psnr > fill.psnr + 2
+    assert flat.l1 < 0.8 * fill.l1
+    assert fill.noise == pytest.approx(1, abs=0.1)
+    assert flat.noise < 0.3
 
 
 def test_it_warns_of_holes_larger_than_trained(inpainter, photo):

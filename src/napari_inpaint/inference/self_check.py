@@ -50,8 +50,9 @@ CONTEXT = 256
 CLASSICAL_CONTEXT = 48
 """Likewise the classical methods, which look no further."""
 MARGIN = 0.97
-"""Another method must have less than this share of the fill's L1, and more PSNR, also without what noise explains, to
-be called closer."""
+"""Another method must have less than this share of the fill's L1, and more PSNR, to be called closer."""
+LESS_POWER = 0.9
+"""And less than this share of the squared error that the fill's own noise does not explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def check(
     ours = scores[OURS]
     closer = [
         name for name, each in scores.items()
-        if each.l1 < MARGIN * ours.l1 and each.psnr > ours.psnr and each.power < ours.power
+        if each.l1 < MARGIN * ours.l1 and each.psnr > ours.psnr and each.power < LESS_POWER * ours.power
     ]  # fmt: skip
     if closer:
         best = min(closer, key=lambda name: scores[name].l1)

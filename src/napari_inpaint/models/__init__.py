@@ -7,6 +7,8 @@ from pathlib import Path
 
 DEFAULT = "landscape"
 """The best bundled model."""
+NOT_BUNDLED = ("landscape-refined",)
+"""Models that were bundled; their checkpoints are in the repository."""
 
 
 def bundled_models() -> dict[str, dict[str, Path]]:

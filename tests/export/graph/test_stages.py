@@ -23,7 +23,8 @@ from inpaint_training.evaluation.inpainter import CheckpointInpainter
 from inpaint_training.recipes.library import load_recipe
 from napari_inpaint import Inpainter
 from napari_inpaint.inference.cancelling import FillCancelledError
-from napari_inpaint.inference.runtime.providers import make_options
+from napari_inpaint.inference.runtime.providers import CUDA, make_options
+from napari_inpaint.inference.runtime.session import Session
 from napari_inpaint.models import bundled_models
 
 pytestmark = pytest.mark.slow  # PyTorch takes a minute to export two stages
@@ -161,7 +162,7 @@ def test_the_command_writes_a_file_that_the_engine_refines_large_holes_with(
     inpainter = Inpainter(path, device="cpu")
     assert inpainter.session.spec.stages == "coarse,refine"
     with pytest.warns(UserWarning, match="at a lower resolution and refined"):
-        filled = inpainter.fill(photo, boxes=[(100, 100, 400, 420)])
+        filled = inpainter.fill(photo, boxes=[(100, 100, 400, 420)], detail="network")
     assert (filled[:100] == photo[:100]).all()
     assert inpainter.last_record["windows"][0]["factor"] == 3
 
@@ -176,19 +177,26 @@ def pair(two_stages, proto, tmp_path_factory):
     return path
 
 
+def test_stage_two_alone_runs_where_tensors_are_bound(pair):
+    session, tensors = Session(pair, "cpu"), feeds(96, 104)
+    expected = session.complete(*tensors.values(), refine=True)
+    session.provider = CUDA  # takes the path of CUDA; the tensors stay where they are
+    np.testing.assert_array_equal(session.complete(*tensors.values(), refine=True), expected)
+
+
 @pytest.mark.filterwarnings("ignore:a hole is")
 def test_a_thin_tail_that_vanishes_at_a_lower_resolution_is_filled(pair):
     image = np.random.default_rng(0).integers(0, 255, (400, 1200), np.uint8)
     mask = np.zeros(image.shape, bool)
     mask[100:260, 20:180] = mask[180, 180:1190] = True
-    filled = Inpainter(pair, device="cpu").fill(image, mask)
+    filled = Inpainter(pair, device="cpu").fill(image, mask, detail="network")
     assert (filled[~mask] == image[~mask]).all()
 
 
 @pytest.mark.filterwarnings("ignore:a hole is")
 def test_the_checkpoint_refines_large_holes_as_the_file_does(pair, two_stages, photo):
     boxes = [(60, 80, 330, 400), (400, 20, 440, 60)]
-    fills = [each.fill(photo, boxes=boxes) for each in (Inpainter(pair, device="cpu"),
+    fills = [each.fill(photo, boxes=boxes, detail="network") for each in (Inpainter(pair, device="cpu"),
                                                        CheckpointInpainter(two_stages.folder, "cpu"))]  # fmt: skip
     hole = np.zeros(photo.shape[:2], bool)
     for y0, x0, y1, x1 in boxes:

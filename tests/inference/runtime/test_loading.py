@@ -1,5 +1,6 @@
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -155,3 +156,12 @@ def test_a_file_that_was_replaced_is_opened_again(tmp_path):
 
 def test_the_cpu_has_a_description():
     assert describe_cpu().strip()
+
+
+def test_a_model_that_was_bundled_is_to_be_found_elsewhere(tmp_path, monkeypatch):
+    for name in ("landscape-refined", "landscape-refined.int8"):
+        with pytest.raises(ValueError, match="inpaint-export weights/landscape-refined landscape-refined.onnx"):
+            find_model(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "landscape-refined.onnx").touch()
+    assert find_model("landscape-refined.onnx") == {"": Path("landscape-refined.onnx")}

@@ -134,14 +134,6 @@ def test_bound_inputs_and_outputs_give_the_same():
     assert session.batch_size(256, 256) > session.batch_size(512, 512) >= 1
 
 
-def test_stage_two_alone_runs_where_tensors_are_bound():
-    image, mask = case(1)
-    session = Session(bundled_models()["landscape-refined"]["int8"], "cpu")
-    expected = session.complete(image, mask, refine=True)
-    session.provider = CUDA
-    np.testing.assert_array_equal(session.complete(image, mask, refine=True), expected)
-
-
 def test_a_cpu_completes_one_window_at_a_time():
     assert Session(BUNDLED, "cpu").batch_size(256, 256) == 1
 

@@ -44,3 +44,16 @@ def test_the_worst_cases_are_those_of_the_method_that_is_named(photo):
     assert results.worst == sorted(range(6), key=lambda i: -errors[i])[:3]
     assert sorted(results.pictures) == sorted(results.worst)
     np.testing.assert_array_equal(results.pictures[results.worst[0]]["same"], cases[results.worst[0]].image)
+
+
+def test_intervals_hold_the_mean_and_resample_photos_not_crops(photo):
+    """Ten crops of one photo are one sample: two photos alone have a wide interval, however many crops there are."""
+    mask = np.zeros((64, 64), bool)
+    mask[20:40, 20:40] = True
+    cases = [Case(f"{name} {i}", np.full((64, 64, 3), level, np.uint8), mask)
+             for name, level in (("dark", 10), ("bright", 200)) for i in range(10)]  # fmt: skip
+    results = evaluate({"black": lambda image, mask: np.where(mask[..., None], np.uint8(0), image)}, cases)
+    low, high = results.intervals(200)["black"]["l1"]
+    mean = results.means()["black"]["l1"]
+    assert low < mean < high
+    assert (low, high) == pytest.approx((100 * 10 / 255, 100 * 200 / 255))

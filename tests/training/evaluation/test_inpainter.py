@@ -8,7 +8,7 @@ def test_a_checkpoint_row_is_the_networks_own_result(run, network, photo):
     image, box = photo[:128, :128].copy(), (40, 40, 80, 70)
     image[39, 45], image[39, 46] = 0, 255  # on the rim: the intensity range is that of the dtype
     inpainter = CheckpointInpainter(run, "cpu")
-    filled = inpainter.fill(image, boxes=[box], seam=False)
+    filled = inpainter.fill(image, boxes=[box], seam=False, detail="network")
     tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
     mask = torch.zeros(1, 1, 128, 128)
     mask[..., 40:80, 40:70] = 1
@@ -18,4 +18,4 @@ def test_a_checkpoint_row_is_the_networks_own_result(run, network, photo):
     record = inpainter.last_record
     assert (record["model"], record["provider"], inpainter.device) == ("tiny", "torch-cpu", "torch-cpu")
     again = inpainter.__reduce__()
-    np.testing.assert_array_equal(again[0](*again[1]).fill(image, boxes=[box], seam=False), filled)
+    np.testing.assert_array_equal(again[0](*again[1]).fill(image, boxes=[box], seam=False, detail="network"), filled)

@@ -19,7 +19,7 @@ def log_lines(run):
 
 
 def test_training_lowers_the_loss_on_one_place(dataset, tmp_path, reconstruction):
-    words = [*reconstruction, "--train.steps", "60", "--train.log_steps", "20", "--data.jitter", "0", "--phases",
+    words = [*reconstruction, "--train.steps", "120", "--train.log_steps", "20", "--data.jitter", "0", "--phases",
              "[{share: 1, crop: 72, batch: 4, holes: {kind: centre, side: 24}, update: {lr: 3e-3, warmup: 2}}]",
              "--data.crop_min", "1", "--train.ema_half_life", "20"]  # fmt: skip
     fit(load_recipe("compact", words), dataset, tmp_path / "run")

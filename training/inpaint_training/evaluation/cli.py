@@ -6,16 +6,18 @@ import argparse
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from inpaint_training.evaluation.baselines import METHODS
 from napari_inpaint.errors import name_missing
+from napari_inpaint.inference.options import Detail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXAMPLES = """examples:
   inpaint-eval --photos val.tar --model compact --out report
+  inpaint-eval --photos val.tar --model landscape --detail network --detail copied --method shiftmap --out report
   inpaint-eval --photos val.tar --model runs/mine --method pullpush --masks strokes --out report
 """
 
@@ -30,6 +32,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", action="append", default=[], metavar="FILE|NAME|RUN",
         help="an .onnx file, a bundled model, a checkpoint, or a run (its best checkpoint); can be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--detail", action="append", choices=get_args(Detail),
+        help="what of the model's fill is evaluated: its completion (network, the default), that replaced by copies of "
+        "known pixels, as fills are by default (copied), or no network at all (smooth); can be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--method", action="append", choices=tuple(METHODS),

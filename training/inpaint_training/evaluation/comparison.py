@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from dataclasses import asdict
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from inpaint_training.evaluation.baselines import Filler
+    from napari_inpaint.inference.options import Detail
 
 FEATURES: tuple[Literal["lite0", "lite2"], ...] = ("lite0", "lite2")
 
@@ -41,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     protocol = Protocol(arguments.crop, arguments.crops, arguments.masks, tuple(arguments.holes), arguments.seed)
     fillers = load_methods(arguments.method)
     methods = len(fillers)
-    add_models(fillers, arguments.model, arguments.device)
+    add_models(fillers, arguments.model, arguments.device, arguments.detail or ["network"])
     first_row = list(fillers)[methods if arguments.model else 0]
     networks = load_features(arguments.crop, arguments.device)
     cases = list(iterate_cases(arguments.photos, protocol))
@@ -78,8 +80,12 @@ def load_methods(names: Sequence[str] | None) -> dict[str, Filler]:
     return fillers
 
 
-def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -> None:
+def add_models(
+    fillers: dict[str, Filler], models: Sequence[str], device: str, details: Sequence[Detail] = ("network",)
+) -> None:
     """Open every model and add it as a row, named as its file or folder, or by its path where that name is taken.
+
+    Every ``detail`` of `Inpainter.fill` is a row of its own, and named with it unless it is the network's alone.
 
     Raises
     ------
@@ -91,10 +97,13 @@ def add_models(fillers: dict[str, Filler], models: Sequence[str], device: str) -
         inpainter = CheckpointInpainter(path, device) if path.is_dir() else Inpainter(model, device)
         _ = inpainter.session  # refuses now what is no model
         name = path.resolve().name if path.is_dir() else path.name.removesuffix(".onnx")
-        name = path.as_posix() if name in fillers else name
-        if name in fillers:
+        taken = {row.partition(",")[0] for row in fillers}
+        name = path.as_posix() if name in taken else name
+        if name in taken:
             raise ValueError(f"--model {model}: there is a row named {name!r} already")
-        fillers[name] = inpainter.fill
+        for detail in dict.fromkeys(details):
+            row = name if list(details) == ["network"] else f"{name}, {detail}"
+            fillers[row] = functools.partial(inpainter.fill, detail=detail)
 
 
 def load_features(crop: int, device: str) -> list[FeatureNetwork]:

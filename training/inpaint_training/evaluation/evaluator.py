@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from inpaint_training.evaluation.cases import AREA_BINS
-from inpaint_training.evaluation.metrics import Scores, average, score
+from inpaint_training.evaluation.metrics import RATIOS, Scores, average, score
 from inpaint_training.losses.features import FeatureNetwork, compare_features, kernel_distance
 
 if TYPE_CHECKING:
@@ -51,6 +51,29 @@ class Results:
                     filled = torch.stack([vectors[name][i] for i in chosen])
                     row[f"kid_{network}"] = kernel_distance(original, filled)
         return rows
+
+    def intervals(self, samples: int = 1000) -> dict[str, dict[str, tuple[float, float]]]:
+        """Return the range of every method's mean scores in 95 % of samples of the photos, drawn with replacement.
+
+        Efron and Tibshirani: An Introduction to the Bootstrap, 1993, section 13.3. The samples are the same for all.
+        """
+        photos: dict[str, list[int]] = {}
+        for number, case in enumerate(self.cases):
+            photos.setdefault(case.name.rpartition(" ")[0], []).append(number)
+        groups, rng = list(photos.values()), np.random.default_rng(0)
+        drawn = [
+            np.concatenate([groups[group] for group in rng.integers(len(groups), size=len(groups))])
+            for _ in range(samples)
+        ]
+        ranges: dict[str, dict[str, tuple[float, float]]] = {}
+        for name, scores in self.scores.items():
+            ranges[name] = {}
+            for key in [key for key in average(scores) if key != "seconds"]:
+                values = np.array([getattr(each, key) for each in scores], float)  # None becomes NaN
+                middle = np.nanmedian if key in RATIOS else np.nanmean
+                low, high = np.quantile([middle(values[numbers]) for numbers in drawn], (0.025, 0.975)).tolist()
+                ranges[name][key] = low, high
+        return ranges
 
     def bins(self) -> dict[str, list[int]]:
         """Return the numbers of the cases in every bin of hole area that occurs."""

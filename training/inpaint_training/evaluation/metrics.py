@@ -20,6 +20,8 @@ MS_SSIM_SIDE = 176
 RATIO_FLOOR = 1e-4
 """Added to both sides of a ratio of gradients, 0.03 grey levels of 8 bits: some originals have no texture."""
 
+RATIOS = ("texture", "rim")
+"""Scores whose average is the median."""
 HALF_GREY = (0.5 / 255) ** 2
 """Half a grey level of 8 bits, squared, is the least error: it bounds the PSNR of a perfect fill, at 54 dB."""
 
@@ -117,6 +119,6 @@ def average(scores: Sequence[Scores]) -> dict[str, float]:
     for field in fields(Scores):
         values = [value for s in scores if (value := getattr(s, field.name)) is not None]
         if values:
-            middle = np.median if field.name in ("texture", "rim") else np.mean
+            middle = np.median if field.name in RATIOS else np.mean
             means[field.name] = float(middle(values))
     return means

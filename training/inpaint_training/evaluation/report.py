@@ -71,6 +71,19 @@ def format_table(rows: Rows) -> str:
     return _markdown(["method", *(COLUMNS[c].head for c in names)], _body(rows, names))
 
 
+def format_intervals(intervals: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
+    """Return a Markdown table of the ranges of mean scores."""
+    names = _measured(intervals)
+    body = [
+        [
+            method,
+            *("–" if name not in row else "–".join(COLUMNS[name].format(end) for end in row[name]) for name in names),
+        ]
+        for method, row in intervals.items()
+    ]
+    return _markdown(["method", *(COLUMNS[name].head for name in names)], body)
+
+
 def format_bins(bins: Mapping[str, tuple[int, Rows]]) -> str:
     """Return a Markdown table of the scores by hole area; the best within every bin is bold.
 
@@ -86,7 +99,7 @@ def format_bins(bins: Mapping[str, tuple[int, Rows]]) -> str:
     return _markdown(["hole", "crops", "method", *(COLUMNS[c].head for c in names)], lines)
 
 
-def _measured(rows: Rows) -> list[str]:
+def _measured(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return [name for name in COLUMNS if any(name in row for row in rows.values())]
 
 
@@ -128,7 +141,11 @@ def write_report(folder: Path, protocol: dict[str, Any], title: str, results: Re
     means = results.means()
     bins = {name: (len(numbers), results.means(numbers)) for name, numbers in results.bins().items()}
     legend = f"{LEGEND}\n{FEATURE_LEGEND}" if results.embeddings else LEGEND
-    text = f"{title}\n\n{format_table(means)}\n{legend}\n\nBy the hole's share of the crop:\n\n{format_bins(bins)}"
+    intervals = results.intervals()
+    text = (
+        f"{title}\n\n{format_table(means)}\n{legend}\n\nIn 95 % of samples of the photos (bootstrap):\n\n"
+        f"{format_intervals(intervals)}\nBy the hole's share of the crop:\n\n{format_bins(bins)}"
+    )
     (folder / "table.md").write_text(text, encoding="utf-8")
     with (folder / "table.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -137,7 +154,7 @@ def write_report(folder: Path, protocol: dict[str, Any], title: str, results: Re
             for case, scores in zip(results.cases, values, strict=True):
                 writer.writerow([name, case.name, case.area, *asdict(scores).values()])
     by_area = {name: {"cases": count, "means": rows} for name, (count, rows) in bins.items()}
-    report = {"protocol": protocol, "means": means, "bins": by_area}
+    report = {"protocol": protocol, "means": means, "intervals": intervals, "bins": by_area}
     (folder / "table.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
     for name, numbers in (("contact-sheet", results.sheet), ("worst", results.worst)):
         if numbers:

@@ -20,7 +20,7 @@ import platformdirs
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, import_onnxruntime
 from napari_inpaint.inference.runtime.session import Session
 from napari_inpaint.io.atomic import write_atomically
-from napari_inpaint.models import DEFAULT, bundled_models
+from napari_inpaint.models import DEFAULT, NOT_BUNDLED, bundled_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ def find_model(model: str | Path | None) -> Mapping[str, Path]:
     name = DEFAULT if model is None else str(model)
     if name in bundled:
         return bundled[name]
-    name, _, precision = name.rpartition(".")
+    name, _, precision = name.rpartition(".") if "." in name else (name, "", "")
     if precision in bundled.get(name, {}):
         return {"": bundled[name][precision]}
     path = Path(str(model))
@@ -61,6 +61,11 @@ def find_model(model: str | Path | None) -> Mapping[str, Path]:
         found = path.is_file()
     except (OSError, ValueError):  # a name that no file can have
         found = False
+    if not found and name in NOT_BUNDLED:
+        raise ValueError(
+            f"model {name!r} is not bundled any more: make its file in a clone of the repository, with inpaint-export "
+            f"weights/{name} {name}.onnx, and name that"
+        )
     if not found:
         raise ValueError(f"no model {str(model)!r}: name an .onnx file or a bundled model ({', '.join(bundled)})")
     return {"": path}

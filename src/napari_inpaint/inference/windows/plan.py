@@ -173,7 +173,7 @@ def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
         largest = max(hole.size for key in planned for hole in different[key])
         notes += (
             f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-            f"{spec.hole_max}: it is filled at a lower resolution" + (" and refined" if spec.refines else ""),
+            f"{spec.hole_max}: it is completed at a lower resolution" + (" and refined" if spec.refines else ""),
         )
     return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes, left=left)
 

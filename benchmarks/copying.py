@@ -1,6 +1,6 @@
-"""What large holes cost, and how good their fills are: our models against classical methods.
+"""Time, memory and quality by hole size: what is copied, the network alone, and classical methods.
 
-    python benchmarks/large_holes.py PHOTOS [--model NAME|FILE|CHECKPOINT]... [--holes 256 512 1024] [--json FILE]
+    python benchmarks/copying.py PHOTOS [--model NAME|FILE|CHECKPOINT[:DETAIL]]... [--holes 100 512] [--json FILE]
 
 Every photo is scaled to a square of 2.5 holes, with one square hole at a place drawn by a seed. Photos that are smaller
 are enlarged, which the table says: there is no fine detail then that a fill could miss. Each method runs in a process
@@ -80,8 +80,9 @@ def load_model(name: str):
     from napari_inpaint import Inpainter
 
     warnings.simplefilter("ignore")  # that holes are large is why we are here
-    inpainter = CheckpointInpainter(Path(name), "cpu") if Path(name).is_dir() else Inpainter(name, device="cpu")
-    return lambda image, mask: inpainter.fill(image, mask=mask)
+    model, _, detail = name.partition(":")
+    inpainter = CheckpointInpainter(Path(model), "cpu") if Path(model).is_dir() else Inpainter(model, device="cpu")
+    return lambda image, mask: inpainter.fill(image, mask=mask, detail=detail or "copied")
 
 
 def measure(
@@ -128,9 +129,9 @@ def draw_sheet(path: Path, cases: list[Case], columns: list[list[np.ndarray]], s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, help="folder or tar")
-    parser.add_argument("--model", action="append", default=[])
-    parser.add_argument("--method", nargs="*", default=["pullpush", "biharmonic", "shiftmap"])
-    parser.add_argument("--holes", type=int, nargs="+", default=[256, 512, 1024])
+    parser.add_argument("--model", nargs="*", default=["landscape:network", "landscape:copied"])
+    parser.add_argument("--method", nargs="*", default=["shiftmap", "patchmatch"])
+    parser.add_argument("--holes", type=int, nargs="+", default=[100, 256, 512, 1024])
     parser.add_argument("--count", type=int, default=8, help="photos")
     parser.add_argument("--limit", type=float, default=120, help="seconds a photo")
     parser.add_argument("--json", type=Path)
