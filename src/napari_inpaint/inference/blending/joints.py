@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from napari_inpaint.inference.cancelling import Event
 
-ALIKE = 0.15
+ALIKE = 0.1
 """Copies that differ by this much where they meet, in parts of the intensity range, are joined by exp(-1) of that."""
+RIM_ALIKE = 0.2
+"""Likewise of copies and known pixels."""
 STEP = 2.0**-20
 """Corrections are rounded to this, in parts of the intensity range: what the last bits of a CPU's sums are does not
 matter then."""
@@ -62,7 +64,8 @@ def join(
         neighbour = number[there[0][one], there[1][one]]
         on_rim = known[there[0][one], there[1][one]]
         rim = one[on_rim]  # the neighbour is known: what is copied would go on with something else
-        mismatch[:, rim] += image[:, there[0][rim], there[1][rim]] - image[:, from_y[rim] + down, from_x[rim] + right]
+        error = image[:, there[0][rim], there[1][rim]] - image[:, from_y[rim] + down, from_x[rim] + right]
+        mismatch[:, rim] += np.exp(-np.square(np.abs(error).mean(0) / RIM_ALIKE)) * error
         other, one = neighbour[neighbour >= 0], one[neighbour >= 0]
         meet = (offsets[:, one] != offsets[:, other]).any(0)
         one, other = one[meet], other[meet]

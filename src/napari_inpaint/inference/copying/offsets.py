@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_inpaint.inference.blending.pullpush import resize
+from napari_inpaint.inference.blending.pullpush import pullpush_fill, resize
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.copying.pyramid import SIDE, build_levels, count_levels
+from napari_inpaint.inference.copying.pyramid import SIDE, build_levels, count_levels, halve
 from napari_inpaint.inference.copying.search import Grid, Nearest, propagate
 from napari_inpaint.inference.copying.vote import vote, weigh
 
@@ -32,11 +32,13 @@ ROUNDS = (1, 3, 6, 8)
 """Of search and vote: at the finest level, the next, the next, and at all coarser ones."""
 GUIDE = 1.0
 """How much the guide counts at the coarsest level, against what is copied; half as much at every finer one."""
-COHERENT, FAVOUR = 2, 2.0
+COHERENT, FAVOUR = 4, 4.0
 """After a search of a whole level, so many times, what continues the source of a neighbour is taken instead, up to
 FAVOUR times the squared distance: single best patches repeat themselves (Hertzmann et al.: Image Analogies, 2001)."""
 USUAL = 0.9
 """Share of the known patches within whose distances a guide may be, too."""
+TEXTURE = 1.5
+"""How much the strength of texture counts in the search of whole levels, against colours."""
 DETAIL = 2.0
 """Blur, in pixels of the coarsest level, that leaves what a guide shows."""
 LEAST_DISTANCE = 1e-5
@@ -83,6 +85,7 @@ def find_copies(
         None when no patch is wholly known.
     """
     levels = build_levels(image, hole, unknown, count_levels(size))
+    textures = _describe_texture(image, unknown, len(levels))
     filled: Floats | None = None
     shares: Floats | None = None
     rows = columns = np.empty((0, 0), np.intp)
@@ -93,6 +96,8 @@ def find_copies(
         if filled is not None:
             painter.start(filled, rows, columns)
         guide = _describe_guide(level.image, coarseness)
+        if coarseness < SEARCHED:
+            guide = np.concatenate([guide, textures[number]], 2)
         searched = coarseness < SEARCHED and (number > 0 or len(levels) == 1)
         for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
             stop_if(cancel)
@@ -185,6 +190,24 @@ class _Painter:
             return
         own = self.hole[self.targets]
         self.table[self.targets[own]] = self.table[self.sources[own]]
+
+
+def _describe_texture(image: Floats, unknown: NDArray[np.bool_], count: int) -> list[Floats]:
+    """Return how much neighbouring pixels differ, (H, W, 1), for every level; in holes what surrounds them tells it.
+
+    Newson et al.: Video Inpainting of Complex Scenes, 2014, section 3.3.
+    """
+    change = np.zeros(unknown.shape, np.float32)
+    for axis in (0, 1):
+        step = np.abs(np.diff(image, axis=axis)).mean(2)
+        change += np.pad(step, [(0, 1) if each == axis else (0, 0) for each in (0, 1)], mode="edge")
+    told = ~ndimage.maximum_filter(unknown, 3)
+    if not told.any():
+        told = ~unknown
+    textures = [pullpush_fill(change[None], ~told)[0][..., None] * np.float32(TEXTURE)]
+    while len(textures) < count:
+        textures.append(halve(textures[-1]))
+    return textures
 
 
 def _describe_guide(image: Floats, coarseness: int) -> Floats:
