@@ -62,7 +62,7 @@ class Copies:
 
 def find_copies(
     image: Floats, hole: NDArray[np.bool_], unknown: NDArray[np.bool_], size: int, each: Map = map,
-    cancel: Event | None = None,
+    cancel: Event | None = None, most_sources: int | None = None,
 ) -> Copies | None:  # fmt: skip
     """Find the pixels that a hole is copied from.
 
@@ -78,6 +78,8 @@ def find_copies(
         `map`, or that of a pool of threads; the offsets are the same.
     cancel
         As `Inpainter.fill`; it is looked at in every round.
+    most_sources
+        See `Nearest`.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def find_copies(
     for number in reversed(range(len(levels))):
         level, coarseness = levels[number], len(levels) - 1 - number
         grid = Grid(*level.hole.shape)
-        painter = _Painter(level, grid, is_finest=number == 0 and len(levels) > 1, each=each)
+        painter = _Painter(level, grid, number == 0 and len(levels) > 1, each, most_sources)
         if filled is not None:
             painter.start(filled, rows, columns)
         guide = _describe_guide(level.image, coarseness)
@@ -120,7 +122,8 @@ def find_copies(
 class _Painter:
     """Fills the hole of one level with patches."""
 
-    def __init__(self, level: Level, grid: Grid, is_finest: bool, each: Map) -> None:
+    def __init__(self, level: Level, grid: Grid, is_finest: bool, each: Map, most_sources: int | None) -> None:
+        self.most_sources = most_sources
         self.level, self.grid, self.each, self.is_finest = level, grid, each, is_finest
         self.table = grid.to_table(level.image)
         self.hole, self.allowed = grid.to_flags(level.hole), grid.to_flags(level.sources)
@@ -159,7 +162,7 @@ class _Painter:
         if as_a_whole:
             if self.nearest is None:
                 sources = np.flatnonzero(self.allowed).astype(np.int32)
-                self.nearest = Nearest(table, self.grid, sources, self.each)
+                self.nearest = Nearest(table, self.grid, sources, self.each, self.most_sources)
                 smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
                 self.usual = self.nearest.measure_usual(self.grid.to_table(smooth), USUAL)
             self.sources, self.distances = self.nearest.find(table, self.targets)

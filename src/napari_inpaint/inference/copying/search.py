@@ -25,8 +25,11 @@ BLOCK = 2048
 """Patches that are gathered at once."""
 MOST_SOURCES = 8192
 """A level that has more known patches is searched on a grid of them."""
-SAMPLE = 1024
+SAMPLE = 256
 """About so many of them say how alike known patches are."""
+CHOICE, ABOUT = 8, 1.3
+"""Of so many nearest patches, those that are at most ABOUT times as far away as the nearest are as good; the one is
+taken that is the nearest of the fewest: what is copied often is seen to be copied."""
 SLACK = 0.5
 """A patch that is found may be this much further away than the nearest one, in parts of its distance."""
 FREQUENCIES = 4
@@ -119,11 +122,15 @@ class Nearest:
         Of the table.
     sources : int32 array of shape (N,)
         Centres of known patches.
+    each
+        As in `measure`.
+    most
+        How many of them are searched, at most; `MOST_SOURCES` when it is None.
     """
 
-    def __init__(self, table: Floats, grid: Grid, sources: Integers, each: Map = map) -> None:
+    def __init__(self, table: Floats, grid: Grid, sources: Integers, each: Map = map, most: int | None = None) -> None:
         self.grid, self.each = grid, each
-        self.sources = sources[:: -(-len(sources) // MOST_SOURCES)]
+        self.sources = sources[:: -(-len(sources) // (most or MOST_SOURCES))]
         self.descriptors = self.describe(table, self.sources)
         self.tree = cKDTree(self.descriptors)
 
@@ -161,15 +168,20 @@ class Nearest:
         return max(float(np.quantile(each, share)) for each in (lost, alike) if len(each))
 
     def find(self, table: Floats, targets: Integers) -> tuple[Integers, Floats]:
-        """Return the nearest sources of patches, (K,), and their squared distances."""
+        """Return sources that are about the nearest to patches, (K,), and their squared distances."""
         wanted = self.describe(table, targets)
-        index, distance = np.empty(len(targets), np.intp), np.empty(len(targets))
+        count = min(CHOICE, len(self.sources))
+        index, distance = np.empty((len(targets), count), np.intp), np.empty((len(targets), count))
 
         def find_block(block: slice) -> None:
-            distance[block], index[block] = self.tree.query(wanted[block], eps=SLACK)
+            distance[block], index[block] = self.tree.query(wanted[block], k=range(1, count + 1), eps=SLACK)
 
         list(self.each(find_block, blocks(len(targets))))
-        return self.sources[index], np.square(distance).astype(np.float32)
+        uses = np.bincount(index[:, 0], minlength=len(self.sources))
+        rank = np.where(distance <= ABOUT * distance[:, :1], uses[index], np.iinfo(np.intp).max)
+        chosen = rank.argmin(1)[:, None]
+        sources = self.sources[np.take_along_axis(index, chosen, 1)[:, 0]]
+        return sources, np.square(np.take_along_axis(distance, chosen, 1)[:, 0]).astype(np.float32)
 
 
 def propagate(

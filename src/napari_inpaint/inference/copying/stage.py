@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     Key = tuple[tuple[int, ...], tuple[int, ...]]
 
+FEW_SOURCES = 1024
+"""Known patches that are searched for narrow holes: there may be thousands of these, and their rims choose well."""
 LEAST_GRAIN, ROUNDING = 0.001, 0.5
 """Known pixels near a hole that differ less from their neighbours, in parts of the intensity range or in steps of
 integers, have no detail that could be copied."""
@@ -201,7 +203,8 @@ class _Region:
             return None  # nothing to copy
         size = max(hole.size for hole in self.region.holes)
         image = np.ascontiguousarray(self.image.transpose(1, 2, 0), np.float32)
-        return find_copies(image, self.hole, self.unknown, size, each, cancel)
+        few = FEW_SOURCES if self.region.interpolated else None
+        return find_copies(image, self.hole, self.unknown, size, each, cancel, few)
 
     def _apply(self, copies: Copies, cancel: Event | None) -> tuple[NDArray[Any], float]:
         """Return the pixels with copies in the holes, and the largest correction."""
