@@ -68,7 +68,7 @@ def recorded(tmp_path, photo):
         "--grow",
         "1",
     ]
-    assert main([*words, "--record", "--model", "compact.fp32", "--device", "cpu"]) == 0
+    assert main([*words, "--record", "--model", "compact.fp32", "--device", "cpu", "--detail", "network"]) == 0
     return tmp_path
 
 
@@ -84,6 +84,18 @@ def test_a_replay_is_the_same_bit_for_bit(recorded, capsys):
     np.testing.assert_array_equal(again, filled)
     filled = json.loads((recorded / "out.tif.json").read_text(encoding="utf-8"))["filled_pixels"]
     assert 2 * np.asarray(Image.open(recorded / "made-up.png")).sum() == filled
+
+
+def test_copies_are_repeated_whatever_the_model(tmp_path, photo, capsys):
+    """They are in the record: neither a search nor, where all was copied, a network is needed."""
+    rng = np.random.default_rng(0)
+    Image.fromarray(np.clip(photo + rng.normal(0, 9, photo.shape), 0, 255).astype(np.uint8)).save(tmp_path / "in.png")
+    words = [str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--box", "100", "100", "160", "180"]
+    assert main([*words, "--record", "--model", "compact.fp32", "--device", "cpu"]) == 0
+    again = [str(tmp_path / "in.png"), "-o", str(tmp_path / "again.png"), "--replay", str(tmp_path / "out.png.json")]
+    assert main([*again, "--model", "landscape.int8"]) == 0
+    assert "the same, bit for bit" in capsys.readouterr().err
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "out.png").read_bytes()
 
 
 def test_a_replay_that_cannot_be_the_same_says_what_differs(recorded, capsys):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from napari_inpaint.inference.copying.provenance import read_copies
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.inputs.boxes import to_box
 from napari_inpaint.inference.inputs.job import read_job
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.command.tasks import Task
+    from napari_inpaint.inference.copying.provenance import CopyRecord
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
@@ -106,7 +108,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
                 raise FileError(f"the record is of an image of {name} {record.get(name)}, {source.path} has {found}")
         options = read_options(record, axis)
         job = read_job(pixels, read_holes(record, plane_shape(pixels.shape, axis)), None, options)
-        fill_source(source, job, options, inpainter, outcome)
+        fill_source(source, job, options, inpainter, outcome, read_copies(record))
         differences = find_differences(record, outcome.record)
         verdict = "the filled pixels are the same, bit for bit"
         if differences:
@@ -207,16 +209,19 @@ def open_recorded(record: Mapping[str, Any], model: str | None, device: str) -> 
     return Inpainter(model, device if device != "auto" else provider, record.get("threads"))
 
 
-def fill_source(source: ImageFile, job: Job, options: FillOptions, inpainter: Inpainter, outcome: Outcome) -> None:
+def fill_source(
+    source: ImageFile, job: Job, options: FillOptions, inpainter: Inpainter, outcome: Outcome,
+    recorded: Sequence[CopyRecord] | None = None,
+) -> None:  # fmt: skip
     """Fill the holes of a file, and write what the outcome's task names; the record goes into the outcome."""
     task = outcome.task
     if is_zarr(task.input):
-        patches, record = inpainter.run(job, options)
+        patches, record = inpainter.run(job, options, recorded=recorded)
         outcome.record = record.to_dict()
         write_store(outcome, job, patches)
         return
     check_output(task.output, source)
-    patches, record = inpainter.run(job, options)
+    patches, record = inpainter.run(job, options, recorded=recorded)
     outcome.record = record.to_dict()
     filled = to_copy(Planes(np.asarray(source.pixels), source.channel_axis), patches)
     if isinstance(source.pixels, np.ma.MaskedArray):

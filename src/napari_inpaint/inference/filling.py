@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
-    from napari_inpaint.inference.copying.stage import CopyRecord, Key
+    from napari_inpaint.inference.copying.provenance import CopyRecord
+    from napari_inpaint.inference.copying.stage import Key
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.inference.runtime.session import Session
@@ -73,7 +74,7 @@ def run(
     """
     started = time.perf_counter()
     regions = plan_regions(job) if options.detail == "copied" and options.rules == RULES else ()
-    earlier = None if recorded is None else {(copy.plane, tuple(copy.crop)): copy for copy in recorded}
+    earlier = None if recorded is None else {(copy.plane, copy.holes): copy for copy in recorded}
     if earlier is not None:  # where all was copied, nothing needs to be completed
         plan = replace(plan, windows=tuple(_with_guides(plan.windows, earlier)))
     count, done = len(plan.windows) + len(regions), itertools.count(1)

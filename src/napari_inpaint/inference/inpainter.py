@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from napari_inpaint.inference.cancelling import Event
-    from napari_inpaint.inference.copying.stage import CopyRecord
+    from napari_inpaint.inference.copying.provenance import CopyRecord
     from napari_inpaint.inference.inputs.job import Boxes, Job, Masks
     from napari_inpaint.inference.inputs.values import ChannelAxis
     from napari_inpaint.inference.record import Record

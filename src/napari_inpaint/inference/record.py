@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_inpaint.inference.options import FillOptions
 
 if TYPE_CHECKING:
-    from napari_inpaint.inference.copying.stage import CopyRecord
+    from napari_inpaint.inference.copying.provenance import CopyRecord
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.windows.intensity import IntensityCurve
 

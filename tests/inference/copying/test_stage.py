@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from napari_inpaint import Inpainter
-from napari_inpaint.inference.copying.stage import from_record
+from napari_inpaint.inference.copying.provenance import read_texts
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.metrics import noise_level
 from napari_inpaint.inference.options import FillOptions
@@ -21,10 +21,10 @@ HOLE = np.s_[200:290, 300:400]
 def copies_of(inpainter):
     """Rows and columns of the holes of the only region, and what they were copied from; the shares."""
     (record,) = inpainter._record.copies
-    copies = from_record(record)
     mask = np.zeros((record.crop.height, record.crop.width), bool)
     for hole in record.holes:
         mask[hole.shift(-record.crop.y0, -record.crop.x0).slices] = True
+    copies = read_texts(record, mask, mask)
     y, x = (index + start for index, start in zip(np.nonzero(mask), record.crop[:2], strict=True))
     return y, x, y + copies.offsets[0], x + copies.offsets[1], copies.shares
 

@@ -160,7 +160,7 @@ def test_the_cpu_has_a_description():
 
 def test_a_model_that_was_bundled_is_to_be_found_elsewhere(tmp_path, monkeypatch):
     for name in ("landscape-refined", "landscape-refined.int8"):
-        with pytest.raises(ValueError, match="inpaint-export weights/landscape-refined landscape-refined.onnx"):
+        with pytest.raises(ValueError, match=r"inpaint-export weights/landscape-refined landscape-refined\.onnx"):
             find_model(name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "landscape-refined.onnx").touch()

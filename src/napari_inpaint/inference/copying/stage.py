@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +14,8 @@ from scipy import ndimage
 from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, measure_grain, measure_noise
 from napari_inpaint.inference.blending.joints import join
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.copying.offsets import Copies, find_copies
+from napari_inpaint.inference.copying.offsets import find_copies
+from napari_inpaint.inference.copying.provenance import CopyRecord, read_texts, to_texts
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.inputs.values import step_off
 from napari_inpaint.inference.windows.intensity import find_curve, sample_context, to_tensor
@@ -28,44 +27,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.copying.offsets import Copies
     from napari_inpaint.inference.copying.search import Map
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
-    from napari_inpaint.inference.windows.intensity import IntensityCurve
     from napari_inpaint.inference.windows.plan import Window
 
-    Key = tuple[tuple[int, ...], tuple[int, ...]]
+    Key = tuple[tuple[int, ...], tuple[Box, ...]]
+    """A plane, and the bounding boxes of the holes of a region: no other region has these."""
 
 FEW_SOURCES = 1024
 """Known patches that are searched for narrow holes: there may be thousands of these, and their rims choose well."""
 LEAST_GRAIN, ROUNDING = 0.001, 0.5
 """Known pixels near a hole that differ less from their neighbours, in parts of the intensity range or in steps of
 integers, have no detail that could be copied."""
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRecord:
-    """How the holes of one region were copied."""
-
-    plane: tuple[int, ...]
-    """Index of the plane in the leading axes; empty for one plane."""
-    crop: Box
-    """y0, x0, y1, x1 of the region, half-open."""
-    holes: tuple[Box, ...]
-    """Bounding boxes of the holes."""
-    noise: float
-    """Of narrow holes, see `napari_inpaint.inference.blending.biharmonic.measure_noise`: where the region is smooth
-    across them nothing is copied, nor where it has no grain at all. 0 for wide ones."""
-    offsets: str
-    """Down and to the right, from every pixel of the holes, row by row, to what it was copied from: int32, deflated, in
-    base64. Empty where nothing was copied."""
-    shares: str
-    """Of the copies in the fill, for the same pixels: 0..255, likewise; empty where it is 255 everywhere."""
-    correction: float
-    """By how much the joints changed the copies, at most, in parts of the intensity range."""
-    curves: tuple[IntensityCurve, ...]
-    """Of colours, or of every channel."""
 
 
 def copy_regions(
@@ -84,7 +60,7 @@ def copy_regions(
     guides
         What was completed.
     recorded
-        The copies of an earlier fill, by plane and crop: they are applied, and nothing is searched.
+        The copies of an earlier fill: they are applied, and nothing is searched.
     on_region
         Is called after every region.
     threads
@@ -108,7 +84,10 @@ def copy_regions(
         stop_if(cancel)
         members = by_plane.get(region.plane, [])
         found = _find_overlaps(corners[region.plane], region.crop) if members else ()
-        earlier = None if recorded is None else recorded[region.plane, tuple(region.crop)]
+        holes = tuple(hole.box for hole in region.holes)
+        earlier = None if recorded is None else recorded.get((region.plane, holes))
+        if recorded is not None and earlier is None:
+            raise ValueError(f"the record is damaged: it does not say what {tuple(region.crop)} was copied from")
         return _Region(job, region, [members[i] for i in found], options).copy(earlier, each, cancel)
 
     workers = threads or os.cpu_count() or 1
@@ -179,7 +158,7 @@ class _Region:
     ) -> tuple[list[Patch], CopyRecord, bytes]:
         """Return what changes, hole by hole, how, and a digest of it."""
         noise = earlier.noise if earlier is not None else self._measure_noise()
-        copies = from_record(earlier) if earlier is not None else self._find(noise, each, cancel)
+        copies = self._find(noise, each, cancel) if earlier is None else read_texts(earlier, self.hole, self.unknown)
         largest = 0.0
         filled = self.guided
         if copies is not None:
@@ -247,28 +226,3 @@ def _add(values: NDArray[Any], change: NDArray[np.float64], low: Any, high: Any)
     exact = object if values.dtype.itemsize == 8 else np.int64  # sums of 64 bits need more
     steps = np.clip(np.rint(change), -(2.0**62), 2.0**62).astype(np.int64)
     return np.asarray(np.clip(values.astype(exact) + steps, int(low), int(high)).astype(values.dtype))
-
-
-def to_texts(copies: Copies | None) -> tuple[str, str]:
-    """Return offsets and shares as `CopyRecord` holds them."""
-    if copies is None:
-        return "", ""
-    shares = b"" if copies.shares is None else copies.shares.tobytes()
-    return _encode(copies.offsets.astype("<i4").tobytes()), _encode(shares)
-
-
-def from_record(record: CopyRecord) -> Copies | None:
-    """Return the copies of a record; None where nothing was copied."""
-    if not record.offsets:
-        return None
-    offsets = np.frombuffer(_decode(record.offsets), "<i4").reshape(2, -1)
-    shares = np.frombuffer(_decode(record.shares), np.uint8) if record.shares else None
-    return Copies(offsets, shares)
-
-
-def _encode(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data)).decode() if data else ""
-
-
-def _decode(text: str) -> bytes:
-    return zlib.decompress(base64.b64decode(text, validate=True))

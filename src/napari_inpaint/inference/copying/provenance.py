@@ -1,0 +1,120 @@
+"""Where copies came from: as it is kept in records, there and back."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_inpaint.inference.copying.offsets import Copies
+from napari_inpaint.inference.inputs.boxes import to_box
+from napari_inpaint.inference.windows.intensity import IntensityCurve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_inpaint.inference.inputs.boxes import Box
+
+DAMAGED = "the record is damaged, or of another image"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRecord:
+    """How the holes of one region were copied."""
+
+    plane: tuple[int, ...]
+    """Index of the plane in the leading axes; empty for one plane."""
+    crop: Box
+    """y0, x0, y1, x1 of the region, half-open."""
+    holes: tuple[Box, ...]
+    """Bounding boxes of the holes."""
+    noise: float
+    """Of narrow holes, see `napari_inpaint.inference.blending.biharmonic.measure_noise`: where the region is smooth
+    across them nothing is copied, nor where it has no grain at all. 0 for wide ones."""
+    offsets: str
+    """Down and to the right, from every pixel of the holes, row by row, to what it was copied from: int32, deflated, in
+    base64. Empty where nothing was copied."""
+    shares: str
+    """Of the copies in the fill, for the same pixels: 0..255, likewise; empty where it is 255 everywhere."""
+    correction: float
+    """By how much the joints changed the copies, at most, in parts of the intensity range."""
+    curves: tuple[IntensityCurve, ...]
+    """Of colours, or of every channel."""
+
+
+def to_texts(copies: Copies | None) -> tuple[str, str]:
+    """Return offsets and shares as `CopyRecord` holds them."""
+    if copies is None:
+        return "", ""
+    shares = "" if copies.shares is None else _encode(copies.shares)
+    return _encode(copies.offsets.astype("<i4")), shares
+
+
+def read_texts(record: CopyRecord, hole: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> Copies | None:
+    """Return the copies of a record; None where nothing was copied.
+
+    Parameters
+    ----------
+    record
+    hole, unknown : bool array of shape (H, W)
+        Of its region.
+
+    Raises
+    ------
+    ValueError
+        When they are not of these pixels, or copy what is not known.
+    """
+    if not record.offsets:
+        return None
+    y, x = np.nonzero(hole)
+    offsets = _decode(record.offsets, "<i4", 2 * len(y)).reshape(2, -1).astype(np.int32)
+    shares = _decode(record.shares, "u1", len(y)) if record.shares else None
+    rows, columns = (place + offset.astype(np.int64) for place, offset in zip((y, x), offsets, strict=True))
+    inside = (rows >= 0) & (rows < hole.shape[0]) & (columns >= 0) & (columns < hole.shape[1])
+    touched = ndimage.maximum_filter(unknown, 3, mode="constant", cval=True)  # the neighbours are read too
+    if not inside.all() or touched[rows, columns].any():
+        raise ValueError(f"{DAMAGED}: it copies pixels that are not known")
+    return Copies(offsets, shares)
+
+
+def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
+    """Return the copies of a record of a fill, plain types; None where it has none.
+
+    Raises
+    ------
+    ValueError
+        When they are damaged.
+    """
+    try:
+        return [
+            CopyRecord(
+                tuple(map(int, each["plane"])), to_box(each["crop"]), tuple(map(to_box, each["holes"])),
+                float(each["noise"]), str(each["offsets"]), str(each["shares"]), float(each["correction"]),
+                tuple(IntensityCurve(**curve) for curve in each["curves"]),
+            )
+            for each in record.get("copies", ())
+        ] or None  # fmt: skip
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{DAMAGED}: {error}") from error
+
+
+def _encode(array: NDArray[Any]) -> str:
+    return base64.b64encode(zlib.compress(array.tobytes())).decode()
+
+
+def _decode(text: str, dtype: str, count: int) -> NDArray[Any]:
+    size = count * np.dtype(dtype).itemsize
+    try:
+        packed = base64.b64decode(text, validate=True)
+        data = zlib.decompressobj().decompress(packed, size + 1)  # no more, whatever it claims to hold
+    except (ValueError, zlib.error) as error:
+        raise ValueError(f"{DAMAGED}: {error}") from error
+    if len(data) != size:
+        raise ValueError(f"{DAMAGED}: it has {len(data)} bytes for {count} pixels, not {size}")
+    return np.frombuffer(data, dtype)
