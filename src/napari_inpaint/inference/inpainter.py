@@ -211,8 +211,8 @@ class Inpainter:
         -------
         array
             A copy of the image, same shape and dtype; ``out`` where that is given. Pixels outside the holes are
-            bit-identical. For a lazy image without ``out`` a dask array: planes are filled when they are computed, and
-            there is no record, progress or cancel.
+            bit-identical. For a lazy image without ``out`` a dask array: planes are filled when they are computed,
+            without record, progress or cancel.
 
         Raises
         ------
@@ -229,8 +229,7 @@ class Inpainter:
         Warns
         -----
         UserWarning
-            When a hole is larger than the network was trained on; it is completed at a lower resolution, and
-            with ``detail="network"`` refined from there where the model has a second stage.
+            When a hole is larger than the network was trained on; it is completed at a lower resolution.
         RuntimeWarning
             When a GPU has too little memory, and the CPU goes on.
         """

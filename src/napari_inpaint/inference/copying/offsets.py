@@ -20,6 +20,8 @@ from napari_inpaint.inference.copying.search import Grid, Nearest, propagate
 from napari_inpaint.inference.copying.vote import vote, weigh
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
@@ -77,7 +79,7 @@ def find_copies(
     each
         `map`, or that of a pool of threads; the offsets are the same.
     cancel
-        As `Inpainter.fill`; it is looked at in every round.
+        As `Inpainter.fill`; it is looked at before every block of patches.
     most_sources
         See `Nearest`.
 
@@ -86,6 +88,8 @@ def find_copies(
     Copies, or None
         None when no patch is wholly known.
     """
+    if cancel is not None:
+        each = _stopping(each, cancel)
     levels = build_levels(image, hole, unknown, count_levels(size))
     textures = _describe_texture(image, unknown, len(levels))
     filled: Floats | None = None
@@ -102,7 +106,6 @@ def find_copies(
             guide = np.concatenate([guide, textures[number]], 2)
         searched = coarseness < SEARCHED and (number > 0 or len(levels) == 1)
         for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
-            stop_if(cancel)
             painter.search(guide, searched)
             if shares is None:
                 shares = painter.find_shares()
@@ -117,6 +120,19 @@ def find_copies(
     fine = np.rint(255 * enlarged[y, x]).astype(np.uint8)
     offsets = np.stack([rows[y, x] - y, columns[y, x] - x]).astype(np.int32)
     return Copies(offsets, None if (fine == 255).all() else fine)
+
+
+def _stopping(each: Map, cancel: Event) -> Map:
+    """Return what looks at an event before every block."""
+
+    def run(function: Callable[[slice], None], items: Iterable[slice]) -> Iterable[None]:
+        def run_one(item: slice) -> None:
+            stop_if(cancel)
+            function(item)
+
+        return each(run_one, items)
+
+    return run
 
 
 class _Painter:
