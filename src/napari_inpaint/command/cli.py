@@ -253,8 +253,9 @@ def describe(outcome: Outcome, as_json: bool) -> str:
     record = outcome.record
     if as_json:
         return json.dumps({"output": str(outcome.task.output), "record": record})
-    how = record["provider"] or "filled smoothly"
-    ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["windows"] else "nothing to fill"
+    copied = any(copy["offsets"] for copy in record["copies"])
+    how = record["provider"] or ("copied" if copied else "filled smoothly")
+    ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["holes"] else "nothing to fill"
     return f"{outcome.task.output}: {record['filled_pixels']} pixels filled, {ran}"
 
 

@@ -191,7 +191,7 @@ class Inpainter:
         detail : {"copied", "network", "smooth"}
             Copies of known pixels, chosen by what the network completes; that completion as it is; or the smoothest
             surface in every hole, without a network. It also takes the completion's place in holes that are narrower
-            than those that the network was trained on; where what surrounds them is smooth it is not copied over.
+            than those that the network was trained on. It stays where there is no detail to copy.
         nodata : number, optional
             A value that stands for none: such pixels are not known, and are filled only inside holes. So it is with
             NaN, and with what is masked in a `numpy.ma.MaskedArray`, whose mask is kept outside of holes.

@@ -17,7 +17,7 @@ def main() -> int:
         return 2
     path = Path(sys.argv[1])
     if path.exists():
-        sys.stderr.write(f"{path} exists: name another file\n")
+        sys.stderr.write(f"{path} is there already: use it, or name another file\n")
         return 1
     photo, box = dated_photo()
     try:

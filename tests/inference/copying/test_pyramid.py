@@ -2,15 +2,23 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_inpaint.inference.copying.pyramid import RADIUS, SIDE, TOP, build_levels, count_levels, halve
+from napari_inpaint.inference.copying.pyramid import (
+    LEAST_LEVELS,
+    RADIUS,
+    SIDE,
+    TOP,
+    build_levels,
+    count_levels,
+    halve,
+)
 
 
 @given(st.integers(1, 2000))
-def test_the_hole_is_small_at_the_top_and_there_are_two_levels_at_least(size):
+def test_the_hole_is_small_at_the_top_and_there_are_some_levels_at_least(size):
     count = count_levels(size)
-    assert count >= 2
+    assert count >= LEAST_LEVELS
     assert size / 2 ** (count - 1) <= TOP
-    assert count == 2 or size / 2 ** (count - 2) > TOP
+    assert count == LEAST_LEVELS or size / 2 ** (count - 2) > TOP
 
 
 @given(st.integers(0, 99), st.floats(0, 0.02))

@@ -26,6 +26,8 @@ WHITE_NOISE = (1 + 164 / 256) / (1 + 1 / 2)
 """What a cubic, (-1 9 9 -1) / 16, makes of noise, against a line, (1 1) / 2."""
 OUTLIERS = 0.02
 """This share of the pixels that are told worst does not count for the noise."""
+DETAIL_STEPS = (1, 2, 4, 8)
+"""Distances, in pixels, at which detail is looked for."""
 NEAR = 8
 """Pixels this near to a hole tell how noisy the image is there."""
 TENSION = 1e-3
@@ -118,13 +120,24 @@ def measure_noise(
     return float(cubic.sum()) / total if total else WHITE_NOISE
 
 
-def measure_grain(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], hole: NDArray[np.bool_]) -> float:
-    """Return how far known pixels near holes are from the mean of their two neighbours, in the quadratic mean.
+def measure_detail(image: NDArray[np.floating[Any]], unknown: NDArray[np.bool_], hole: NDArray[np.bool_]) -> float:
+    """Return how strong the detail near holes is that a smooth surface does not continue.
 
-    Parameters and what does not count are those of `measure_noise`; 0 where nothing can be measured.
+    Parameters are those of `measure_noise`.
+
+    Returns
+    -------
+    float
+        How far known pixels are from the mean of two others, 1 to 8 pixels away, in the quadratic mean: the largest of
+        these distances, but of those from 2 pixels on only where the image is noise at that distance, and no slope. 0
+        where nothing can be measured.
     """
-    line, _ = _tell(image, unknown, hole, 1)
-    return float(np.sqrt(line.mean())) if len(line) else 0.0
+    strengths = [0.0]
+    for step in DETAIL_STEPS:
+        line, cubic = _tell(image, unknown, hole, step)
+        if len(line) and (step == 1 or cubic.sum() > MOST_NOISE * line.sum()):
+            strengths.append(float(np.sqrt(line.mean())))
+    return max(strengths)
 
 
 def _tell(

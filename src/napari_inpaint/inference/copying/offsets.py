@@ -91,6 +91,8 @@ def find_copies(
     if cancel is not None:
         each = _stopping(each, cancel)
     levels = build_levels(image, hole, unknown, count_levels(size))
+    if not levels:
+        return None
     textures = _describe_texture(image, unknown, len(levels))
     filled: Floats | None = None
     shares: Floats | None = None
@@ -113,8 +115,7 @@ def find_copies(
         filled = grid.to_image(painter.table)
         rows, columns = np.full((2, grid.height, grid.width), -1)
         rows[level.targets], columns[level.targets] = grid.place(painter.sources)
-    if filled is None or shares is None:
-        return None
+    assert shares is not None
     y, x = np.nonzero(hole)
     enlarged = resize(shares, hole.shape[0], hole.shape[1], 2.0 ** (len(levels) - 1))
     fine = np.rint(255 * enlarged[y, x]).astype(np.uint8)

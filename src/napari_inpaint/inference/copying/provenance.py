@@ -35,8 +35,7 @@ class CopyRecord:
     holes: tuple[Box, ...]
     """Bounding boxes of the holes."""
     noise: float
-    """Of narrow holes, see `napari_inpaint.inference.blending.biharmonic.measure_noise`: where the region is smooth
-    across them nothing is copied, nor where it has no grain at all. 0 for wide ones."""
+    """Of narrow holes, see `napari_inpaint.inference.blending.biharmonic.measure_noise`; 0 for wide ones."""
     offsets: str
     """Down and to the right, from every pixel of the holes, row by row, to what it was copied from: int32, deflated, in
     base64. Empty where nothing was copied."""

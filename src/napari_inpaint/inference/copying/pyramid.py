@@ -19,6 +19,8 @@ RADIUS = 3
 SIDE = 2 * RADIUS + 1
 TOP = 16
 """The hole is at most so many pixels wide at the coarsest level, where patches see from rim to rim."""
+LEAST_LEVELS = 4
+"""Also of small holes: sources that are found at the coarsest level go together in pieces of 8 pixels or more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +38,8 @@ class Level:
 
 
 def count_levels(size: int) -> int:
-    """Return how many levels a hole of this size has: at least two, as the finest one is not searched as a whole."""
-    return max(2, math.ceil(math.log2(max(size, 1) / TOP)) + 1)
+    """Return how many levels a hole of this size has."""
+    return max(LEAST_LEVELS, math.ceil(math.log2(max(size, 1) / TOP)) + 1)
 
 
 def build_levels(image: Floats, hole: NDArray[np.bool_], unknown: NDArray[np.bool_], count: int) -> list[Level]:

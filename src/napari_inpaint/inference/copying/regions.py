@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.job import Job
 
 NARROW = 24
-"""Holes that are less wide, in pixels, share regions, and are not copied where what surrounds them is smooth."""
+"""Holes that are less wide, in pixels, share regions."""
 NARROW_MARGIN = 48
 """Pixels around narrow holes that they are copied from."""
 LEAST_MARGIN, MOST_MARGIN = 128, 512

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, measure_grain, measure_noise
+from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, measure_detail, measure_noise
 from napari_inpaint.inference.blending.joints import join
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.copying.offsets import find_copies
@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     Key = tuple[tuple[int, ...], tuple[Box, ...]]
     """A plane, and the bounding boxes of the holes of a region: no other region has these."""
 
+LARGEST = np.finfo(np.float64).max / 2
 FEW_SOURCES = 1024
 """Known patches that are searched for narrow holes: there may be thousands of these, and their rims choose well."""
-LEAST_GRAIN, ROUNDING = 0.001, 0.5
-"""Known pixels near a hole that differ less from their neighbours, in parts of the intensity range or in steps of
-integers, have no detail that could be copied."""
+THIN = 8
+"""Holes that are at most so wide, in pixels, are not copied where a plate continues what surrounds them."""
+LEAST_DETAIL, ROUNDING = 0.001, 0.5
+"""Less, in parts of the intensity range or in steps of integers, is no detail that could be copied."""
 
 
 def copy_regions(
@@ -175,12 +177,12 @@ class _Region:
         return measure_noise(self.image, self.unknown, self.hole) if self.region.interpolated else 0.0
 
     def _find(self, noise: float, each: Map, cancel: Event | None) -> Copies | None:
-        if self.region.interpolated and noise <= MOST_NOISE:  # a plate continues what is smooth
+        size = max(hole.size for hole in self.region.holes)
+        if size <= THIN and noise <= MOST_NOISE:  # a plate continues what is smooth
             return None
         steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else np.inf
-        if measure_grain(self.image, self.unknown, self.hole) < max(LEAST_GRAIN, ROUNDING / max(steps, 1)):
+        if measure_detail(self.image, self.unknown, self.hole) < max(LEAST_DETAIL, ROUNDING / max(steps, 1)):
             return None  # nothing to copy
-        size = max(hole.size for hole in self.region.holes)
         image = np.ascontiguousarray(self.image.transpose(1, 2, 0), np.float32)
         few = FEW_SOURCES if self.region.interpolated else None
         return find_copies(image, self.hole, self.unknown, size, each, cancel, few)
@@ -195,7 +197,10 @@ class _Region:
             largest = float(np.abs(correction).max(initial=0))
             for group, curve in zip(self.groups, self.curves, strict=True):
                 low, high = (find(self.pixels[..., group][~self.unknown]) for find in (np.min, np.max))
-                made[:, group] = _add(made[:, group], correction[group].T * float(curve.high - curve.low), low, high)
+                halves = 2 if curve.high / 2 - curve.low / 2 > LARGEST else 1  # the span of all floats is none
+                change = correction[group].T * float(curve.high / halves - curve.low / halves)
+                for _ in range(halves):
+                    made[:, group] = _add(made[:, group], change, low, high)
         filled = np.array(self.guided)
         if copies.shares is not None:
             kept = filled[y, x]

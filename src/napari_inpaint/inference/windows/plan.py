@@ -113,7 +113,7 @@ class Plan:
         holes = sum(len(window.holes) for window in self.windows)
         lines = [
             f"{_count(len(self.windows), 'window')}, {_count(holes, 'hole')}: {self.network_calls} for the network, "
-            f"about {self.seconds:.2g} s; {interpolated} smooth"
+            f"about {self.seconds:.2g} s without copying; {interpolated} smooth"
         ]
         for window in self.windows:
             how = "smooth" if window.interpolated else f"network {window.size[0]} x {window.size[1]}"

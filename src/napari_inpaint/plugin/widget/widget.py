@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from napari_inpaint.plugin.widget.inputs import Request
 
 UNDO = "Control-Z"
-BUSY = "a fill is running: wait, or cancel it"
+BUSY = "a fill or a check is running: wait, or cancel it"
 
 
 class InpaintWidget(Container[Any]):

@@ -101,7 +101,8 @@ def run_fill(
     except ValueError as error:
         return to_sentence(error)
     ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
-    how = ran if record["provider"] else "smoothly, without the network"
+    copied = any(copy["offsets"] for copy in record["copies"])
+    how = ran if record["provider"] else "by copies, without the network" if copied else "smoothly, without the network"
     pixels = f"{record['filled_pixels']:,} pixel{'s' if record['filled_pixels'] > 1 else ''}"
     sentences = (f"{pixels} filled in {record['seconds']:.2f} s {how}", *job.notes, *record["notes"])
     return Result(job, tuple(patches), record, data, tuple(map(to_sentence, sentences)))
