@@ -48,7 +48,7 @@ def run(
     on_progress: Callable[[int, int], object] | None = None, cancel: Event | None = None,
     recorded: Sequence[CopyRecord] | None = None,
 ) -> tuple[list[Patch], Record]:  # fmt: skip
-    """Fill the windows of a plan. They see the image, never another window's fill.
+    """Complete the windows of a plan, and copy. Windows and regions see the image, never another one's fill.
 
     Parameters
     ----------
@@ -96,7 +96,10 @@ def run(
         threads = None if session is None else session.threads
         copied, copies, digests = copy_regions(job, regions, patches, options, earlier, on_part, cancel, threads)
         filled.digests = [(copy.plane, digest) for copy, digest in zip(copies, digests, strict=True)]
-        patches = copied + [patch for patch in patches if patch.channels.start >= job.source.colours.stop]
+        patches = copied
+    copy_seconds = time.perf_counter() - copying_started if copies else 0.0
+    if options.alpha and options.rules == RULES:
+        patches += _make_opaque(job)
     windows = [window for window in filled.windows if window.plane not in filled.left]
     record = Record(
         napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
@@ -114,7 +117,7 @@ def run(
         record.provider = next((window.provider for window in reversed(windows) if window.provider), "")
         record.threads, record.runtime = session.threads, session.version
     stop_if(cancel)
-    record.copies, record.copy_seconds = copies, time.perf_counter() - copying_started if copies else 0.0
+    record.copies, record.copy_seconds = copies, copy_seconds
     record.seconds = time.perf_counter() - started
     return patches, record
 
@@ -189,7 +192,6 @@ def _fill_windows(
                 filled.first_digest.update(made)
             crops_of_window = [crop] if group == groups[0] else [*crops_of_window, crop]
             if group == groups[-1]:
-                filled.patches += _make_opaque(job, window) if options.alpha and options.rules == RULES else []
                 filled.windows.append(_describe(window, provider, crops_of_window))
                 on_window()
     return filled
@@ -201,28 +203,25 @@ def _read_window(job: Job, options: FillOptions, window: Window) -> tuple[NDArra
     return pixels, job.source.find_hidden(window.plane, window.crop, pixels) if options.rules == RULES else None
 
 
-def _make_opaque(job: Job, window: Window) -> list[Patch]:
-    """Return patches that show what was filled where it had been erased; beyond an outline all stays transparent."""
-    patches = []
+def _make_opaque(job: Job) -> Iterator[Patch]:
+    """Yield patches that show what was filled where it had been erased; beyond an outline all stays transparent."""
     *_, height, width, channels = job.source.shape
-    for hole in window.holes:
-        around = hole.box.widen(1, height, width)
-        inside = hole.box.shift(-around.y0, -around.x0).slices
-        before = job.source.read(window.plane, around)[..., channels - 1 :]
-        mask, holes = np.zeros(before.shape[:2], bool), np.zeros(before.shape[:2], bool)
-        hole.paint(mask, around)
-        for each in (*window.holes, *window.others):  # a long hole is divided among windows
-            each.paint(holes, around)
-        transparent = before[..., 0] == 0
-        erased = mask & transparent
-        if not transparent[mask].all():  # then what is transparent beyond the holes too was never there
-            labels, _ = ndimage.label(transparent, CONNECTED)
-            erased &= ~np.isin(labels, labels[transparent & ~holes])
-        if erased.any():
-            opaque = np.full_like(before, opaque_value(before.dtype))
-            patches.append(Patch(window.plane, hole.box, slice(channels - 1, channels), erased[inside][..., None],
-                                 before[inside].copy(), opaque[inside]))  # fmt: skip
-    return patches
+    for plane, holes in job.holes.items():
+        for hole in holes:
+            around = hole.box.widen(1, height, width)
+            inside = hole.box.shift(-around.y0, -around.x0).slices
+            before = job.source.read(plane, around)[..., channels - 1 :]
+            mask = np.zeros(before.shape[:2], bool)
+            hole.paint(mask, around)
+            transparent = before[..., 0] == 0
+            erased = mask & transparent
+            if not transparent[mask].all():  # then what is transparent beyond the hole too was never there
+                labels, _ = ndimage.label(transparent, CONNECTED)
+                erased &= ~np.isin(labels, labels[transparent & ~mask])
+            if erased.any():
+                opaque = np.full_like(before, opaque_value(before.dtype))
+                yield Patch(plane, hole.box, slice(channels - 1, channels), erased[inside][..., None],
+                            before[inside].copy(), opaque[inside])  # fmt: skip
 
 
 def _describe(window: Window, provider: str, crops: Sequence[Crop]) -> WindowRecord:

@@ -49,8 +49,7 @@ class Inpainter:
     ----------
     model : str or path, optional
         A bundled model's name, in the precision that is fastest on the device; a name and a precision
-        (``compact.fp32``); or the path of an ``.onnx`` file from ``inpaint-export``. The best bundled model when it is
-        None.
+        (``compact.fp32``); or the path of an ``.onnx`` file from ``inpaint-export``. None: the best bundled model.
     device : str
         ``auto`` (CUDA when it works, else the CPU), ``cpu``, ``cuda``, or the name of an ONNX Runtime provider.
     threads : int, optional
@@ -199,7 +198,7 @@ class Inpainter:
             Whether the last channel is transparency, which is kept. Colours of transparent pixels are not known; where
             they are filled, they become opaque.
         on_progress : callable, optional
-            Called with the number of steps that are done, and of all: windows to complete, and regions to copy.
+            Called with the number of steps that are done, and of all: windows and regions.
         cancel : threading.Event, optional
             When it is set, a running network call ends.
         out : writable array, optional

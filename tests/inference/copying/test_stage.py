@@ -153,3 +153,71 @@ def test_copying_is_cancelled(inpainter, photo):
     with pytest.raises(FillCancelledError):
         inpainter.fill(photo, boxes=[BOX], cancel=cancel,
                        on_progress=lambda done, _: cancel.set() if done == windows else None)  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(1, 200), (200, 1), (5, 40), (6, 6)])
+def test_images_without_room_for_a_patch_keep_the_completion(inpainter, shape):
+    image = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    mask = np.zeros(shape, bool)
+    mask.flat[3 : 3 + mask.size // 3] = True
+    np.testing.assert_array_equal(inpainter.fill(image, mask), inpainter.fill(image, mask, detail="network"))
+
+
+def test_where_nothing_is_known_in_all_channels_the_completion_stays(inpainter):
+    image = np.random.default_rng(0).normal(100, 10, (2, 90, 200)).astype(np.float32)
+    image[0, :, :100], image[1, :, 100:] = np.nan, np.nan
+    boxes = [(30, 40, 60, 70), (30, 130, 60, 160)]
+    copied, network = (
+        inpainter.fill(image, boxes=boxes, channel_axis=0, detail=each) for each in ("copied", "network")
+    )
+    np.testing.assert_array_equal(copied, network)
+
+
+def test_a_replay_makes_erased_areas_opaque_again(inpainter, photo):
+    rng = np.random.default_rng(0)
+    image = np.dstack([np.clip(photo + rng.normal(0, 9, photo.shape), 0, 255).astype(np.uint8),
+                       np.full(photo.shape[:2], 255, np.uint8)])  # fmt: skip
+    image[200:260, 300:360, 3] = 0
+    options = FillOptions(channel_axis=-1, alpha=True)
+    job = read_job(image, None, [(190, 290, 270, 370)], options)
+    from napari_inpaint.inference.windows.patches import to_copy
+
+    patches, record = inpainter.run(job, options)
+    filled = to_copy(job.source, patches)
+    assert (filled[..., 3] == 255).all()
+    again, _ = inpainter.run(job, options, recorded=record.copies)
+    np.testing.assert_array_equal(to_copy(job.source, again), filled)
+
+
+def test_corrections_are_bounded_where_little_holds_them(inpainter, photo):
+    texture = photo[300:500, 100:300]
+    filled = inpainter.fill(texture, boxes=[(0, 0, 200, 188)])
+    extreme = (filled == filled.min()) | (filled == filled.max())
+    assert extreme.mean() < 0.2
+    (record,) = inpainter.last_record["copies"]
+    assert record["correction"] <= 0.25
+
+
+def test_noise_goes_on_in_uneven_light(inpainter):
+    y, x = np.mgrid[:300, :320]
+    image = (100 + 0.1 * x + 0.1 * y + np.random.default_rng(0).normal(0, 4, (300, 320))).astype(np.float32)
+    mask = np.zeros(image.shape, bool)
+    mask[60:300, 120:320] = True
+    filled = inpainter.fill(image, mask)
+    for left in range(130, 310, 60):
+        part = np.s_[80:290, left : left + 50]
+        assert noise_level(filled[part][..., None], mask[part]) == pytest.approx(4, rel=0.2)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u8", "i8", "f4", "f8"])
+def test_shares_lie_between(dtype):
+    from napari_inpaint.inference.copying.stage import _blend
+
+    limits = np.finfo(dtype) if dtype[0] == "f" else np.iinfo(dtype)
+    kept = np.full((3, 1), limits.min, dtype)
+    made = np.full((3, 1), limits.max, dtype)
+    blended = _blend(kept, made, np.array([[0], [128 / 255], [1]]))
+    assert blended.dtype == np.dtype(dtype)
+    assert (blended[0], blended[2]) == (limits.min, limits.max)
+    middle = float(limits.min) / 2 + float(limits.max) / 2
+    assert abs(float(blended[1, 0]) - middle) <= 0.01 * float(limits.max)

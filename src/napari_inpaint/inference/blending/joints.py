@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.blending.membrane import solve_given
+from napari_inpaint.inference.cancelling import stop_if
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,8 @@ ALIKE = 0.1
 """Copies that differ by this much where they meet, in parts of the intensity range, are joined by exp(-1) of that."""
 RIM_ALIKE = 0.2
 """Likewise of copies and known pixels."""
+MOST = 0.25
+"""Of a correction. Where little holds it, as in a hole that is open to the image's edges, small errors add up."""
 STEP = 2.0**-20
 """Corrections are rounded to this, in parts of the intensity range: what the last bits of a CPU's sums are does not
 matter then."""
@@ -58,6 +61,7 @@ def join(
     mismatch = np.zeros_like(copies)
     known = ~unknown
     for down, right in DIRECTIONS:
+        stop_if(cancel)
         there = y + down, x + right
         inside = (there[0] >= 0) & (there[0] < hole.shape[0]) & (there[1] >= 0) & (there[1] < hole.shape[1])
         one = np.flatnonzero(inside)
@@ -81,4 +85,4 @@ def join(
         given[y, x] = values
         solved = solve_given(given[None][:, *box], hole[box], known[box], cancel)
         correction[channel] = solved[0][hole[box]]
-    return np.asarray(np.rint(correction / STEP) * STEP)
+    return np.asarray(np.rint(np.clip(correction, -MOST, MOST) / STEP) * STEP)

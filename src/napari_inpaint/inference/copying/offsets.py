@@ -33,7 +33,8 @@ SEARCHED = 2
 ROUNDS = (1, 3, 6, 8)
 """Of search and vote: at the finest level, the next, the next, and at all coarser ones."""
 GUIDE = 1.0
-"""How much the guide counts at the coarsest level, against what is copied; half as much at every finer one."""
+"""How much the guide counts at the coarsest level, against what is copied; half as much at every finer one, and not at
+all at the finest."""
 COHERENT, FAVOUR = 4, 4.0
 """After a search of a whole level, so many times, what continues the source of a neighbour is taken instead, up to
 FAVOUR times the squared distance: single best patches repeat themselves (Hertzmann et al.: Image Analogies, 2001)."""
@@ -100,12 +101,16 @@ def find_copies(
     for number in reversed(range(len(levels))):
         level, coarseness = levels[number], len(levels) - 1 - number
         grid = Grid(*level.hole.shape)
-        painter = _Painter(level, grid, number == 0 and len(levels) > 1, each, most_sources)
+        stop_if(cancel)
+        painter = _Painter(level, grid, number == 0 and len(levels) > 1, each, most_sources, cancel)
         if filled is not None:
             painter.start(filled, rows, columns)
-        guide = _describe_guide(level.image, coarseness)
-        if coarseness < SEARCHED:
-            guide = np.concatenate([guide, textures[number]], 2)
+        guide: Floats | None = None
+        if not painter.is_finest:
+            guide = _describe_guide(level.image, coarseness)
+            if coarseness < SEARCHED:
+                guide = np.concatenate([guide, textures[number]], 2)
+            guide = grid.to_table(guide)
         searched = coarseness < SEARCHED and (number > 0 or len(levels) == 1)
         for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
             painter.search(guide, searched)
@@ -139,8 +144,9 @@ def _stopping(each: Map, cancel: Event) -> Map:
 class _Painter:
     """Fills the hole of one level with patches."""
 
-    def __init__(self, level: Level, grid: Grid, is_finest: bool, each: Map, most_sources: int | None) -> None:
-        self.most_sources = most_sources
+    def __init__(self, level: Level, grid: Grid, is_finest: bool, each: Map, most_sources: int | None,
+                 cancel: Event | None) -> None:  # fmt: skip
+        self.most_sources, self.cancel = most_sources, cancel
         self.level, self.grid, self.each, self.is_finest = level, grid, each, is_finest
         self.table = grid.to_table(level.image)
         self.hole, self.allowed = grid.to_flags(level.hole), grid.to_flags(level.sources)
@@ -149,7 +155,7 @@ class _Painter:
         self.sources: Integers = np.empty(0, np.int32)
         self.weights = self.distances = np.empty(0, np.float32)
         self.nearest: Nearest | None = None
-        self.usual = 0.0
+        self.usual, self.shape_distances = 0.0, np.zeros(len(self.targets))
 
     def start(self, filled: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
         """Paint what the coarser level shows, and then its sources, enlarged, before anything is searched.
@@ -175,7 +181,7 @@ class _Painter:
         """Find a source for every patch."""
         table = self.table
         if guide is not None:
-            table = np.concatenate([table, self.grid.to_table(guide)], 1)
+            table = np.concatenate([table, guide], 1)
         if as_a_whole:
             if self.nearest is None:
                 sources = np.flatnonzero(self.allowed).astype(np.int32)
@@ -183,6 +189,7 @@ class _Painter:
                 smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
                 self.usual = self.nearest.measure_usual(self.grid.to_table(smooth), USUAL)
             self.sources, self.distances = self.nearest.find(table, self.targets)
+            self.shape_distances = self.nearest.compare_shapes(table, self.targets, self.sources)
             for _ in range(COHERENT):
                 self.sources, _ = self._propagate(table, FAVOUR)
         else:
@@ -196,17 +203,19 @@ class _Painter:
         """Return how much of the fill is to be copied, (H, W): less where nothing known is like the guide.
 
         Known patches say which distance is usual here: to the nearest other one, or to what is left of them without
-        detail, as a guide is. To copy what is much further away would be wrong by more than to keep the guide.
+        detail, as a guide is. To copy what is much further away would be wrong by more than to keep the guide. How
+        bright patches are counts only beyond what joints correct.
         """
         shares = np.ones(self.level.hole.shape, np.float32)
-        excess = np.log2(np.maximum(self.distances, LEAST_DISTANCE) / max(self.usual, LEAST_DISTANCE)) / 2
+        distances = LEAST_DISTANCE + self.shape_distances
+        excess = np.log2(distances / max(self.usual, LEAST_DISTANCE)) / 2
         shares[self.level.targets] = np.clip((LOST - excess) / (LOST - FITS), 0, 1)
         return shares
 
     def paint(self) -> None:
         """Copy what was found: one pixel each at the finest level, the vote of all patches at others."""
         if not self.is_finest:
-            vote(self.table, self.grid, self.targets, self.sources, self.weights, self.hole)
+            vote(self.table, self.grid, self.targets, self.sources, self.weights, self.hole, self.cancel)
             return
         own = self.hole[self.targets]
         self.table[self.targets[own]] = self.table[self.sources[own]]

@@ -24,8 +24,8 @@ LEAST_MARGIN, MOST_MARGIN = 128, 512
 """Likewise around wide ones: as many as they are wide, but no fewer and no more than these."""
 TILE = 256
 """Side of the tiles whose narrow holes share a region, in pixels."""
-MOST_PIXELS = 1 << 24
-"""Of a region. A hole that needs more is divided."""
+MOST_PIXELS, MOST_NARROW_PIXELS = 1 << 24, 1 << 20
+"""Of a region. A hole that needs more is divided: a diagonal scratch has few pixels, and a large region."""
 PIECE = 2048
 """Side of the pieces then."""
 
@@ -56,11 +56,12 @@ def _cover(holes: Sequence[Hole], height: int, width: int) -> Iterator[Window]:
 
 
 def _divide(hole: Hole, height: int, width: int) -> Iterator[Hole]:
-    crop = hole.box.widen(LEAST_MARGIN, height, width)
-    if crop.height * crop.width <= MOST_PIXELS:
+    is_narrow = hole.is_narrower_than(NARROW)
+    crop = hole.box.widen(NARROW_MARGIN if is_narrow else _margin(hole), height, width)
+    if crop.height * crop.width <= (MOST_NARROW_PIXELS if is_narrow else MOST_PIXELS):
         yield hole
     else:
-        yield from divide(hole, PIECE)
+        yield from divide(hole, TILE if is_narrow else PIECE)
 
 
 def _margin(hole: Hole) -> int:

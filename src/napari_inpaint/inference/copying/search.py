@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
+from napari_inpaint.inference.blending.joints import ALIKE
 from napari_inpaint.inference.copying.pyramid import RADIUS, SIDE
 
 if TYPE_CHECKING:
@@ -162,10 +163,15 @@ class Nearest:
         distance, index = self.tree.query(patches, k=range(1, count + 1))  # always (sources, count)
         (y, x), (own_y, own_x) = self.grid.place(self.sources[index]), self.grid.place(sources[:, None])
         distance[np.maximum(np.abs(y - own_y), np.abs(x - own_x)) < SIDE] = np.inf  # they overlap
-        nearest = distance.min(1)
-        lost = np.square(self.describe(smooth, sources) - patches).sum(1)
-        alike = np.square(nearest[np.isfinite(nearest)])
+        lost = self.compare_shapes(smooth, sources, sources)
+        nearest = self.sources[np.take_along_axis(index, distance.argmin(1)[:, None], 1)[:, 0]]
+        alike = _differ(patches, self.descriptors[np.searchsorted(self.sources, nearest)])
+        alike = alike[np.isfinite(distance.min(1))]
         return max(float(np.quantile(each, share)) for each in (lost, alike) if len(each))
+
+    def compare_shapes(self, table: Floats, targets: Integers, sources: Integers) -> NDArray[np.float64]:
+        """Return the squared distances, (K,), between patches of a table and known ones; their means may differ."""
+        return _differ(self.describe(table, targets), self.descriptors[np.searchsorted(self.sources, sources)])
 
     def find(self, table: Floats, targets: Integers) -> tuple[Integers, Floats]:
         """Return sources that are about the nearest to patches, (K,), and their squared distances."""
@@ -224,6 +230,15 @@ def propagate(
         new = new[better]
         found[new], distances[new], limits[new] = continued[new], nearer[better], nearer[better]
     return found, distances
+
+
+def _differ(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the squared distances of descriptors, without as much of their means as joints correct."""
+    channels = one.shape[1] // len(_WAVES)
+    difference = one - other
+    means = difference[:, :channels]  # the first wave, of length 1, is SIDE times the mean
+    means[...] = np.maximum(np.abs(means) - SIDE * ALIKE, 0)
+    return np.asarray(np.square(difference).sum(1))
 
 
 def _waves() -> Floats:

@@ -17,7 +17,7 @@ from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.copying.offsets import find_copies
 from napari_inpaint.inference.copying.provenance import CopyRecord, read_texts, to_texts
 from napari_inpaint.inference.inputs.planes import Planes
-from napari_inpaint.inference.inputs.values import step_off
+from napari_inpaint.inference.inputs.values import as_stored, step_off
 from napari_inpaint.inference.windows.intensity import find_curve, sample_context, to_tensor
 from napari_inpaint.inference.windows.patches import Patch, apply
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
+    from napari_inpaint.inference.windows.intensity import IntensityCurve
     from napari_inpaint.inference.windows.plan import Window
 
     Key = tuple[tuple[int, ...], tuple[Box, ...]]
@@ -92,7 +93,8 @@ def copy_regions(
             raise ValueError(f"the record is damaged: it does not say what {tuple(region.crop)} was copied from")
         return _Region(job, region, [members[i] for i in found], options).copy(earlier, each, cancel)
 
-    workers = threads or os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = threads or cores or 1
     patches, records, digests = [], [], []
     with ThreadPoolExecutor(workers) as pool:
         for made, record, digest in _spread(copy_one, regions, pool, workers):
@@ -136,6 +138,10 @@ class _Region:
         origin = (region.crop.y0, region.crop.x0, 0)
         apply([guide for guide in guides if guide.channels.stop <= self.colours.stop], Planes(self.guided, 2), origin)
         self.groups = job.source.groups
+        self.curves: list[IntensityCurve] = []
+        if self.unknown.all():  # then the guide came from further away, or from other channels alone
+            self.image = np.zeros((0, *self.hole.shape), np.float32)
+            return
         context = sample_context(~self.unknown, self.hole)
         self.curves = [find_curve(self.pixels[..., group], context) for group in self.groups]
         self.image = self._scale(self.unknown & ~holes)
@@ -165,7 +171,7 @@ class _Region:
         filled = self.guided
         if copies is not None:
             filled, largest = self._apply(copies, cancel)
-        filled = step_off(filled, self.options.nodata)
+        self._step_off_nodata(filled)
         region = self.region
         record = CopyRecord(
             region.plane, region.crop, tuple(hole.box for hole in region.holes), noise, *to_texts(copies), largest,
@@ -174,10 +180,19 @@ class _Region:
         return self._to_patches(filled), record, hashlib.sha256(filled[self.hole].tobytes()).digest()
 
     def _measure_noise(self) -> float:
-        return measure_noise(self.image, self.unknown, self.hole) if self.region.interpolated else 0.0
+        measured = self.region.interpolated and len(self.image) > 0
+        return measure_noise(self.image, self.unknown, self.hole) if measured else 0.0
+
+    def _step_off_nodata(self, filled: NDArray[Any]) -> None:
+        """Change filled pixels all of whose channels have the value that stands for none: they do have one."""
+        if self.options.nodata is not None:
+            none = self.hole & (filled == as_stored(self.options.nodata, filled.dtype)).all(-1)
+            filled[none] = step_off(filled[none], self.options.nodata)
 
     def _find(self, noise: float, each: Map, cancel: Event | None) -> Copies | None:
         size = max(hole.size for hole in self.region.holes)
+        if not len(self.image):
+            return None
         if size <= THIN and noise <= MOST_NOISE:  # a plate continues what is smooth
             return None
         steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else np.inf
@@ -198,19 +213,15 @@ class _Region:
             for group, curve in zip(self.groups, self.curves, strict=True):
                 low, high = (find(self.pixels[..., group][~self.unknown]) for find in (np.min, np.max))
                 halves = 2 if curve.high / 2 - curve.low / 2 > LARGEST else 1  # the span of all floats is none
-                change = correction[group].T * float(curve.high / halves - curve.low / halves)
+                values = curve.knots[1]  # of the network: tails have some of them
+                linear = values[-1 - bool(curve.above)] - values[bool(curve.below)]
+                change = correction[group].T * (float(curve.high / halves - curve.low / halves) / linear)
                 for _ in range(halves):
                     made[:, group] = _add(made[:, group], change, low, high)
-        filled = np.array(self.guided)
         if copies.shares is not None:
-            kept = filled[y, x]
-            share = copies.shares[:, None] / 255
-            blended = kept + share * (made.astype(np.float64) - kept)
-            blended = np.rint(blended) if made.dtype.kind in "iu" else blended
-            blended = blended >= 0.5 if made.dtype.kind == "b" else blended
-            made = np.where(share == 1, made, np.where(share == 0, kept, blended.astype(made.dtype)))
-        filled[y, x] = made
-        return filled, largest
+            made = _blend(self.guided[y, x], made, copies.shares[:, None] / 255)
+        self.guided[y, x] = made
+        return self.guided, largest
 
     def _to_patches(self, filled: NDArray[Any]) -> list[Patch]:
         crop, patches = self.region.crop, []
@@ -220,6 +231,19 @@ class _Region:
             patches.append(Patch(self.region.plane, hole.box, self.colours, mask[..., None],
                                  self.pixels[inside].copy(), filled[inside].copy()))  # fmt: skip
         return patches
+
+
+def _blend(kept: NDArray[Any], made: NDArray[Any], share: NDArray[np.float64]) -> NDArray[Any]:
+    """Return values of any dtype in between, the second ones where the share is 1."""
+    if made.dtype.kind == "f":
+        between = (kept * (1 - share) + made * share).astype(made.dtype)
+    elif made.dtype.kind == "b":
+        between = np.where(share >= 0.5, made, kept)
+    else:
+        exact = object if made.dtype.itemsize == 8 else np.int64  # differences of 64 bits need more
+        first, second = kept.astype(exact), made.astype(exact)
+        between = (first + ((second - first) * np.rint(share * 255).astype(int) + 127) // 255).astype(made.dtype)
+    return np.asarray(np.where(share == 1, made, np.where(share == 0, kept, between)))
 
 
 def _add(values: NDArray[Any], change: NDArray[np.float64], low: Any, high: Any) -> NDArray[Any]:

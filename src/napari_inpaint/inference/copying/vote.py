@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_inpaint.inference.cancelling import stop_if
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.copying.pyramid import Floats
     from napari_inpaint.inference.copying.search import Grid, Integers
 
@@ -36,8 +39,9 @@ def weigh(depth: Floats, distances: Floats, values: int) -> Floats:
 
 
 def vote(
-    table: Floats, grid: Grid, targets: Integers, sources: Integers, weights: Floats, hole: NDArray[np.bool_]
-) -> None:
+    table: Floats, grid: Grid, targets: Integers, sources: Integers, weights: Floats, hole: NDArray[np.bool_],
+    cancel: Event | None = None,
+) -> None:  # fmt: skip
     """Set every pixel of the hole to the weighted mean of what all patches over it copy there.
 
     Wexler, Shechtman, Irani: Space-Time Completion of Video, 2007, equation 4.
@@ -52,9 +56,12 @@ def vote(
         Centres of different patches, and of what they are copied from.
     weights : float32 array of shape (K,)
     hole : bool array of shape (pixels,)
+    cancel
+        As `Inpainter.fill`; it is looked at now and then.
     """
     total, weight = np.zeros_like(table), np.zeros(len(table), np.float32)
     for offset in grid.patch:
+        stop_if(cancel)
         total[targets + offset] += weights[:, None] * table.take(sources + offset, 0)
         weight[targets + offset] += weights
     voted = hole & (weight > 0)
