@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import operator
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def each_hole(
                     raise ValueError(f"a hole at {tuple(box)} lies outside the image of {height} x {width} pixels")
                 shape = box.height, box.width
                 pixels = np.broadcast_to(True, shape) if encoded is None else _decode(encoded, *shape)
-                for plane in map(tuple, group["planes"]):
+                for plane in (tuple(map(operator.index, each)) for each in group["planes"]):
                     if len(plane) != len(leading) or any(not 0 <= i < n for i, n in zip(plane, leading, strict=True)):
                         raise IndexError(f"there is no plane {plane}")
                     yield plane, box, pixels

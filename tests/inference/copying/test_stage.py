@@ -221,3 +221,18 @@ def test_shares_lie_between(dtype):
     assert (blended[0], blended[2]) == (limits.min, limits.max)
     middle = float(limits.min) / 2 + float(limits.max) / 2
     assert abs(float(blended[1, 0]) - middle) <= 0.01 * float(limits.max)
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "u2", "f4"])
+def test_a_pattern_of_two_values_is_continued_in_any_dtype(inpainter, dtype):
+    y, x = np.mgrid[:200, :210]
+    tiles = ((x // 6 + y // 6) % 2).astype(dtype)
+    filled = inpainter.fill(tiles, boxes=[(80, 80, 130, 130)])
+    assert np.abs(filled.astype(float) - tiles)[80:130, 80:130].mean() < 0.25  # by chance it would be half
+
+
+def test_many_channels_are_copied_together(inpainter, photo):
+    stack = np.stack([np.roll(photo[..., i % 3], i, 0) for i in range(15)])[:, :200, :220]
+    filled = inpainter.fill(stack, boxes=[(80, 80, 130, 130)], channel_axis=0, seam=False)
+    y, x, from_y, from_x, _ = copies_of(inpainter)
+    np.testing.assert_array_equal(filled[:, y, x], stack[:, from_y, from_x])

@@ -99,7 +99,7 @@ def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
             )
             for each in record.get("copies", ())
         ] or None  # fmt: skip
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{DAMAGED}: {error}") from error
 
 

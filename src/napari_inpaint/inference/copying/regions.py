@@ -24,7 +24,7 @@ LEAST_MARGIN, MOST_MARGIN = 128, 512
 """Likewise around wide ones: as many as they are wide, but no fewer and no more than these."""
 TILE = 256
 """Side of the tiles whose narrow holes share a region, in pixels."""
-MOST_PIXELS, MOST_NARROW_PIXELS = 1 << 24, 1 << 20
+MOST_PIXELS, MOST_NARROW_PIXELS = 1 << 23, 1 << 20
 """Of a region. A hole that needs more is divided: a diagonal scratch has few pixels, and a large region."""
 PIECE = 2048
 """Side of the pieces then."""

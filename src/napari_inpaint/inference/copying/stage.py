@@ -41,10 +41,14 @@ if TYPE_CHECKING:
 LARGEST = np.finfo(np.float64).max / 2
 FEW_SOURCES = 1024
 """Known patches that are searched for narrow holes: there may be thousands of these, and their rims choose well."""
-THIN = 8
-"""Holes that are at most so wide, in pixels, are not copied where a plate continues what surrounds them."""
-LEAST_DETAIL, ROUNDING = 0.001, 0.5
-"""Less, in parts of the intensity range or in steps of integers, is no detail that could be copied."""
+MOST_CHANNELS = 6
+"""Of more channels the means of neighbouring ones are searched; what is found is copied in all."""
+TINY, THIN = 2, 8
+"""Holes that are at most TINY pixels wide are not copied: nobody sees their grain. Nor are those that are at most THIN,
+where a plate continues what surrounds them."""
+LEAST_DETAIL, ROUNDING, FEW_STEPS = 0.001, 0.5, 16
+"""Less, in parts of the intensity range or in steps of integers, is no detail that could be copied; but where integers
+have FEW_STEPS every step is detail."""
 
 
 def copy_regions(
@@ -191,14 +195,16 @@ class _Region:
 
     def _find(self, noise: float, each: Map, cancel: Event | None) -> Copies | None:
         size = max(hole.size for hole in self.region.holes)
-        if not len(self.image):
+        if not len(self.image) or size <= TINY:
             return None
         if size <= THIN and noise <= MOST_NOISE:  # a plate continues what is smooth
             return None
-        steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else np.inf
-        if measure_detail(self.image, self.unknown, self.hole) < max(LEAST_DETAIL, ROUNDING / max(steps, 1)):
+        steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else 0
+        rounding = ROUNDING / steps if steps >= FEW_STEPS else 0
+        if measure_detail(self.image, self.unknown, self.hole) < max(LEAST_DETAIL, rounding):
             return None  # nothing to copy
-        image = np.ascontiguousarray(self.image.transpose(1, 2, 0), np.float32)
+        seen = [part.mean(0) for part in np.array_split(self.image, min(len(self.image), MOST_CHANNELS))]
+        image = np.ascontiguousarray(np.stack(seen, -1), np.float32)
         few = FEW_SOURCES if self.region.interpolated else None
         return find_copies(image, self.hole, self.unknown, size, each, cancel, few)
 
