@@ -35,6 +35,8 @@ ROUNDS = (1, 3, 6, 8)
 GUIDE = 1.0
 """How much the guide counts at the coarsest level, against what is copied; half as much at every finer one, and not at
 all at the finest."""
+BLUR = 0.7
+"""How much the guide is blurred at the coarsest level, in pixels: what it shows of detail is not to be looked for."""
 COHERENT, FAVOUR = 4, 4.0
 """After a search of a whole level, so many times, what continues the source of a neighbour is taken instead, up to
 FAVOUR times the squared distance: single best patches repeat themselves (Hertzmann et al.: Image Analogies, 2001)."""
@@ -49,8 +51,6 @@ LEAST_DISTANCE = 1e-5
 FITS, LOST = 2.0, 3.0
 """A patch is copied as a whole when it is at most 2 ** FITS times the usual distance from the guide, not at all from
 2 ** LOST times on."""
-BLUR = 0.7
-"""How much it is blurred there, in pixels: what it shows of detail is not to be looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
