@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -91,3 +93,19 @@ class Record:
             window["curves"] = tuple(asdict(each) for each in window["curves"])
         copies = [asdict(copy) for copy in self.copies]
         return plain | {"windows": windows, "copies": copies, "notes": list(self.notes), "holes": list(self.holes)}
+
+
+def pack(data: bytes) -> str:
+    """Return bytes as a record holds them: deflated, in base64."""
+    return base64.b64encode(zlib.compress(data)).decode()
+
+
+def unpack(text: str, size: int) -> bytes:
+    """Return the bytes of a text of `pack`: at most one more than ``size``, whatever it claims to hold.
+
+    Raises
+    ------
+    ValueError, zlib.error
+        When it is no such text.
+    """
+    return zlib.decompressobj().decompress(base64.b64decode(text, validate=True), size + 1)

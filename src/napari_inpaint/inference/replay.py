@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import operator
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 from napari_inpaint.inference.inputs.boxes import to_box
 from napari_inpaint.inference.inputs.values import RGB
 from napari_inpaint.inference.options import FIRST_RULES, RULES, FillOptions
-from napari_inpaint.inference.record import SCHEMA
+from napari_inpaint.inference.record import SCHEMA, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -138,13 +137,12 @@ def find_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 def _encode(hole: Hole) -> str | None:
     if hole.mask is None:
         return None
-    return base64.b64encode(zlib.compress(np.packbits(hole.mask).tobytes())).decode()
+    return pack(np.packbits(hole.mask).tobytes())
 
 
 def _decode(text: str, height: int, width: int) -> NDArray[np.bool_]:
     size = -(-height * width // 8)
-    decoder = zlib.decompressobj()
-    bits = decoder.decompress(base64.b64decode(text, validate=True), size + 1)  # no more, whatever it claims to hold
+    bits = unpack(text, size)
     if len(bits) != size:
         raise ValueError(f"a hole of {height} x {width} pixels has {len(bits)} bytes, not {size}")
     unpacked = np.unpackbits(np.frombuffer(bits, np.uint8), count=height * width)

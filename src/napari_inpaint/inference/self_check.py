@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_inpaint.inference.baselines import classical_methods
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.boxes import Box, find_overlaps
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.metrics import Score, mean_score, score
 from napari_inpaint.inference.options import Detail
@@ -181,7 +181,7 @@ def choose_places(job: Job, most: int, cancel: Event | None = None) -> Iterator[
             return
         for each in list(active):
             plane, hole, places = each
-            moved = next((m for m in places if not any(_overlap(m.box, box) for box in taken[plane])), None)
+            moved = next((m for m in places if not any(m.box.overlaps(box) for box in taken[plane])), None)
             if moved is None:
                 active.remove(each)
                 continue
@@ -201,14 +201,13 @@ def _free_places(
     for distance in distances:
         for dy, dx in ((0, 1), (0, -1), (-1, 0), (1, 0), (-1, 1), (1, -1), (-1, -1), (1, 1)):
             box = hole.box.shift(dy * distance, dx * distance)
-            if box.clip(height, width) != box or any(_overlap(box, other) for other in taken):
+            if box.clip(height, width) != box or any(box.overlaps(other) for other in taken):
                 continue
-            near = (boxes[:, 0] < box.y1 + GAP) & (boxes[:, 2] > box.y0 - GAP)
-            near &= (boxes[:, 1] < box.x1 + GAP) & (boxes[:, 3] > box.x0 - GAP)
+            around = Box(box.y0 - GAP, box.x0 - GAP, box.y1 + GAP, box.x1 + GAP)
+            near = find_overlaps(boxes, around)
             if not near.any():
                 yield replace(hole, box=box, spans=(False, False))
                 continue
-            around = Box(box.y0 - GAP, box.x0 - GAP, box.y1 + GAP, box.x1 + GAP)
             unknown = _paint([holes[i] for i in np.flatnonzero(near)], around)
             if not (unknown & reach).any():
                 yield replace(hole, box=box, spans=(False, False))
@@ -260,7 +259,3 @@ def _paint(holes: list[Hole] | tuple[Hole, ...], crop: Box) -> NDArray[np.bool_]
     for hole in holes:
         hole.paint(canvas, crop)
     return canvas
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a.y0 < b.y1 and b.y0 < a.y1 and a.x0 < b.x1 and b.x0 < a.x1

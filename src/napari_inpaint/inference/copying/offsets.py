@@ -113,9 +113,9 @@ def find_copies(
             guide = grid.to_table(guide)
         searched = coarseness < SEARCHED and (number > 0 or len(levels) == 1)
         for _ in range(ROUNDS[min(number, len(ROUNDS) - 1)]):
-            painter.search(guide, searched)
+            painter.search(guide, searched, shares is None)
             if shares is None:
-                shares = painter.find_shares()
+                shares = painter.shares
             painter.paint()
         filled = grid.to_image(painter.table)
         rows, columns = np.full((2, grid.height, grid.width), -1)
@@ -155,7 +155,7 @@ class _Painter:
         self.sources: Integers = np.empty(0, np.int32)
         self.weights = self.distances = np.empty(0, np.float32)
         self.nearest: Nearest | None = None
-        self.usual, self.shape_distances = 0.0, np.zeros(len(self.targets))
+        self.shares: Floats | None = None
 
     def start(self, filled: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
         """Paint what the coarser level shows, and then its sources, enlarged, before anything is searched.
@@ -177,8 +177,8 @@ class _Painter:
         self.weights = weigh(self.depth, np.zeros_like(self.depth), 1)
         self.paint()
 
-    def search(self, guide: Floats | None, as_a_whole: bool) -> None:
-        """Find a source for every patch."""
+    def search(self, guide: Floats | None, as_a_whole: bool, find_shares: bool) -> None:
+        """Find a source for every patch; and the shares of copies, when the level is searched as a whole."""
         table = self.table
         if guide is not None:
             table = np.concatenate([table, guide], 1)
@@ -186,10 +186,9 @@ class _Painter:
             if self.nearest is None:
                 sources = np.flatnonzero(self.allowed).astype(np.int32)
                 self.nearest = Nearest(table, self.grid, sources, self.each, self.most_sources)
-                smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
-                self.usual = self.nearest.measure_usual(self.grid.to_table(smooth), USUAL)
             self.sources, self.distances = self.nearest.find(table, self.targets)
-            self.shape_distances = self.nearest.compare_shapes(table, self.targets, self.sources)
+            if find_shares:
+                self.shares = self._find_shares(table, self.nearest)
             for _ in range(COHERENT):
                 self.sources, _ = self._propagate(table, FAVOUR)
         else:
@@ -199,7 +198,7 @@ class _Painter:
     def _propagate(self, table: Floats, favour: float = 1.0) -> tuple[Integers, Floats]:
         return propagate(table, self.grid, self.targets, self.sources, self.allowed, self.each, favour)
 
-    def find_shares(self) -> Floats:
+    def _find_shares(self, table: Floats, nearest: Nearest) -> Floats:
         """Return how much of the fill is to be copied, (H, W): less where nothing known is like the guide.
 
         Known patches say which distance is usual here: to the nearest other one, or to what is left of them without
@@ -207,8 +206,10 @@ class _Painter:
         bright patches are counts only beyond what joints correct.
         """
         shares = np.ones(self.level.hole.shape, np.float32)
-        distances = LEAST_DISTANCE + self.shape_distances
-        excess = np.log2(distances / max(self.usual, LEAST_DISTANCE)) / 2
+        smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
+        usual = nearest.measure_usual(self.grid.to_table(smooth), USUAL)
+        distances = LEAST_DISTANCE + nearest.compare_shapes(table, self.targets, self.sources)
+        excess = np.log2(distances / max(usual, LEAST_DISTANCE)) / 2
         shares[self.level.targets] = np.clip((LOST - excess) / (LOST - FITS), 0, 1)
         return shares
 

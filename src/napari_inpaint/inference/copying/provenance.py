@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from scipy import ndimage
 
 from napari_inpaint.inference.copying.offsets import Copies
 from napari_inpaint.inference.inputs.boxes import to_box
+from napari_inpaint.inference.record import pack, unpack
 from napari_inpaint.inference.windows.intensity import IntensityCurve
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def to_texts(copies: Copies | None) -> tuple[str, str]:
     """Return offsets and shares as `CopyRecord` holds them."""
     if copies is None:
         return "", ""
-    shares = "" if copies.shares is None else _encode(copies.shares)
-    return _encode(copies.offsets.astype("<i4")), shares
+    shares = "" if copies.shares is None else pack(copies.shares.tobytes())
+    return pack(copies.offsets.astype("<i4").tobytes()), shares
 
 
 def read_texts(record: CopyRecord, hole: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> Copies | None:
@@ -103,15 +103,10 @@ def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
         raise ValueError(f"{DAMAGED}: {error}") from error
 
 
-def _encode(array: NDArray[Any]) -> str:
-    return base64.b64encode(zlib.compress(array.tobytes())).decode()
-
-
 def _decode(text: str, dtype: str, count: int) -> NDArray[Any]:
     size = count * np.dtype(dtype).itemsize
     try:
-        packed = base64.b64decode(text, validate=True)
-        data = zlib.decompressobj().decompress(packed, size + 1)  # no more, whatever it claims to hold
+        data = unpack(text, size)
     except (ValueError, zlib.error) as error:
         raise ValueError(f"{DAMAGED}: {error}") from error
     if len(data) != size:

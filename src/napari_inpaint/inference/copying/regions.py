@@ -51,13 +51,13 @@ def _cover(holes: Sequence[Hole], height: int, width: int) -> Iterator[Window]:
     groups += [([hole], False) for hole in pieces if not hole.is_narrower_than(NARROW)]
     for group, is_narrow in groups:
         union = reduce(Box.union, (hole.box for hole in group))
-        crop = union.widen(NARROW_MARGIN if is_narrow else _margin(group[0]), height, width)
+        crop = union.widen(_margin(group[0]), height, width)
         yield Window(crop, tuple(group), others_in(crop, group, pieces, corners), 1, is_narrow)
 
 
 def _divide(hole: Hole, height: int, width: int) -> Iterator[Hole]:
     is_narrow = hole.is_narrower_than(NARROW)
-    crop = hole.box.widen(NARROW_MARGIN if is_narrow else _margin(hole), height, width)
+    crop = hole.box.widen(_margin(hole), height, width)
     if crop.height * crop.width <= (MOST_NARROW_PIXELS if is_narrow else MOST_PIXELS):
         yield hole
     else:
@@ -65,4 +65,4 @@ def _divide(hole: Hole, height: int, width: int) -> Iterator[Hole]:
 
 
 def _margin(hole: Hole) -> int:
-    return min(max(hole.size, LEAST_MARGIN), MOST_MARGIN)
+    return NARROW_MARGIN if hole.is_narrower_than(NARROW) else min(max(hole.size, LEAST_MARGIN), MOST_MARGIN)

@@ -16,6 +16,7 @@ from napari_inpaint.inference.blending.joints import join
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.copying.offsets import find_copies
 from napari_inpaint.inference.copying.provenance import CopyRecord, read_texts, to_texts
+from napari_inpaint.inference.inputs.boxes import find_overlaps
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.inputs.values import as_stored, step_off
 from napari_inpaint.inference.windows.intensity import find_curve, sample_context, to_tensor
@@ -90,7 +91,7 @@ def copy_regions(
     def copy_one(region: Window, each: Map) -> tuple[list[Patch], CopyRecord, bytes]:
         stop_if(cancel)
         members = by_plane.get(region.plane, [])
-        found = _find_overlaps(corners[region.plane], region.crop) if members else ()
+        found = np.flatnonzero(find_overlaps(corners[region.plane], region.crop)).tolist() if members else ()
         holes = tuple(hole.box for hole in region.holes)
         earlier = None if recorded is None else recorded.get((region.plane, holes))
         if recorded is not None and earlier is None:
@@ -119,12 +120,6 @@ def _spread(
         yield from pool.map(lambda region: copy_one(region, map), regions)
 
 
-def _find_overlaps(corners: NDArray[np.integer], crop: Box) -> list[int]:
-    y0, x0, y1, x1 = corners.T
-    overlap = (y0 < crop.y1) & (y1 > crop.y0) & (x0 < crop.x1) & (x1 > crop.x0)
-    return np.flatnonzero(overlap).tolist()
-
-
 class _Region:
     """What a region shows: its pixels, with guides in the holes, also in parts of the intensity range."""
 
@@ -140,7 +135,7 @@ class _Region:
             self.unknown |= ~np.isfinite(self.pixels).all(-1)
         self.guided = np.array(self.pixels)
         origin = (region.crop.y0, region.crop.x0, 0)
-        apply([guide for guide in guides if guide.channels.stop <= self.colours.stop], Planes(self.guided, 2), origin)
+        apply(guides, Planes(self.guided, 2), origin)
         self.groups = job.source.groups
         self.curves: list[IntensityCurve] = []
         if self.unknown.all():  # then the guide came from further away, or from other channels alone
@@ -171,27 +166,24 @@ class _Region:
         """Return what changes, hole by hole, how, and a digest of it."""
         noise = earlier.noise if earlier is not None else self._measure_noise()
         copies = self._find(noise, each, cancel) if earlier is None else read_texts(earlier, self.hole, self.unknown)
-        largest = 0.0
-        filled = self.guided
-        if copies is not None:
-            filled, largest = self._apply(copies, cancel)
-        self._step_off_nodata(filled)
+        largest = 0.0 if copies is None else self._apply(copies, cancel)
+        self._step_off_nodata()
         region = self.region
         record = CopyRecord(
             region.plane, region.crop, tuple(hole.box for hole in region.holes), noise, *to_texts(copies), largest,
             tuple(self.curves),
         )  # fmt: skip
-        return self._to_patches(filled), record, hashlib.sha256(filled[self.hole].tobytes()).digest()
+        return self._to_patches(), record, hashlib.sha256(self.guided[self.hole].tobytes()).digest()
 
     def _measure_noise(self) -> float:
         measured = self.region.interpolated and len(self.image) > 0
         return measure_noise(self.image, self.unknown, self.hole) if measured else 0.0
 
-    def _step_off_nodata(self, filled: NDArray[Any]) -> None:
+    def _step_off_nodata(self) -> None:
         """Change filled pixels all of whose channels have the value that stands for none: they do have one."""
         if self.options.nodata is not None:
-            none = self.hole & (filled == as_stored(self.options.nodata, filled.dtype)).all(-1)
-            filled[none] = step_off(filled[none], self.options.nodata)
+            none = self.hole & (self.guided == as_stored(self.options.nodata, self.guided.dtype)).all(-1)
+            self.guided[none] = step_off(self.guided[none], self.options.nodata)
 
     def _find(self, noise: float, each: Map, cancel: Event | None) -> Copies | None:
         size = max(hole.size for hole in self.region.holes)
@@ -208,8 +200,8 @@ class _Region:
         few = FEW_SOURCES if self.region.interpolated else None
         return find_copies(image, self.hole, self.unknown, size, each, cancel, few)
 
-    def _apply(self, copies: Copies, cancel: Event | None) -> tuple[NDArray[Any], float]:
-        """Return the pixels with copies in the holes, and the largest correction."""
+    def _apply(self, copies: Copies, cancel: Event | None) -> float:
+        """Put copies in the place of the guides, and return the largest correction."""
         y, x = np.nonzero(self.hole)
         made = self.pixels[y + copies.offsets[0], x + copies.offsets[1]]
         largest = 0.0
@@ -227,15 +219,15 @@ class _Region:
         if copies.shares is not None:
             made = _blend(self.guided[y, x], made, copies.shares[:, None] / 255)
         self.guided[y, x] = made
-        return self.guided, largest
+        return largest
 
-    def _to_patches(self, filled: NDArray[Any]) -> list[Patch]:
+    def _to_patches(self) -> list[Patch]:
         crop, patches = self.region.crop, []
         for hole in self.region.holes:
             inside = hole.box.shift(-crop.y0, -crop.x0).slices
-            mask = np.broadcast_to(True, filled[inside].shape[:2]) if hole.mask is None else hole.mask
+            mask = np.broadcast_to(True, self.hole[inside].shape) if hole.mask is None else hole.mask
             patches.append(Patch(self.region.plane, hole.box, self.colours, mask[..., None],
-                                 self.pixels[inside].copy(), filled[inside].copy()))  # fmt: skip
+                                 self.pixels[inside].copy(), self.guided[inside].copy()))  # fmt: skip
         return patches
 
 

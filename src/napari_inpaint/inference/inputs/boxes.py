@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 class Box(NamedTuple):
     """The pixels ``y0 <= y < y1``, ``x0 <= x < x1``."""
@@ -80,3 +83,10 @@ def to_box(values: Iterable[int]) -> Box:
     if y0 >= y1 or x0 >= x1:
         raise ValueError(f"the box {(y0, x0, y1, x1)} is empty: y0 < y1 and x0 < x1 must hold (half-open, in pixels)")
     return Box(y0, x0, y1, x1)
+
+
+def find_overlaps(corners: NDArray[np.integer], box: Box) -> NDArray[np.bool_]:
+    """Return which boxes, integers of shape (N, 4), share a pixel with another one: bool, (N,)."""
+    y0, x0, y1, x1 = corners.T
+    found: NDArray[np.bool_] = (y0 < box.y1) & (box.y0 < y1) & (x0 < box.x1) & (box.x0 < x1)
+    return found

@@ -127,17 +127,21 @@ class Crop:
 
     def _fill_smoothly(self, cancel: Event | None) -> NDArray[np.floating[Any]]:
         """Return a plate where the context is smooth, and a membrane where it is noise: (C, H, W)."""
-        is_noise = self.noise > MOST_NOISE or self.rules < RULES
+        if self.noise > MOST_NOISE or self.rules < RULES:
+            return self._fill_with_membrane(cancel)
         void = self.unknown & ~ndimage.maximum_filter(self.hole, 2 * seam.MARGIN + 1)  # too far away to matter
-        if is_noise or np.count_nonzero(self.unknown & ~void) > MOST_UNKNOWN * self.window.factor**2:
-            mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
-            level = np.broadcast_to(mean[:, None, None], self.tensor.shape)
-            return self._correct(level.astype(np.float32), cancel)
+        if np.count_nonzero(self.unknown & ~void) > MOST_UNKNOWN * self.window.factor**2:
+            return self._fill_with_membrane(cancel)
         self.smooth = "plate"
         if self.window.factor == 1:
             return solve_plate(self.tensor, self.unknown, void)
         small, unknown = shrink(self.tensor.astype(np.float32), self.unknown, self.window.factor)
         return self._correct(self._enlarge(solve_plate(small, unknown)), cancel)
+
+    def _fill_with_membrane(self, cancel: Event | None) -> NDArray[np.floating[Any]]:
+        mean = self.tensor[:, self.context.y, self.context.x].mean(1, dtype=np.float64)
+        level = np.broadcast_to(mean[:, None, None], self.tensor.shape)
+        return self._correct(level.astype(np.float32), cancel)
 
     def _enlarge(self, painted: NDArray[Any]) -> NDArray[Any]:
         if painted.shape[1:] == self.unknown.shape:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.blending.seam import MARGIN
-from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.boxes import Box, find_overlaps
 from napari_inpaint.inference.inputs.holes import Hole
 from napari_inpaint.inference.windows.intensity import NothingKnownError
 from napari_inpaint.inference.windows.refining import count_pixels
@@ -304,10 +304,8 @@ def _group_by_cost(holes: Sequence[Hole], sides: Sequence[int], height: int, wid
 
 def others_in(crop: Box, group: Sequence[Hole], pieces: Sequence[Hole], corners: NDArray[np.int64]) -> tuple[Hole, ...]:
     """Return the pieces, whose boxes are ``corners``, that touch a crop and are not in the group."""
-    y0, x0, y1, x1 = crop
-    inside = (corners[:, 0] < y1) & (corners[:, 2] > y0) & (corners[:, 1] < x1) & (corners[:, 3] > x0)
     own = {id(hole) for hole in group}
-    return tuple(pieces[i] for i in np.flatnonzero(inside).tolist() if id(pieces[i]) not in own)
+    return tuple(pieces[i] for i in np.flatnonzero(find_overlaps(corners, crop)).tolist() if id(pieces[i]) not in own)
 
 
 def _grow_to(box: Box, tall: int, wide: int, height: int, width: int) -> Box:
