@@ -92,9 +92,9 @@ def time_bound(session: Any, batch: int) -> float:
     return milliseconds(run)
 
 
-def time_session(session: Session, batch: int, refine: bool = False) -> float:
+def time_session(session: Session, batch: int) -> float:
     case = make_case(batch)
-    return milliseconds(lambda: session.complete(*case, refine=refine))
+    return milliseconds(lambda: session.complete(*case))
 
 
 def open_network(checkpoint: Path, device: torch.device, compiled: bool) -> Callable[..., torch.Tensor]:
@@ -194,8 +194,7 @@ def main() -> int:
 
     print(f"| ms a window, batches of | {' | '.join(map(str, BATCHES))} | % of the peak |\n|---|{'---|' * 4}")
     for path in arguments.models:
-        spec = Session(path, arguments.provider).spec
-        precision = spec.precision
+        precision = Session(path, arguments.provider).spec.precision
         variants = VARIANTS if arguments.provider == CUDA else {"as it comes": {}}
         for variant, options in variants.items():
             if precision == "fp16" and variant == "no TF32":
@@ -204,9 +203,6 @@ def main() -> int:
             tell(f"{precision}, {variant}, bound", measure(session, time_bound))
         own = functools.partial(Session, path, arguments.provider)
         tell(f"{precision}, session", measure(own, time_session))
-        if spec.refines:
-            alone = functools.partial(time_session, refine=True)
-            tell(f"{precision}, session, stage two alone", measure(own, alone))
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         for compiled in (False, True):
             if (compiled and (arguments.no_compile or dtype is not torch.float16)) or (

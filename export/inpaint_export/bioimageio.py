@@ -19,7 +19,6 @@ import yaml
 from PIL import Image
 
 from inpaint_export.graph.convert import describe_tensors
-from inpaint_export.graph.stages import REFINE_MEANING
 from inpaint_export.precision.calibrate import to_feeds
 from inpaint_export.verify import make_case
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK
@@ -121,14 +120,13 @@ def describe_axes(axes: tuple[str | int, ...], like: str | None = None) -> list[
 
 def document(spec: ModelSpec) -> str:
     """Return the package's documentation, in Markdown."""
-    more = f"\n{REFINE_MEANING}" if spec.refines else ""
     return f"""# napari-inpaint {spec.name}
 
 Fills holes in images. {spec.parameters:,} parameters, {spec.precision}; trained by the recipe `{spec.recipe}` on
 {spec.data}; windows of {spec.window} px, holes of {spec.hole_min} to {spec.hole_max} px. Larger holes are best filled
 in an image that is scaled down.
 
-{describe_tensors(LAYOUTS[FLOAT_LAYOUT])}{more}
+{describe_tensors(LAYOUTS[FLOAT_LAYOUT])}
 
 ## Validation
 

@@ -13,7 +13,6 @@ import torch
 from inpaint_export.bioimageio import check_licence, make_package
 from inpaint_export.graph.convert import choose_opset, to_file, to_onnx
 from inpaint_export.graph.layout import to_bytes
-from inpaint_export.graph.stages import make_optional
 from inpaint_export.precision.calibrate import read_cases
 from inpaint_export.precision.half import to_half
 from inpaint_export.precision.quantize import to_int8
@@ -62,7 +61,6 @@ def export(arguments: argparse.Namespace) -> None:
         When the file does not compute what PyTorch computes, or eight bits cost too much.
     """
     started = time.monotonic()
-    onnxruntime.set_default_logger_severity(3)  # it warns of every optional input
     opset = choose_opset(arguments.opset, arguments.precision)
     checkpoint = read_checkpoint(arguments.checkpoint)
     network = checkpoint.network
@@ -87,7 +85,6 @@ def export(arguments: argparse.Namespace) -> None:
         quantize(model, *cases, spec)
     if arguments.layout == BYTE_LAYOUT:
         to_bytes(model)
-    make_optional(model)
     spec = spec.with_layout(arguments.layout)
     data = to_file(model, spec).SerializeToString()
     sessions = open_sessions(data)

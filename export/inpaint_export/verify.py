@@ -17,16 +17,7 @@ from inpaint_training.data.masks import random_strokes
 from inpaint_training.evaluation.cases import Case
 from inpaint_training.evaluation.metrics import HALF_GREY
 from inpaint_training.losses.measures import psnr
-from napari_inpaint.inference.runtime.contract import (
-    BYTE_LAYOUT,
-    COMPLETION,
-    COMPOSITE,
-    FILLED,
-    IMAGE,
-    LAYOUTS,
-    MASK,
-    REFINE,
-)
+from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, COMPLETION, COMPOSITE, FILLED, IMAGE, LAYOUTS, MASK
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, make_options
 from napari_inpaint.samples import THE_CREST
 
@@ -42,8 +33,6 @@ SIZES = ((1, 1), (7, 300), (68, 68), (256, 256), (257, 511), (1024, 768), (2048,
 """Heights and widths of the pictures that are compared."""
 HOLES = ("none", "all", "box", "strokes", "edges")
 """Holes: nothing, everything, a rectangle, brush strokes, the outermost pixels of every side."""
-REFINED = "box, refined"
-"""A rectangle that is filled already, for files with a second stage."""
 BATCHES = (("none", "all", "box"), ("box", "strokes", "edges"))
 """Holes of the pictures that are completed three at a time."""
 LARGEST_BATCH = 1 << 20
@@ -132,8 +121,6 @@ def open_sessions(model: bytes) -> dict[str, Any]:
 def compare(network: Generator, sessions: dict[str, Any], spec: ModelSpec) -> Iterator[Parity]:
     """Run every picture in PyTorch and in ONNX Runtime: each hole alone, and three holes at a time.
 
-    The second of two stages also runs alone; it starts from what the pictures show under a box.
-
     Parameters
     ----------
     network
@@ -146,13 +133,9 @@ def compare(network: Generator, sessions: dict[str, Any], spec: ModelSpec) -> It
     wrapper = ExportWrapper(network).eval()
     for height, width in SIZES:
         cases = {hole: make_case(height, width, hole) for hole in HOLES}
-        if spec.refines:
-            cases[REFINED] = make_case(height, width, "box")
         expected = {}
         for hole, case in cases.items():
             feeds = [torch.from_numpy(x) for x in to_feeds(case).values()]
-            if spec.refines:
-                feeds.append(torch.tensor(hole == REFINED))
             with torch.inference_mode():
                 expected[hole] = [x.numpy() for x in wrapper(*feeds)]
         batches = BATCHES if spec.layout != BYTE_LAYOUT and height * width <= LARGEST_BATCH else ()
@@ -165,7 +148,7 @@ def compare(network: Generator, sessions: dict[str, Any], spec: ModelSpec) -> It
 def _compare(
     session: Any, provider: str, cases: Sequence[Case], holes: str, wanted: list[NDArray[np.float32]], spec: ModelSpec
 ) -> Parity:
-    got = run(session, cases, spec, refine=holes == REFINED)
+    got = run(session, cases, spec)
     if spec.layout == BYTE_LAYOUT:
         got, wanted = got[1:], wanted[1:]
     inside = np.stack([case.mask for case in cases])[:, None]  # N, 1, H, W
@@ -187,18 +170,13 @@ def tolerance(spec: ModelSpec, provider: str) -> Tolerance:
     Where two cells look alike, rounding decides which of them a second stage copies: other detail, as good as before.
     """
     known = CUDA_TOLERANCE if spec.precision == "fp32" and provider == CUDA else TOLERANCES[spec.precision]
-    if spec.refines and known is not TOLERANCES["fp32"]:
+    if spec.has_attention and known is not TOLERANCES["fp32"]:
         known = CHOICE
     return Tolerance(known.max + BYTE, known.mean + BYTE) if spec.layout == BYTE_LAYOUT else known
 
 
-def run(session: Any, cases: Sequence[Case], spec: ModelSpec, refine: bool = False) -> list[NDArray[np.float32]]:
+def run(session: Any, cases: Sequence[Case], spec: ModelSpec) -> list[NDArray[np.float32]]:
     """Run a file of any layout.
-
-    Parameters
-    ----------
-    refine
-        Run the second stage alone.
 
     Returns
     -------
@@ -206,15 +184,14 @@ def run(session: Any, cases: Sequence[Case], spec: ModelSpec, refine: bool = Fal
         Completions and composites, float arrays of shape (N, 3, H, W) in [0, 1]. A file of layout ``nhwc-uint8`` takes
         one picture and has no completion: it is the composite.
     """
-    more = {REFINE: np.array(True)} if refine else {}
     if spec.layout == BYTE_LAYOUT:
         (case,) = cases
-        filled = session.run([FILLED], {IMAGE: case.image, MASK: case.mask.astype(np.uint8), **more})[0]
+        filled = session.run([FILLED], {IMAGE: case.image, MASK: case.mask.astype(np.uint8)})[0]
         return [to_feeds(Case(case.name, filled, case.mask))[IMAGE]] * 2
     feeds = [to_feeds(case) for case in cases]
     names = LAYOUTS[spec.layout].inputs
     outputs: list[NDArray[np.float32]] = session.run(
-        [COMPLETION, COMPOSITE], {name: np.concatenate([feed[name] for feed in feeds]) for name in names} | more
+        [COMPLETION, COMPOSITE], {name: np.concatenate([feed[name] for feed in feeds]) for name in names}
     )
     return outputs
 

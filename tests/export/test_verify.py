@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import inpaint_export.verify as verify
-from inpaint_export.verify import BATCHES, HOLES, SIZES, TOLERANCES, Parity, compare, make_case, tolerance
+from inpaint_export.verify import BATCHES, CHOICE, HOLES, SIZES, TOLERANCES, Parity, compare, make_case, tolerance
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
 from napari_inpaint.inference.runtime.providers import CPU, CUDA
 
@@ -52,6 +52,9 @@ def test_tolerances():
     assert tolerance(spec, CPU) == TOLERANCES["fp32"]
     assert tolerance(spec, CUDA).max == 2e-3
     assert tolerance(spec.with_layout(BYTE_LAYOUT), CPU).max == pytest.approx(1e-4 + 1 / 255)
+    two_stages = replace(spec, stages="coarse,refine")
+    assert tolerance(two_stages, CPU) == TOLERANCES["fp32"]
+    assert tolerance(two_stages, CUDA) == tolerance(replace(two_stages, precision="fp16"), CPU) == CHOICE
 
 
 def describe_tiny():

@@ -35,6 +35,17 @@ def test_thousands_of_defects_take_one_pass_without_the_network(inpainter, photo
     assert error.mean() < 0.25 * np.abs(spoilt.astype(int) - photo)[mask].mean()
 
 
+@pytest.mark.filterwarnings("ignore:a hole is")
+def test_a_thin_tail_that_vanishes_at_a_lower_resolution_is_filled(inpainter):
+    image = np.broadcast_to(np.linspace(20, 220, 1200).round().astype(np.uint8), (400, 1200))
+    mask = np.zeros(image.shape, bool)
+    mask[100:260, 20:180] = mask[180, 180:1190] = True
+    filled = inpainter.fill(np.where(mask, 255, image).astype(np.uint8), mask, detail="network")
+    assert inpainter.last_record["windows"][0]["factor"] > 1
+    assert (filled[~mask] == image[~mask]).all()
+    assert np.abs(filled[180, 200:1190].astype(int) - image[180, 200:1190]).max() < 10
+
+
 @pytest.mark.parametrize("shape", [(20, 3000), (1, 3000), (3000, 20)])
 def test_a_hole_across_a_narrow_image_is_one(inpainter, shape):
     """Its ends are far apart, and all that is known lies beyond them."""

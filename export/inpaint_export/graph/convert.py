@@ -7,7 +7,7 @@ import logging
 import warnings
 from importlib.metadata import version
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import onnx
 import onnx_ir as ir
@@ -18,8 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.graph.naming import name_nodes
-from inpaint_export.graph.stages import REFINE_MEANING, add_default
-from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS, REFINE
+from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
     from inpaint_training.networks.generator import Generator
@@ -49,20 +48,17 @@ def to_onnx(network: Generator, opset: int = OPSETS["fp32"]) -> ir.Model:
     """
     layout = LAYOUTS[FLOAT_LAYOUT]
     side = network.minimum_side + network.size_multiple
-    example = [torch.rand(2, 3, side, side + 8), torch.zeros(2, 1, side, side + 8)]
+    example = (torch.rand(2, 3, side, side + 8), torch.zeros(2, 1, side, side + 8))
     free = torch.export.Dim.DYNAMIC
-    dynamic: dict[str, Any] = {
+    dynamic = {
         name: {axis: free for axis, size in enumerate(axes) if isinstance(size, str)}
         for name, axes in layout.inputs.items()
     }
-    if REFINE in network.stages:
-        example.append(torch.tensor(False))
-        dynamic[REFINE] = {}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports every missing optional package
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # and uses deprecated parts of itself
         program = torch.onnx.export(
-            ExportWrapper(fold_batch_norms(network)).eval(), tuple(example), input_names=list(dynamic),
+            ExportWrapper(fold_batch_norms(network)).eval(), example, input_names=list(layout.inputs),
             output_names=list(layout.outputs), dynamic_shapes=dynamic, opset_version=opset, dynamo=True, verbose=False,
         )  # fmt: skip
     assert program is not None
@@ -73,7 +69,6 @@ def to_onnx(network: Generator, opset: int = OPSETS["fp32"]) -> ir.Model:
     name_nodes(model.graph)
     ClearMetadataAndDocStringPass()(model)
     set_axes(model.graph, layout.inputs | layout.outputs)
-    add_default(model.graph)
     return model
 
 
@@ -94,7 +89,7 @@ def choose_opset(opset: int | None, precision: str) -> int:
 def to_file(model: ir.Model, spec: ModelSpec) -> onnx.ModelProto:
     """Return what is written to disk: checked, with a description for people and the metadata for programs."""
     model.producer_name, model.producer_version = "napari-inpaint", version("napari-inpaint")
-    model.doc_string = describe_tensors(LAYOUTS[spec.layout]) + (f"\n{REFINE_MEANING}" if spec.refines else "")
+    model.doc_string = describe_tensors(LAYOUTS[spec.layout])
     model.metadata_props.update(spec.to_metadata())
     proto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
@@ -125,7 +120,7 @@ def set_axes(graph: ir.Graph, axes: dict[str, tuple[str | int, ...]]) -> None:
     """Give inputs and outputs the axes of the contract, and drop the sizes that the exporter calls by its own names."""
     for value in (*graph.inputs, *graph.outputs):
         assert value.name is not None
-        value.shape = ir.Shape(axes.get(value.name, ()))
+        value.shape = ir.Shape(axes[value.name])
         value.metadata_props.clear()
     for node in graph:
         for output in node.outputs:

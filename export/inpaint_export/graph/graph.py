@@ -26,7 +26,7 @@ class ExportWrapper(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Complete and composite.
 
         Parameters
@@ -35,13 +35,11 @@ class ExportWrapper(nn.Module):
             RGB in [0, 1]; any H, W >= 1. What is under the hole is erased.
         mask : Tensor of shape (N, 1, H, W)
             At least 0.5 inside holes.
-        refine : bool Tensor of shape (), optional
-            Whether holes are filled already, for the second of two stages to refine.
 
         Returns
         -------
         completion, composite : Tensor of shape (N, 3, H, W)
             The composite's known pixels are the image's, bit for bit.
         """
-        completion = complete_window(self.network, image, mask, refine)  # N, 3, H, W
+        completion = complete_window(self.network, image, mask)  # N, 3, H, W
         return completion, composite(completion, image, mask >= HOLE_THRESHOLD)

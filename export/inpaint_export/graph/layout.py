@@ -43,9 +43,9 @@ def to_bytes(model: ir.Model) -> None:
     filled = add_node(after, "Where", [hole, y, image], FILLED, BYTE)  # H, W, 3
     filled.shape = ir.Shape(layout.outputs[FILLED])
 
-    for old, new in zip(graph.inputs[:2], (x, m), strict=True):
+    for old, new in zip(graph.inputs, (x, m), strict=True):
         old.replace_all_uses_with(new)
-    graph.inputs[:2] = [image, mask]
+    graph.inputs[:] = [image, mask]
     graph.outputs[:] = [filled]
     graph.insert_before(graph[0], before.nodes)
     graph.extend(after.nodes)

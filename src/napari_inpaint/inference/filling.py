@@ -27,7 +27,6 @@ from napari_inpaint.inference.windows.crop import Crop
 from napari_inpaint.inference.windows.intensity import NothingKnownError
 from napari_inpaint.inference.windows.patches import Patch
 from napari_inpaint.inference.windows.plan import note_left
-from napari_inpaint.inference.windows.refining import refine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -177,7 +176,7 @@ def _fill_windows(
         if not work:
             continue
         asked = time.perf_counter()
-        completions, provider = _complete([crop for _, _, crop in work], session, options, cancel)
+        completions, provider = _complete([crop for _, _, crop in work], session, cancel)
         if provider:
             filled.batch = max(filled.batch, len(work))
             filled.network_seconds += time.perf_counter() - asked
@@ -245,19 +244,12 @@ def batches(
 
 
 def _complete(
-    crops: list[Crop], session: Session | None, options: FillOptions, cancel: Event | None
+    crops: list[Crop], session: Session | None, cancel: Event | None
 ) -> tuple[Sequence[NDArray[np.float32] | None], str]:
     """Return the completions, (3, h, w) each, and the provider that made them; none of what is smooth."""
     stop_if(cancel)
     if session is None or crops[0].window.interpolated:
         return [None] * len(crops), ""
-    tensors = zip(*(crop.to_network(crop.window.factor) for crop in crops), strict=True)
+    tensors = zip(*(crop.to_network() for crop in crops), strict=True)
     images, masks = (np.stack(each) for each in tensors)
-    completions = list(session.complete(images, masks, cancel))
-    if session.spec.refines and options.detail != "copied":  # detail at full resolution is copied
-        complete = functools.partial(session.complete, cancel=cancel, refine=True)
-        completions = [
-            refine(completion, crop.window.factor, crop.window.hole_box, crop.to_network, complete, session.spec.window)
-            for crop, completion in zip(crops, completions, strict=True)
-        ]
-    return completions, session.provider
+    return list(session.complete(images, masks, cancel)), session.provider

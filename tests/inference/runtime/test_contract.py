@@ -18,8 +18,8 @@ def test_a_file_of_schema_1_has_one_stage():
     metadata = SPEC.to_metadata() | {METADATA_PREFIX + "schema": "1"}
     del metadata[METADATA_PREFIX + "stages"]
     spec = ModelSpec.from_metadata(metadata)
-    assert (spec.stages, spec.refines) == ("completion", False)
-    assert dataclasses.replace(spec, stages="coarse,refine").refines
+    assert (spec.stages, spec.has_attention) == ("completion", False)
+    assert dataclasses.replace(spec, stages="coarse,refine").has_attention
 
 
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ModelSpec)])

@@ -1,7 +1,11 @@
+import threading
+
 import numpy as np
+import pytest
 import torch
 
 from inpaint_training.evaluation.inpainter import CheckpointInpainter
+from napari_inpaint.inference.cancelling import FillCancelledError
 
 
 def test_a_checkpoint_row_is_the_networks_own_result(run, network, photo):
@@ -19,3 +23,12 @@ def test_a_checkpoint_row_is_the_networks_own_result(run, network, photo):
     assert (record["model"], record["provider"], inpainter.device) == ("tiny", "torch-cpu", "torch-cpu")
     again = inpainter.__reduce__()
     np.testing.assert_array_equal(again[0](*again[1]).fill(image, boxes=[box], seam=False, detail="network"), filled)
+
+
+def test_cancel_is_looked_at_before_a_call(run):
+    session, event = CheckpointInpainter(run, "cpu").session, threading.Event()
+    image, mask = np.zeros((1, 3, 72, 72), np.float32), np.ones((1, 1, 72, 72), np.float32)
+    session.complete(image, mask, event)
+    event.set()
+    with pytest.raises(FillCancelledError):
+        session.complete(image, mask, event)

@@ -54,9 +54,7 @@ class CheckpointSession:
         """Return how many windows go into one call: one."""
         return 1
 
-    def complete(
-        self, image: np.ndarray, mask: np.ndarray, cancel: Event | None = None, refine: bool = False
-    ) -> np.ndarray:
+    def complete(self, image: np.ndarray, mask: np.ndarray, cancel: Event | None = None) -> np.ndarray:
         """Run the network.
 
         Parameters
@@ -67,8 +65,6 @@ class CheckpointSession:
             1 inside holes.
         cancel
             Is looked at before the call: PyTorch cannot be stopped in one.
-        refine
-            Holes are filled already, and only the second of two stages runs.
 
         Returns
         -------
@@ -84,9 +80,8 @@ class CheckpointSession:
         """
         stop_if(cancel)
         x, m = (torch.from_numpy(array).to(self.device) for array in (image, mask))
-        flag = torch.tensor(True, device=self.device) if refine else None
         with torch.inference_mode():
-            completion = complete_window(self.network, x, m, flag).clamp(0, 1).cpu().numpy()
+            completion = complete_window(self.network, x, m).clamp(0, 1).cpu().numpy()
         if not torch.from_numpy(completion).isfinite().all():
             raise RuntimeError(f"checkpoint of {self.spec.name!r} is damaged: its completion is not finite")
         return completion

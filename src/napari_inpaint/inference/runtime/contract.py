@@ -22,8 +22,7 @@ FILLED: Final = "filled"
 
 COARSE: Final = "coarse"
 REFINE: Final = "refine"
-"""Stages of a network of two. The second is also the name of its model file's optional input: true when holes are
-filled already, so that it runs alone."""
+"""Stages of a network of two. The second refines what the first completed, and copies by attention."""
 ONE_STAGE: Final = "completion"
 TWO_STAGES: Final = f"{COARSE},{REFINE}"
 
@@ -128,8 +127,7 @@ class ModelSpec:
     mask_meaning: str = LAYOUTS[FLOAT_LAYOUT].mask_meaning
     """Polarity of the mask."""
     stages: str = ONE_STAGE
-    """`ONE_STAGE` or `TWO_STAGES`: the networks that run one after the other. With two the file has an optional input
-    `REFINE`."""
+    """`ONE_STAGE` or `TWO_STAGES`: the networks that run one after the other."""
     schema: int = SCHEMA
     """Version of this table."""
 
@@ -155,8 +153,8 @@ class ModelSpec:
             )
 
     @property
-    def refines(self) -> bool:
-        """Whether the file has a second stage, which can run alone."""
+    def has_attention(self) -> bool:
+        """Whether a second stage copies by attention: it takes memory, and rounding can decide what is copied."""
         return self.stages == TWO_STAGES
 
     def with_layout(self, layout: str) -> ModelSpec:

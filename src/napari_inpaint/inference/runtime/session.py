@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_inpaint.errors import first_line
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.runtime.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, REFINE, ModelSpec
+from napari_inpaint.inference.runtime.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, ModelSpec
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, import_onnxruntime, make_options
 
 if TYPE_CHECKING:
@@ -109,14 +109,10 @@ class Session:
                     for name, axes in (*layout.inputs.items(), *layout.outputs.items())]  # fmt: skip
         if tensors != expected:
             raise ValueError(f"{path} has tensors {tensors}, not {expected} (name, type, axes)")
-        optional = [(x.name, x.type, x.shape) for x in self.runtime.get_overridable_initializers()]
-        if spec.refines and (REFINE, "tensor(bool)", []) not in optional:
-            raise ValueError(f"{path} says that it has a second stage, but has no optional input {REFINE!r} that is a "
-                             "single bool")  # fmt: skip
         return spec
 
     def complete(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], cancel: Event | None = None, refine: bool = False
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], cancel: Event | None = None
     ) -> NDArray[np.float32]:
         """Run the network.
 
@@ -131,8 +127,6 @@ class Session:
             1 inside holes.
         cancel
             Ends a running call as soon as it is set.
-        refine
-            Holes are filled already, and only the second stage runs; for networks of two stages.
 
         Returns
         -------
@@ -154,29 +148,26 @@ class Session:
         stop_if(cancel)
         with self._stopping(cancel) as options:
             try:
-                return self._complete(image, mask, options, refine)
+                return self._complete(image, mask, options)
             except RuntimeError:
                 stop_if(cancel)
                 raise
 
     def _complete(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], options: Any | None, refine: bool
+        self, image: NDArray[np.float32], mask: NDArray[np.float32], options: Any | None
     ) -> NDArray[np.float32]:
         provider = self.provider
         try:
-            completion = self._run(image, mask, options, refine)
+            completion = self._run(image, mask, options)
         except Exception as error:  # ONNX Runtime raises many kinds of its own
             if provider != CPU and any(words in str(error).lower() for words in MEMORY_ERRORS):
                 if len(image) > 1:
                     self._memory //= 2  # for later batches too
                     half = len(image) // 2
-                    parts = (
-                        self._complete(image[part], mask[part], options, refine)
-                        for part in (np.s_[:half], np.s_[half:])
-                    )
+                    parts = (self._complete(image[part], mask[part], options) for part in (np.s_[:half], np.s_[half:]))
                     return np.concatenate(list(parts))
                 self._move_to_cpu(provider, error)
-                return self._complete(image, mask, options, refine)
+                return self._complete(image, mask, options)
             raise RuntimeError(
                 f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
                 f"enough memory?): {first_line(error)}"
@@ -188,13 +179,10 @@ class Session:
             )
         return completion
 
-    def _run(
-        self, image: NDArray[np.float32], mask: NDArray[np.float32], options: Any | None, refine: bool
-    ) -> NDArray[np.float32]:
+    def _run(self, image: NDArray[np.float32], mask: NDArray[np.float32], options: Any | None) -> NDArray[np.float32]:
         feeds = {IMAGE: image, MASK: mask}
-        if self.provider != CUDA or refine:  # an optional input cannot be bound: ONNX Runtime does not find its name
-            optional = {REFINE: np.array(True)} if refine else {}
-            return np.asarray(self.runtime.run([COMPLETION], feeds | optional, options)[0])
+        if self.provider != CUDA:
+            return np.asarray(self.runtime.run([COMPLETION], feeds, options)[0])
         binding = self.runtime.io_binding()
         for name, array in feeds.items():
             binding.bind_cpu_input(name, array)
@@ -246,7 +234,7 @@ class Session:
             return 1
         # the widest layers hold 64 channels per pixel in a network of 6 million parameters, in a few buffers
         bytes_per_pixel = 0.6 * math.sqrt(self.spec.parameters)
-        if self.spec.refines:
+        if self.spec.has_attention:
             bytes_per_pixel += 768  # attention: up to 4096 weights for every cell of 64 pixels, in three buffers
         return max(1, int(self._memory / (bytes_per_pixel * height * width)))
 

@@ -85,10 +85,10 @@ class Crop:
             self.noise = measure_noise(self.tensor, self.unknown, self.hole)
         self.flat = {int(channel): known[0, channel] for channel in flat}
 
-    def to_network(self, factor: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return image and mask, scaled down, for the network: float32 (3, h, w) and (1, h, w)."""
+    def to_network(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the image, float32 (3, h, w), and the mask, float32 (1, h, w), that the network completes."""
         seen = np.clip(self.tensor, 0, 1, dtype=np.float32, casting="same_kind")
-        small, unknown = shrink(seen, self.unknown, factor)
+        small, unknown = shrink(seen, self.unknown, self.window.factor)
         return to_rgb(small), unknown[None].astype(np.float32)
 
     def fill(
@@ -99,7 +99,7 @@ class Crop:
         Parameters
         ----------
         completion : float32 array of shape (3, h, w), optional
-            The network's: of the window's size, or scaled down by its factor. None: the smoothest surface.
+            The network's. None: the smoothest surface.
         corrected
             Whether it is made to meet the known pixels.
         cancel
@@ -144,7 +144,7 @@ class Crop:
         return self._correct(level.astype(np.float32), cancel)
 
     def _enlarge(self, painted: NDArray[Any]) -> NDArray[Any]:
-        if painted.shape[1:] == self.unknown.shape:
+        if self.window.factor == 1:
             return painted
         return resize(painted, self.unknown.shape[0], self.unknown.shape[1], self.window.factor)
 

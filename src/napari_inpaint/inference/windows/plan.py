@@ -15,7 +15,6 @@ from napari_inpaint.inference.blending.seam import MARGIN
 from napari_inpaint.inference.inputs.boxes import Box, find_overlaps
 from napari_inpaint.inference.inputs.holes import Hole
 from napari_inpaint.inference.windows.intensity import NothingKnownError
-from napari_inpaint.inference.windows.refining import count_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -135,7 +134,6 @@ class SmoothLimits:
     window: int = 256
     hole_min: int = 24
     hole_max: int = 64
-    refines: bool = False
 
 
 def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
@@ -163,17 +161,12 @@ def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
     ]  # fmt: skip
     windows.sort(key=lambda window: (window.interpolated, window.size))  # so that those of one size batch
     groups, pixels = len(job.source.groups), sum(window.network_pixels for window in windows)
-    if spec.refines:
-        pixels += sum(
-            count_pixels(window.hole_box, window.crop.height, window.crop.width, window.factor, spec.window)
-            for window in windows
-        )
     notes = tuple(note_left(plane) for plane in left)
     if any(window.factor > 1 for window in windows) and not isinstance(spec, SmoothLimits):
         largest = max(hole.size for key in planned for hole in different[key])
         notes += (
             f"a hole is {largest} pixels wide, model {spec.name!r} was trained on holes of {spec.hole_min} to "
-            f"{spec.hole_max}: it is completed at a lower resolution" + (" and refined" if spec.refines else ""),
+            f"{spec.hole_max}: it is completed at a lower resolution",
         )
     return Plan(tuple(windows), groups, pixels=groups * pixels, notes=notes, left=left)
 
