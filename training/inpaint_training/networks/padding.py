@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inpaint_training.networks.generator import Generator
 
 
-def complete_window(network: Generator, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> Tensor:
+def complete_window(network: Generator, image: Tensor, mask: Tensor) -> Tensor:
     """Complete windows of any size.
 
     Parameters
@@ -28,8 +28,6 @@ def complete_window(network: Generator, image: Tensor, mask: Tensor, refine: Ten
         RGB in [0, 1]; any H, W >= 1. What is under the hole does not matter.
     mask : Tensor of shape (N, 1, H, W)
         At least 0.5 inside holes.
-    refine : bool Tensor of shape (), optional
-        See `inpaint_training.networks.two_stage.TwoStageNetwork`; for such networks only.
 
     Returns
     -------
@@ -41,8 +39,7 @@ def complete_window(network: Generator, image: Tensor, mask: Tensor, refine: Ten
         completion: Tensor = network(small, small_mask)  # N, 3, side, side
         return F.interpolate(completion, (height, width), mode="bilinear", antialias=True)  # N, 3, H, W
     padded = [pad_window(x, network.size_multiple, network.minimum_side) for x in (image, mask)]
-    more = () if refine is None else (refine,)
-    completion = network(*padded, *more)  # N, 3, H', W'
+    completion = network(*padded)  # N, 3, H', W'
     return completion[..., :height, :width]  # N, 3, H, W
 
 

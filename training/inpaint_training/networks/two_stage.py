@@ -48,7 +48,7 @@ class TwoStageConfig(NetworkConfig):
     """See `CompletionConfig`."""
     halved: bool = True
     """In training, let stage one see every second image at half the resolution, as far as crops are large enough: so
-    stage two learns to refine what was filled coarsely, as large holes are."""
+    stage two also learns to refine what was filled coarsely."""
 
     @model_validator(mode="after")
     def check_refine_width(self) -> Self:
@@ -201,17 +201,15 @@ class TwoStageNetwork(Generator):
         smallest = max(coarse.minimum_side, SMALLEST)
         self.minimum_side = -(-smallest // self.size_multiple) * self.size_multiple
 
-    def forward(self, image: Tensor, mask: Tensor, refine: Tensor | None = None) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Complete images.
 
         Parameters
         ----------
         image : Tensor of shape (N, 3, H, W)
-            RGB in [0, 1]. What is under the hole is erased, unless ``refine`` is true.
+            RGB in [0, 1]. What is under the hole is erased.
         mask : Tensor of shape (N, 1, H, W)
             1 inside holes; a value of at least 0.5 counts as a hole.
-        refine : bool Tensor of shape (), optional
-            Whether the image's holes are filled already: then stage two refines that fill, and stage one is not asked.
 
         Returns
         -------
@@ -230,8 +228,6 @@ class TwoStageNetwork(Generator):
         learns = any(parameter.requires_grad for parameter in self.coarse.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             first = self.complete_coarsely(image, mask)  # N, 3, H, W
-        if refine is not None:
-            first = torch.where(refine, image, first)
         start = composite(first.clamp(0, 1), image, hole)  # N, 3, H, W
         change = self.refine(start, hole.to(image.dtype))  # N, 3, H, W
         completion = composite(start + change, image, hole) if self.residual else change.sigmoid()
