@@ -5,7 +5,7 @@ import pytest
 
 from napari_inpaint.inference.copying import search
 from napari_inpaint.inference.copying.pyramid import RADIUS, SIDE
-from napari_inpaint.inference.copying.search import Grid, Nearest, measure, propagate
+from napari_inpaint.inference.copying.search import Grid, Nearest, measure, propagate, settle
 
 
 @pytest.fixture
@@ -82,3 +82,28 @@ def test_what_continues_a_neighbour_is_taken_where_it_is_nearer(noise):
         np.testing.assert_array_equal(distances, measure(table, grid, centres, sources))
     right = sources == centres
     assert right.reshape(60 - 2 * RADIUS, -1)[1000 // 64 - 3 : 1000 // 64 + 4].sum() > 25  # it has spread
+
+
+def test_what_neighbours_agree_on_stays(noise):
+    _, grid, table, centres = noise
+    allowed = np.zeros(len(table), bool)
+    allowed[centres] = True
+    sources, distances = settle(table, grid, centres, centres, allowed, 1.0)
+    np.testing.assert_array_equal(sources, centres)
+    assert (distances == 0).all()
+
+
+def test_in_an_even_image_a_patch_that_all_copy_is_given_up_for_pieces_that_go_on():
+    grid = Grid(40, 80)
+    table = grid.to_table(np.full((40, 80, 3), 0.5, np.float32))
+    allowed = np.zeros((40, 80), bool)
+    allowed[RADIUS:-RADIUS, RADIUS:40] = True
+    centres = grid.index(*np.nonzero(np.pad(np.ones((20, 20), bool), [(10, 10), (50, 10)])))
+    sources = np.full_like(centres, grid.index(np.array(20), np.array(20)))
+    for _ in range(20):
+        sources, distances = settle(table, grid, centres, sources, grid.to_flags(allowed), 1e-5)
+        assert grid.to_flags(allowed)[sources].all()
+    assert (distances == 0).all()
+    assert np.bincount(sources).max() < 20  # of 400
+    offsets = (sources - centres).reshape(20, 20)
+    assert (offsets[:, 1:] == offsets[:, :-1]).mean() > 0.5

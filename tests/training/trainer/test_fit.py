@@ -51,7 +51,6 @@ def test_max_minutes_fixes_the_steps_once(dataset, tmp_path, reconstruction):
     assert 0 < progress.step < 1_000_000
     fixed = read_checkpoint(tmp_path / "run").recipe.train.steps
     assert progress.step <= fixed < 1_000_000
-    assert progress.minutes < 0.5
     fit(recipe, dataset, tmp_path / "run", resume=True, max_minutes=0.5)
     assert read_checkpoint(tmp_path / "run").recipe.train.steps == fixed
 

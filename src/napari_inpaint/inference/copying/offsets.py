@@ -16,7 +16,7 @@ from scipy import ndimage
 from napari_inpaint.inference.blending.pullpush import pullpush_fill, resize
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.copying.pyramid import SIDE, build_levels, count_levels, halve
-from napari_inpaint.inference.copying.search import Grid, Nearest, propagate
+from napari_inpaint.inference.copying.search import Grid, Nearest, propagate, settle
 from napari_inpaint.inference.copying.vote import vote, weigh
 
 if TYPE_CHECKING:
@@ -37,11 +37,10 @@ GUIDE = 1.0
 all at the finest."""
 BLUR = 0.7
 """How much the guide is blurred at the coarsest level, in pixels: what it shows of detail is not to be looked for."""
-COHERENT, FAVOUR = 4, 4.0
-"""After a search of a whole level, so many times, what continues the source of a neighbour is taken instead, up to
-FAVOUR times the squared distance: single best patches repeat themselves (Hertzmann et al.: Image Analogies, 2001)."""
-USUAL = 0.9
-"""Share of the known patches within whose distances a guide may be, too."""
+SETTLED = 2
+"""So many times patches choose anew after a search of a whole level, see `settle`."""
+TYPICAL, USUAL = 0.5, 0.9
+"""Shares of the known patches: within their distances others are typical, and may a guide be."""
 TEXTURE = 1.5
 """How much the strength of texture counts in the search of whole levels, against colours."""
 DETAIL = 2.0
@@ -155,6 +154,7 @@ class _Painter:
         self.sources: Integers = np.empty(0, np.int32)
         self.weights = self.distances = np.empty(0, np.float32)
         self.nearest: Nearest | None = None
+        self.typical = 0.0
         self.shares: Floats | None = None
 
     def start(self, filled: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
@@ -186,17 +186,19 @@ class _Painter:
             if self.nearest is None:
                 sources = np.flatnonzero(self.allowed).astype(np.int32)
                 self.nearest = Nearest(table, self.grid, sources, self.each, self.most_sources)
+                self.typical = self._measure_usual(table, self.nearest, TYPICAL)
             self.sources, self.distances = self.nearest.find(table, self.targets)
             if find_shares:
                 self.shares = self._find_shares(table, self.nearest)
-            for _ in range(COHERENT):
-                self.sources, _ = self._propagate(table, FAVOUR)
+            for _ in range(SETTLED):
+                self.sources, self.distances = settle(
+                    table, self.grid, self.targets, self.sources, self.allowed, self.typical, self.each
+                )
         else:
-            self.sources, self.distances = self._propagate(table)
+            self.sources, self.distances = propagate(
+                table, self.grid, self.targets, self.sources, self.allowed, self.each
+            )
         self.weights = weigh(self.depth, self.distances, SIDE**2 * table.shape[1])
-
-    def _propagate(self, table: Floats, favour: float = 1.0) -> tuple[Integers, Floats]:
-        return propagate(table, self.grid, self.targets, self.sources, self.allowed, self.each, favour)
 
     def _find_shares(self, table: Floats, nearest: Nearest) -> Floats:
         """Return how much of the fill is to be copied, (H, W): less where nothing known is like the guide.
@@ -206,12 +208,15 @@ class _Painter:
         bright patches are counts only beyond what joints correct.
         """
         shares = np.ones(self.level.hole.shape, np.float32)
-        smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
-        usual = nearest.measure_usual(self.grid.to_table(smooth), USUAL)
+        usual = self._measure_usual(table, nearest, USUAL)
         distances = LEAST_DISTANCE + nearest.compare_shapes(table, self.targets, self.sources)
-        excess = np.log2(distances / max(usual, LEAST_DISTANCE)) / 2
+        excess = np.log2(distances / usual) / 2
         shares[self.level.targets] = np.clip((LOST - excess) / (LOST - FITS), 0, 1)
         return shares
+
+    def _measure_usual(self, table: Floats, nearest: Nearest, share: float) -> float:
+        smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
+        return max(nearest.measure_usual(self.grid.to_table(smooth), share), LEAST_DISTANCE)
 
     def paint(self) -> None:
         """Copy what was found: one pixel each at the finest level, the vote of all patches at others."""

@@ -35,6 +35,9 @@ SLACK = 0.5
 """A patch that is found may be this much further away than the nearest one, in parts of its distance."""
 FREQUENCIES = 4
 """Patches are compared in the lowest frequencies first: of the cosine transform those whose orders sum up to less."""
+AGREEMENT, REPETITION = 4.0, 2.0
+"""What is added to a distance, in usual ones: when no neighbour agrees on a source, and for every other patch that has
+the same."""
 NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0), (2, 2), (-2, -2), (4, 0), (0, 4), (-4, 0), (0, -4))
 """Rows and columns from a patch to those whose sources are continued to it."""
 
@@ -191,9 +194,8 @@ class Nearest:
 
 
 def propagate(
-    table: Floats, grid: Grid, targets: Integers, sources: Integers, allowed: NDArray[np.bool_], each: Map = map,
-    favour: float = 1.0,
-) -> tuple[Integers, Floats]:  # fmt: skip
+    table: Floats, grid: Grid, targets: Integers, sources: Integers, allowed: NDArray[np.bool_], each: Map = map
+) -> tuple[Integers, Floats]:
     """Let patches take over what continues the sources of their neighbours, where it is nearer.
 
     Ashikhmin: Synthesizing Natural Textures, 2001; Tong et al.: Synthesis of Bidirectional Texture Functions, 2002.
@@ -207,29 +209,88 @@ def propagate(
         Centres of patches, and of what they are copied from.
     allowed : bool array of shape (pixels,)
         The centres that may be sources.
-    favour
-        What continues a neighbour's source may be so many times further away, squared, than what was there.
 
     Returns
     -------
     sources, distances
         (K,): the new sources, and the squared distances.
     """
-    number = np.full(len(allowed), -1, np.int32)
-    number[targets] = np.arange(len(targets), dtype=np.int32)
+    number = _number(targets, len(allowed))
     found, distances = sources.copy(), measure(table, grid, targets, sources, each)
-    limits = np.float32(favour) * distances
-    last = len(allowed) - 1
     for down, right in NEIGHBOURS:
-        step = down * grid.stride + right
-        neighbour = number[np.clip(targets + step, 0, last)]
-        continued = np.clip(sources[neighbour] - step, 0, last)
-        new = np.flatnonzero((neighbour >= 0) & allowed[continued] & (continued != found))
+        continued = _continue(sources, number, targets, down * grid.stride + right, allowed)
+        new = np.flatnonzero((continued >= 0) & (continued != found))
         nearer = measure(table, grid, targets[new], continued[new], each)
-        better = nearer < limits[new]
+        better = nearer < distances[new]
         new = new[better]
-        found[new], distances[new], limits[new] = continued[new], nearer[better], nearer[better]
+        found[new], distances[new] = continued[new], nearer[better]
     return found, distances
+
+
+def settle(
+    table: Floats, grid: Grid, targets: Integers, sources: Integers, allowed: NDArray[np.bool_], usual: float,
+    each: Map = map,
+) -> tuple[Integers, Floats]:  # fmt: skip
+    """Let patches choose anew between their own source and what continues those of their eight neighbours.
+
+    Single best patches repeat themselves: where a guide is even, one that is even too is the best everywhere. So what
+    is least is not the distance alone, but its sum with what neighbours do not agree on (Pritch, Kav-Venaki, Peleg:
+    Shift-Map Image Editing, 2009) and with how many others copy the same (Kaspar et al.: Self Tuning Texture
+    Optimization, 2015). Every second patch of every second row chooses at a time, so that neighbours never swap theirs
+    (iterated conditional modes; Besag 1986).
+
+    Parameters
+    ----------
+    table, grid, targets, sources, allowed, each
+        As for `propagate`.
+    usual
+        The squared distance that is usual between known patches.
+
+    Returns
+    -------
+    sources, distances
+        (K,): the new sources, and the squared distances when they were chosen.
+    """
+    distances = np.empty(len(targets), np.float32)
+    number, found = _number(targets, len(allowed)), sources.copy()
+    crowd = max(1.0, len(targets) / max(1, np.count_nonzero(allowed)))  # so many share a source anyway
+    y, x = grid.place(targets)
+    for odd_row, odd_column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        some = np.flatnonzero((y % 2 == odd_row) & (x % 2 == odd_column))
+        centres, own = targets[some], found[some]
+        steps = [down * grid.stride + right for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]
+        continued = np.stack([_continue(found, number, centres, step, allowed) for step in steps])
+        choices = np.concatenate([own[None], np.where(continued >= 0, continued, own)])
+        measured = np.empty(choices.shape, np.float32)
+        measured[:] = measure(table, grid, centres, own, each)
+        for distance, choice in zip(measured[1:], choices[1:], strict=True):
+            new = np.flatnonzero(choice != own)
+            distance[new] = measure(table, grid, centres[new], choice[new], each)
+        costs = measured / np.float32(usual)
+        others = np.bincount(found, minlength=len(allowed))[choices] - (choices == own)
+        costs += np.float32(REPETITION / crowd) * others.astype(np.float32)
+        for cost, choice in zip(costs, choices, strict=True):
+            cost -= np.float32(AGREEMENT / len(steps)) * np.count_nonzero(continued == choice, axis=0)
+        best = costs.argmin(0)[None]
+        found[some], distances[some] = (np.take_along_axis(values, best, 0)[0] for values in (choices, measured))
+    return found, distances
+
+
+def _number(targets: Integers, count: int) -> Integers:
+    """Return the number of the patch around each of so many pixels, -1 for none."""
+    number = np.full(count, -1, np.int32)
+    number[targets] = np.arange(len(targets), dtype=np.int32)
+    return number
+
+
+def _continue(
+    sources: Integers, number: Integers, targets: Integers, step: int, allowed: NDArray[np.bool_]
+) -> Integers:
+    """Return what continues the sources of the neighbours at a step; -1 where there is none that may be copied."""
+    last = len(allowed) - 1
+    neighbour = number[np.clip(targets + step, 0, last)]
+    continued = np.clip(sources[neighbour] - step, 0, last)
+    return np.where((neighbour >= 0) & allowed[continued], continued, -1).astype(np.int32)
 
 
 def _differ(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
