@@ -9,17 +9,17 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from napari_inpaint.inference.cancelling import check_callbacks
 from napari_inpaint.inference.filling import run
-from napari_inpaint.inference.inputs.job import is_lazy, read_job
+from napari_inpaint.inference.inputs.arrays import is_lazy, is_mapped, receive
+from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import check_out
-from napari_inpaint.inference.lazy import fill_lazily
+from napari_inpaint.inference.lazy import fill_lazily, require_dask
 from napari_inpaint.inference.options import Detail, FillOptions, to_whole
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
-from napari_inpaint.inference.windows.patches import copy_into, fill_in_place, keep_mask, to_copy
+from napari_inpaint.inference.windows.patches import write
 from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class Inpainter:
         Parameters and errors are those of `fill`, which also refuses holes around which all is NaN. The first estimate
         runs the network on a few windows, to measure it.
         """
-        chosen = FillOptions(**options)
-        return self._plan(read_job(image, mask, boxes, chosen), chosen, estimate=True)
+        given = receive(image, mask, FillOptions(**options))
+        return self._plan(read_job(given.array, given.mask, boxes, given.options), given.options, estimate=True)
 
     def run(
         self, job: Job, options: FillOptions, on_progress: Callable[[int, int], object] | None = None,
@@ -169,11 +169,12 @@ class Inpainter:
         Parameters
         ----------
         image : array of shape (..., H, W) or (..., H, W, C)
-            Any real dtype. Leading axes are planes, each filled on its own. A numpy array, or a lazy one (dask, zarr,
-            h5py), of which only windows are read.
+            Any real dtype. Leading axes are planes, each filled on its own. Of numpy, xarray, torch, JAX or what numpy
+            can read; or lazy (`numpy.memmap`, dask, zarr, h5py, tensorstore): only windows are read.
         mask : array of shape (H, W) or (..., H, W), optional
-            True or non-zero inside holes. Leading axes broadcast. Or a mapping from planes, tuples of indices in the
-            leading axes, to masks of shape (H, W): other planes have none.
+            True or non-zero inside holes; of the same kinds. Leading axes broadcast; where an xarray image has their
+            names too, by these. Or a mapping from planes, tuples of indices in the leading axes, to masks of shape
+            (H, W): other planes have none.
         boxes : sequence of (y0, x0, y1, x1), optional
             Half-open rectangles to fill in every plane, in pixels; instead of, or together with, the mask. Or a mapping
             from planes to such sequences.
@@ -182,9 +183,9 @@ class Inpainter:
         seam : bool
             Correct the fill so that it meets the known pixels.
         channel_axis : int, "auto" or None
-            The axis of the channels. "auto": a last axis of 3 or 4 is one when the mask fits the axes before it;
-            without a mask, when the axis before it is longer than 4. None: there is none. Three channels are
-            colours, also beside a fourth; others are filled one by one.
+            The axis of the channels. "auto": a dimension that is called c, channel(s), band(s) or rgb; else a last axis
+            of 3 or 4, when the mask fits the axes before it; without a mask, when the axis before it is longer than 4.
+            None: there is none. Three channels are colours, also beside a fourth; others are filled one by one.
         nan_is_hole : bool
             Fill NaN and infinite pixels too.
         detail : {"copied", "network", "smooth"}
@@ -202,22 +203,23 @@ class Inpainter:
         cancel : threading.Event, optional
             When it is set, a running network call ends.
         out : writable array, optional
-            Receives the whole image, chunk by chunk, with the fills: numpy, zarr or h5py, of the image's shape and
-            dtype. The image itself is filled in place, when all windows are done: only they are read, and only chunks
-            with holes are written; when that fails, what was written is taken back.
+            Receives the whole image, chunk by chunk, with the fills: numpy, zarr, h5py, tensorstore, torch on the CPU,
+            of the image's shape and dtype. The image itself is filled in place, when all windows are done: only they
+            are read, and only chunks with holes are written; when that fails, what was written is taken back.
 
         Returns
         -------
         array
-            A copy of the image, same shape and dtype; ``out`` where that is given. Pixels outside the holes are
-            bit-identical. For a lazy image without ``out`` a dask array: planes are filled when they are computed,
-            without record, progress or cancel.
+            A copy of the image, same shape and dtype, of the same library where that has arrays; ``out`` where that is
+            given. Pixels outside the holes are bit-identical. For a lazy image without ``out`` a dask array: planes are
+            filled when they are computed, without record, progress or cancel; a `numpy.memmap`, which stays as it is,
+            is filled at once, and shown with its fills.
 
         Raises
         ------
         ValueError
-            Unsupported dtype, a mask of another shape, a box that is not wholly inside the image, no known pixel; a
-            model or a device that cannot be used.
+            Unsupported dtype or array, a mask of another shape, a box that is not wholly inside the image, no known
+            pixel; a model or a device that cannot be used.
         ImportError
             When ONNX Runtime is not, or only half, installed; with the command that fixes it.
         RuntimeError
@@ -233,28 +235,22 @@ class Inpainter:
             When a GPU has too little memory, and the CPU goes on.
         """
         self._own.record = None
-        if cancel is not None and not hasattr(cancel, "is_set"):
-            raise ValueError(f"cancel must be an event, such as threading.Event(), not {cancel!r}")
-        if on_progress is not None and not callable(on_progress):
-            raise ValueError(f"on_progress must be a function of two numbers, not {on_progress!r}")
+        check_callbacks(on_progress, cancel)
         options = FillOptions(grow, seam, channel_axis, nan_is_hole, detail, nodata, alpha)
+        given = receive(image, mask, options, out)
         if out is not None:
-            check_out(out, image)
-        elif is_lazy(image):
-            return fill_lazily(self, image, mask, boxes, options)
-        job = read_job(image, mask, boxes, options, cancel)
-        patches, record = self.run(job, options, on_progress, cancel)
+            check_out(given.target, given.array)
+        elif is_lazy(given.array):
+            return given.back(fill_lazily(self, given.array, given.mask, boxes, given.options))
+        elif is_mapped(given.array):
+            require_dask()
+        job = read_job(given.array, given.mask, boxes, given.options, cancel)
+        patches, record = self.run(job, given.options, on_progress, cancel)
         for note in record.notes:
             warnings.warn(note, stacklevel=2)
-        has_mask = isinstance(image, np.ma.MaskedArray) and (out is None or isinstance(out, np.ma.MaskedArray))
-        if out is None:
-            out = to_copy(job.source, patches)
-        elif out is image:
-            fill_in_place(job.source, patches)
-        else:
-            copy_into(out, job.source, patches, cancel)
+        filled = write(patches, job.source, given.array, given.target, cancel)
         self._own.record = self._record = record
-        return keep_mask(out, image, job.source, patches) if has_mask else out
+        return given.back(filled) if out is None else out
 
     def self_check(
         self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, *, places: int = 8,
@@ -285,8 +281,9 @@ class Inpainter:
             When a classical method comes closer than the fill, a hole is larger than the network was trained on, or
             nothing can be hidden.
         """
-        chosen = FillOptions(**options)
-        job = read_job(image, mask, boxes, chosen, cancel)
+        given = receive(image, mask, FillOptions(**options))
+        chosen = given.options
+        job = read_job(given.array, given.mask, boxes, chosen, cancel)
         most = to_whole(places, "places", 1, 10_000)
         notes = self._plan(job, chosen).notes
         name = chosen.detail if chosen.detail == "smooth" else f"{self.session.spec.name}, {chosen.detail}"

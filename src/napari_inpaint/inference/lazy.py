@@ -31,6 +31,22 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.options import FillOptions
 
 
+def require_dask() -> None:
+    """Refuse to make a lazy array without dask.
+
+    Raises
+    ------
+    ImportError
+        With the remedy.
+    """
+    try:
+        import dask.array  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'a lazy image needs dask: pip install "napari-inpaint[big]", or give out= to be filled at once'
+        ) from error
+
+
 def fill_lazily(inpainter: Inpainter, image: Any, mask: Masks | None, boxes: Boxes | None, options: FillOptions) -> Any:
     """Return a dask array whose planes are filled, each on its own, when they are computed.
 
@@ -38,7 +54,7 @@ def fill_lazily(inpainter: Inpainter, image: Any, mask: Masks | None, boxes: Box
     ----------
     inpainter
         Is sent to the workers, where it opens its model.
-    image : dask array, or what dask can read in chunks (zarr, h5py)
+    image : dask array, or what dask can read in chunks (zarr, h5py, an opened TensorStore)
     mask, boxes, options
         As `Inpainter.fill`; a dask mask is computed with its planes.
 
@@ -49,12 +65,9 @@ def fill_lazily(inpainter: Inpainter, image: Any, mask: Masks | None, boxes: Box
     ImportError
         When dask is not installed.
     """
-    try:
-        import dask.array as da
-    except ImportError as error:
-        raise ImportError(
-            'a lazy image needs dask: pip install "napari-inpaint[big]", or give out= to be filled at once'
-        ) from error
+    require_dask()
+    import dask.array as da
+
     require_holes(mask, boxes, options.nan_is_hole)
     source = to_planes(image, mask, options, boxes)
     *leading, height, width, _ = source.shape

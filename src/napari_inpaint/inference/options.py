@@ -35,7 +35,7 @@ class FillOptions:
     """Whether a fill is corrected so that it meets the known pixels."""
     channel_axis: ChannelAxis = "auto"
     """The axis of the channels. "auto": a last axis of 3 or 4 is one when the mask fits the axes before it; without a
-    mask, when the axis before it is longer than 4. None: there is none."""
+    mask, when the axis before it is longer than 4; first of all, one whose name says so. None: there is none."""
     nan_is_hole: bool = False
     """Whether NaN and infinite pixels are filled too."""
     detail: Detail = "copied"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.inputs.arrays import is_lazy, is_mapped, open_array
 from napari_inpaint.inference.inputs.boxes import Box, to_box
 from napari_inpaint.inference.inputs.holes import Hole, find_holes
 from napari_inpaint.inference.inputs.planes import Planes
@@ -124,7 +125,7 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
     ValueError
         Names the value and the remedy.
     """
-    array = image if is_lazy(image) else np.asarray(image)
+    array = image if is_lazy(image) or is_mapped(image) else np.asarray(image)
     if is_lazy(image) and isinstance(getattr(image, "_meta", None), np.ma.MaskedArray):
         raise ValueError("lazy masked arrays cannot be filled: fill what is masked with a value, as in "
                          "dask.array.ma.filled(image, -9999), and give that as nodata=")  # fmt: skip
@@ -153,11 +154,6 @@ def _check_alpha(source: Planes) -> Planes:
         raise ValueError(f"alpha=True, but the image of shape {tuple(source.array.shape)} has {what}: leave it out, or "
                          "say which axis holds the channels with channel_axis=")  # fmt: skip
     return source
-
-
-def is_lazy(array: object) -> bool:
-    """Return whether pixels are read from an array only when it is indexed: dask, zarr, h5py."""
-    return not isinstance(array, np.ndarray) and hasattr(array, "chunks") and hasattr(array, "__getitem__")
 
 
 def check_planes(planes: Iterable[Plane], leading: Sequence[int]) -> None:
@@ -249,7 +245,7 @@ def check_mask(mask: ArrayLike, shape: tuple[int, ...]) -> Any:
     ValueError
         Names the shapes.
     """
-    array: Any = mask if is_lazy(mask) else np.asarray(mask)
+    array = open_array(mask).array
     leading = zip(array.shape[:-2][::-1], shape[:-2][::-1], strict=False)
     if array.dtype.kind not in "buif" or not 2 <= array.ndim <= len(shape) or array.shape[-2:] != shape[-2:] or any(
         length not in (1, planes) for length, planes in leading

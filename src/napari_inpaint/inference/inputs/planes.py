@@ -97,8 +97,10 @@ def check_out(out: Any, source: Any) -> None:
         Names the shape and dtype that it must have.
     """
     is_array = all(hasattr(out, name) for name in ("__setitem__", "shape", "dtype")) and not hasattr(out, "dask")
-    if not is_array or not getattr(getattr(out, "flags", None), "writeable", True):
-        raise ValueError(f"out must be an array that can be written (numpy, zarr, h5py), not {type(out).__name__}")
+    is_foreign = hasattr(out, "__dlpack__") and not isinstance(out, np.ndarray)  # JAX's and CuPy's take no such writes
+    if not is_array or is_foreign or not getattr(getattr(out, "flags", None), "writeable", True):
+        raise ValueError("out must be an array that can be written (numpy, zarr, h5py, tensorstore, a torch tensor of "
+                         f"the CPU), not {type(out).__name__}")  # fmt: skip
     found, wanted = ((tuple(array.shape), np.dtype(array.dtype)) for array in (out, source))
     if found != wanted:
         raise ValueError(f"out has shape {found[0]} and dtype {found[1]}, the image has {wanted[0]} and {wanted[1]}")

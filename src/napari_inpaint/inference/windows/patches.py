@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.inputs.arrays import is_mapped
 from napari_inpaint.inference.inputs.planes import Planes
 
 if TYPE_CHECKING:
@@ -50,9 +51,32 @@ class Patch:
         return replace(self, before=self.pixels, pixels=self.before)
 
 
+def write(patches: Sequence[Patch], source: Planes, image: Any, target: Any, cancel: Event | None = None) -> Any:
+    """Write patches where a caller wants them, and return that.
+
+    Parameters
+    ----------
+    patches, source
+    image
+        What the source was read from: where it is a masked array, so is what is returned.
+    target
+        None: a copy, as `to_copy` makes it. The image: it is filled in place. Or another array of its shape and dtype.
+    cancel
+        As `copy_into`.
+    """
+    has_mask = isinstance(image, np.ma.MaskedArray) and (target is None or isinstance(target, np.ma.MaskedArray))
+    if target is None:
+        target = to_copy(source, patches)
+    elif target is image:
+        fill_in_place(source, patches)
+    else:
+        copy_into(target, source, patches, cancel)
+    return keep_mask(target, image, source, patches) if has_mask else target
+
+
 def to_copy(source: Planes, patches: Sequence[Patch]) -> Any:
     """Return a filled copy, in the source's order of axes; of an array that is not in memory a dask array."""
-    if not isinstance(source.array, np.ndarray):
+    if not isinstance(source.array, np.ndarray) or is_mapped(source.array):
         return to_lazy(source, patches)
     filled = source.array.copy("K")
     apply(patches, Planes(filled, source.channel_axis))
@@ -60,11 +84,14 @@ def to_copy(source: Planes, patches: Sequence[Patch]) -> Any:
 
 
 def to_lazy(source: Planes, patches: Sequence[Patch]) -> Any:
-    """Return a dask array, of the source's chunks, that shows the source with its patches."""
+    """Return a dask array, of the source's chunks, or bands of a mapped file, that shows it with its patches."""
     import dask.array as da
 
     array = source.array
-    lazy = array if isinstance(array, da.Array) else da.from_array(array, name=False)  # hashing it would take seconds
+    if is_mapped(array):
+        lazy = da.from_array(_Copies(array), _to_bands(array), name=False)
+    else:
+        lazy = array if isinstance(array, da.Array) else da.from_array(array, name=False)  # hashing takes seconds
     if not patches:
         return lazy
     starts = tuple(np.cumsum([0, *lengths[:-1]]) for lengths in lazy.chunks)
@@ -179,6 +206,16 @@ def place(patches: Iterable[Patch], source: Planes, starts: Starts) -> dict[Cell
         for cell in itertools.product(*cells):
             placed[cell].append(patch)
     return dict(placed)
+
+
+class _Copies:
+    """A mapped file of which dask gets copies: else it would read a small one at once, and hand out the file itself."""
+
+    def __init__(self, mapped: NDArray[Any]) -> None:
+        self.mapped, self.shape, self.ndim, self.dtype = mapped, mapped.shape, mapped.ndim, mapped.dtype
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.array(self.mapped[index])
 
 
 def _touched(chunk: tuple[slice, ...], target: Planes, patches: Sequence[Patch]) -> tuple[slice, ...]:
