@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_inpaint.inference.cancelling import check_callbacks
 from napari_inpaint.inference.filling import run
-from napari_inpaint.inference.inputs.arrays import is_lazy, is_mapped, receive
+from napari_inpaint.inference.inputs.arrays import is_lazy
+from napari_inpaint.inference.inputs.given import receive
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import check_out
 from napari_inpaint.inference.lazy import fill_lazily, require_dask
@@ -19,8 +20,8 @@ from napari_inpaint.inference.options import Detail, FillOptions, to_whole
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
-from napari_inpaint.inference.windows.patches import write
 from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
+from napari_inpaint.inference.windows.writing import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,7 +171,8 @@ class Inpainter:
         ----------
         image : array of shape (..., H, W) or (..., H, W, C)
             Any real dtype. Leading axes are planes, each filled on its own. Of numpy, xarray, torch, JAX or what numpy
-            can read; or lazy (`numpy.memmap`, dask, zarr, h5py, tensorstore): only windows are read.
+            can read; or lazy (`numpy.memmap`, dask, zarr, h5py, tensorstore): only windows are read. A list of such
+            arrays, of one shape (..., H, W) and any dtypes, is one image: its channels, which are never colours.
         mask : array of shape (H, W) or (..., H, W), optional
             True or non-zero inside holes; of the same kinds. Leading axes broadcast; where an xarray image has their
             names too, by these. Or a mapping from planes, tuples of indices in the leading axes, to masks of shape
@@ -213,7 +215,7 @@ class Inpainter:
             A copy of the image, same shape and dtype, of the same library where that has arrays; ``out`` where that is
             given. Pixels outside the holes are bit-identical. For a lazy image without ``out`` a dask array: planes are
             filled when they are computed, without record, progress or cancel; a `numpy.memmap`, which stays as it is,
-            is filled at once, and shown with its fills.
+            is filled at once, and shown with its fills; so are the arrays of a list, which come back as a list.
 
         Raises
         ------
@@ -242,7 +244,7 @@ class Inpainter:
             check_out(given.target, given.array)
         elif is_lazy(given.array):
             return given.back(fill_lazily(self, given.array, given.mask, boxes, given.options))
-        elif is_mapped(given.array):
+        elif given.needs_dask:
             require_dask()
         job = read_job(given.array, given.mask, boxes, given.options, cancel)
         patches, record = self.run(job, given.options, on_progress, cancel)

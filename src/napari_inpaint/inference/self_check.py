@@ -124,6 +124,7 @@ def check(
     def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], detail: Detail) -> NDArray[Any]:
         chosen = replace(hiding, detail=detail)
         hidden = read_job(pixels, mask, None, chosen, cancel)
+        hidden = replace(hidden, source=replace(hidden.source, separate=job.source.separate))
         patches, _ = run(hidden, chosen, cancel=cancel)
         return np.asarray(to_copy(hidden.source, patches))
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from napari_inpaint.inference.inputs.arrays import is_mapped, receive
+from napari_inpaint.inference.inputs.arrays import is_mapped
+from napari_inpaint.inference.inputs.given import receive
 from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.inference.windows.patches import BAND
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,49 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    from napari_inpaint.inference.inputs.values import ChannelAxis
-    from napari_inpaint.inference.options import FillOptions
-
-CHANNEL_NAMES = {"c", "channel", "channels", "band", "bands", "rgb"}
-"""Of dimensions that hold channels."""
-ROWS_AND_COLUMNS = {"y", "x"}
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a caller wants to be filled, as the engine reads it."""
-
-    array: Any
-    """A numpy array, or a lazy one."""
-    mask: Any
-    """Likewise, its axes in the image's order; or a mapping from planes to masks."""
-    options: FillOptions
-    """With the channel axis that the image's dimensions name."""
-    target: Any
-    """What is written into: ``array`` itself where the image is filled in place; None where it is copied."""
-    back: Callable[[Any], Any]
-    """Gives what was filled, a numpy or a dask array, back as the image came."""
-
-
-def receive(image: Any, mask: Any, options: FillOptions, out: Any = None) -> Given:
-    """Open what a caller gave; parameters are those of `Inpainter.fill`.
-
-    Raises
-    ------
-    ValueError
-        When it cannot be read or written, or the names of its dimensions say that it is turned; with the remedy.
-    """
-    opened = open_array(image)
-    axis = _find_channels(opened, options.channel_axis)
-    if axis != options.channel_axis:
-        options = replace(options, channel_axis=axis)
-    if all(_is_of(each, "xarray", "DataArray", "Variable") for each in (image, mask)):
-        mask = _align(mask, image, axis)
-    if mask is not None and not isinstance(mask, Mapping):
-        mask = open_array(mask).array
-    target = opened.target if out is image and opened.target is not None else open_target(out)
-    return Given(opened.array, mask, options, target, opened.back)
 
 
 def is_lazy(array: object) -> bool:
@@ -70,6 +26,11 @@ def is_lazy(array: object) -> bool:
 def is_mapped(array: object) -> bool:
     """Return whether an array is a file, or a part of one: an operation on a `numpy.memmap` may give one in memory."""
     return isinstance(array, np.memmap) and array.mode is not None
+
+
+def is_elsewhere(array: object) -> bool:
+    """Return whether an array is not in memory: its filled copy is a dask array."""
+    return is_lazy(array) or is_mapped(array)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +102,18 @@ class Store:
 
 def _open_known(given: Any) -> Opened | None:
     """Open an array that can be read where it is; None when it is of no kind that is known here."""
-    if _is_of(given, "xarray", "Dataset", "DataTree"):
+    if is_of(given, "xarray", "Dataset", "DataTree"):
         raise ValueError(f"an xarray {type(given).__name__} holds several variables: choose one, as in dataset['name']")
-    if _is_of(given, "xarray", "DataArray", "Variable"):
+    if is_of(given, "xarray", "DataArray", "Variable"):
         inner = open_array(given.data)
         dims = tuple(map(str, given.dims))
         return Opened(inner.array, lambda filled: given.copy(data=inner.back(filled)), inner.target, dims)
-    if _is_of(given, "torch", "Tensor"):
+    if is_of(given, "torch", "Tensor"):
         return _open_tensor(given)
-    if _is_of(given, "tensorstore", "TensorStore"):
+    if is_of(given, "tensorstore", "TensorStore"):
         store = Store(given)
         return Opened(store, _keep, store if given.writable else None, tuple(given.domain.labels))
-    if _is_of(given, "PIL.Image", "Image"):
+    if is_of(given, "PIL.Image", "Image"):
         if given.mode in ("P", "PA"):
             raise ValueError("an image with a palette holds numbers of colours, and no colours: give "
                              "image.convert('RGB')")  # fmt: skip
@@ -163,8 +124,10 @@ def _open_known(given: Any) -> Opened | None:
                              "compute_chunk_sizes() first")  # fmt: skip
         return Opened(given, _keep, given)
     if isinstance(given, np.ndarray):
-        is_plain = type(given) is np.ndarray or isinstance(given, (np.memmap, np.ma.MaskedArray))
-        return Opened(given, _keep, given) if is_plain else Opened(np.asarray(given), given.__array_wrap__, given)
+        if type(given) is np.ndarray or isinstance(given, (np.memmap, np.ma.MaskedArray)):
+            return Opened(given, _keep, given)
+        array = np.asarray(given)
+        return Opened(array, given.__array_wrap__, array)
     return None
 
 
@@ -172,7 +135,7 @@ def _keep(filled: Any) -> Any:
     return filled
 
 
-def _is_of(given: object, module: str, *names: str) -> bool:
+def is_of(given: object, module: str, *names: str) -> bool:
     """Return whether something is of a class of a library, which is loaded then."""
     library = sys.modules.get(module)
     return any(isinstance(given, getattr(library, name, ())) for name in names)
@@ -221,56 +184,3 @@ def _to_library(given: Any, filled: NDArray[Any]) -> Any:
     made = given.__array_namespace__().asarray(filled)
     moves = hasattr(made, "to_device") and hasattr(given, "device") and made.device != given.device
     return made.to_device(given.device) if moves else made
-
-
-def _find_channels(opened: Opened, channel_axis: ChannelAxis) -> ChannelAxis:
-    """Return the axis that an image's dimensions name, if it was not given; refuse planes of other axes than y and x.
-
-    Raises
-    ------
-    ValueError
-        With the remedy.
-    """
-    names = [name.lower() for name in opened.dims]
-    if channel_axis == "auto":
-        named = [axis for axis, name in enumerate(names) if name in CHANNEL_NAMES]
-        if len(named) > 1:
-            raise ValueError(f"two of the dimensions {opened.dims} could hold the channels: say which with "
-                             "channel_axis=")  # fmt: skip
-        channel_axis = named[0] if named else "auto"
-    last = names
-    if isinstance(channel_axis, int):
-        last = [name for axis, name in enumerate(names) if axis != channel_axis % len(names)]
-    elif channel_axis == "auto" and opened.array.shape[-1:] in ((3,), (4,)) and set(names[-3:-1]) == ROWS_AND_COLUMNS:
-        last = names[:-1]  # that axis may hold channels
-    if set(last) >= ROWS_AND_COLUMNS != set(last[-2:]):
-        raise ValueError(f"rows and columns must be the last dimensions of an image, not {opened.dims}: transpose it "
-                         "first, or say which axis holds the channels with channel_axis=")  # fmt: skip
-    return channel_axis
-
-
-def _align(mask: Any, image: Any, channel_axis: ChannelAxis) -> Any:
-    """Return the values of a DataArray as a mask of another: their axes in the image's order, 1 long where it has none.
-
-    Without a name in common with the image it is a mask like numpy's.
-
-    Raises
-    ------
-    ValueError
-        When it has further dimensions, or other coordinates.
-    """
-    axis = channel_axis % image.ndim if isinstance(channel_axis, int) else None
-    wanted = [name for index, name in enumerate(image.dims) if index != axis]
-    shared = [name for name in wanted if name in mask.dims and not str(name).startswith("dim_")]  # xarray's own names
-    if not shared:
-        return mask.data
-    if len(shared) < mask.ndim:
-        raise ValueError(f"the mask has the dimensions {mask.dims}, the image's planes have {tuple(wanted)}: rename or "
-                         "reduce the others, or give mask.data")  # fmt: skip
-    for name in shared:
-        ours, theirs = (getattr(each, "indexes", {}).get(name) for each in (image, mask))
-        if ours is not None and theirs is not None and not ours.equals(theirs):
-            raise ValueError(f"the mask has other coordinates along {name!r} than the image: give "
-                             "mask.reindex_like(image), or mask.data")  # fmt: skip
-    spanned = wanted[wanted.index(shared[0]) : wanted.index(shared[-1]) + 1]
-    return mask.transpose(*shared).data[tuple(slice(None) if name in shared else None for name in spanned)]

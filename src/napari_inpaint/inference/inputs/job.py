@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.inputs.arrays import is_lazy, is_mapped, open_array
+from napari_inpaint.inference.inputs.arrays import is_elsewhere, is_lazy, open_array
 from napari_inpaint.inference.inputs.boxes import Box, to_box
 from napari_inpaint.inference.inputs.holes import Hole, find_holes
+from napari_inpaint.inference.inputs.panel import Panel
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.inputs.values import RGB, check_dtype, resolve_channel_axis
 
@@ -125,11 +126,14 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
     ValueError
         Names the value and the remedy.
     """
-    array = image if is_lazy(image) or is_mapped(image) else np.asarray(image)
+    is_panel = isinstance(image, Panel)
+    array = image if is_panel or is_elsewhere(image) else np.asarray(image)
     if is_lazy(image) and isinstance(getattr(image, "_meta", None), np.ma.MaskedArray):
         raise ValueError("lazy masked arrays cannot be filled: fill what is masked with a value, as in "
                          "dask.array.ma.filled(image, -9999), and give that as nodata=")  # fmt: skip
-    masked = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
+    masked = image.masked if is_panel else None  # type: ignore[union-attr]
+    if isinstance(image, np.ma.MaskedArray):
+        masked = np.ma.getmaskarray(image)
     channel_axis = options.channel_axis
     check_dtype(array.dtype)  # type: ignore[union-attr]
     shape = tuple(array.shape)  # type: ignore[union-attr]
@@ -137,7 +141,7 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
     if named or isinstance(mask, Mapping):  # planes say how many axes lead
         axes = len(named[0]) + 2 if named and isinstance(named[0], tuple) else len(shape)
         axis = resolve_channel_axis(shape, shape[:axes] if named else None, channel_axis)
-        return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked))
+        return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked, is_panel))
     mask_shape = None if mask is None else tuple(mask.shape if is_lazy(mask) else np.shape(mask))  # type: ignore[union-attr]
     if channel_axis == "auto" and mask_shape == shape and shape[-1:] in ((3,), (4,)):
         warnings.warn(
@@ -145,12 +149,13 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
             "one mask for all of them", stacklevel=4,
         )  # fmt: skip
     axis = resolve_channel_axis(shape, mask_shape, channel_axis)
-    return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked))
+    return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked, is_panel))
 
 
 def _check_alpha(source: Planes) -> Planes:
-    if source.alpha and source.shape[-1] in (1, RGB):
-        what = "three channels, which are colours" if source.shape[-1] == RGB else "no channel that could be alpha"
+    colours = 1 if source.separate else RGB
+    if source.alpha and source.shape[-1] in (1, colours):
+        what = "no channel that could be alpha" if source.shape[-1] == 1 else "three channels, which are colours"
         raise ValueError(f"alpha=True, but the image of shape {tuple(source.array.shape)} has {what}: leave it out, or "
                          "say which axis holds the channels with channel_axis=")  # fmt: skip
     return source

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.inference.inputs.panel import Panel
 from napari_inpaint.inference.inputs.values import channel_groups, find_hidden
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """An array in memory, on disk (zarr, h5py), or computed when it is read (dask)."""
+    """An array in memory, on disk (memmap, zarr, h5py, tensorstore), or computed when it is read (dask)."""
 
     array: Any
     """(..., H, W), or with an axis for channels."""
@@ -28,11 +29,13 @@ class Planes:
     """Whether the last channel is transparency; what it hides is not known."""
     masked: NDArray[np.bool_] | None = None
     """Of the array's shape, True where a value is not valid, as in numpy's masked arrays."""
+    separate: bool = False
+    """Whether no channels are colours, also if they are three."""
 
     @property
     def groups(self) -> list[slice]:
         """Which channels are completed together."""
-        return channel_groups(self.shape[-1], self.alpha)
+        return channel_groups(self.shape[-1], self.alpha, self.separate)
 
     @property
     def colours(self) -> slice:
@@ -96,6 +99,12 @@ def check_out(out: Any, source: Any) -> None:
     ValueError
         Names the shape and dtype that it must have.
     """
+    if isinstance(source, Panel):
+        if not isinstance(out, (list, tuple)) or len(out) != len(source.arrays):
+            raise ValueError(f"out must be a list of {len(source.arrays)} arrays, as the image is")
+        for each, array in zip(out, source.arrays, strict=True):
+            check_out(each, array)
+        return
     is_array = all(hasattr(out, name) for name in ("__setitem__", "shape", "dtype")) and not hasattr(out, "dask")
     is_foreign = hasattr(out, "__dlpack__") and not isinstance(out, np.ndarray)  # JAX's and CuPy's take no such writes
     if not is_array or is_foreign or not getattr(getattr(out, "flags", None), "writeable", True):

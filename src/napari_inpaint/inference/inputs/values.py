@@ -60,7 +60,7 @@ def resolve_channel_axis(
     return channel_axis
 
 
-def channel_groups(channels: int, alpha: bool = False) -> list[slice]:
+def channel_groups(channels: int, alpha: bool = False, separate: bool = False) -> list[slice]:
     """Return which channels are completed together: three are colours, also beside a fourth; others go one by one.
 
     Parameters
@@ -69,9 +69,11 @@ def channel_groups(channels: int, alpha: bool = False) -> list[slice]:
         How many there are.
     alpha
         Whether the last one is transparency, which is in no group.
+    separate
+        Whether no channels are colours.
     """
     count = channels - alpha
-    first = [slice(0, RGB)] if count in (RGB, RGB + 1) else []
+    first = [slice(0, RGB)] if count in (RGB, RGB + 1) and not separate else []
     return first + [slice(channel, channel + 1) for channel in range(RGB if first else 0, count)]
 
 
@@ -109,6 +111,22 @@ def step_off(pixels: NDArray[Any], nodata: float | None) -> NDArray[Any]:
         return np.asarray(np.where(same, np.nextafter(value, pixels.dtype.type(0 if value else 1)), pixels))
     top = 1 if pixels.dtype.kind == "b" else np.iinfo(pixels.dtype).max
     return np.asarray(np.where(same, int(nodata) + (1 if nodata < top else -1), pixels), pixels.dtype)
+
+
+def cast(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return values in another dtype: those that it holds as they are, others as the nearest ones that it holds."""
+    if values.dtype == dtype:
+        return values
+    if dtype.kind == "b":
+        return np.asarray(values >= 0.5)
+    with np.errstate(invalid="ignore"):  # NaN outside of masks
+        if dtype.kind == "f":
+            limits = np.finfo(dtype)
+            nearest = np.clip(values, float(limits.min), float(limits.max))
+            return np.where(np.isfinite(values), nearest, values).astype(dtype)
+        bounds = np.iinfo(dtype)
+        whole = np.rint(values) if values.dtype.kind == "f" else values
+        return np.asarray(np.clip(whole, bounds.min, bounds.max).astype(dtype))
 
 
 def opaque_value(dtype: np.dtype[Any]) -> float:

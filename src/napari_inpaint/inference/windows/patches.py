@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.inputs.arrays import is_mapped
+from napari_inpaint.inference.inputs.arrays import is_elsewhere, is_mapped
 from napari_inpaint.inference.inputs.planes import Planes
 
 if TYPE_CHECKING:
@@ -51,32 +51,9 @@ class Patch:
         return replace(self, before=self.pixels, pixels=self.before)
 
 
-def write(patches: Sequence[Patch], source: Planes, image: Any, target: Any, cancel: Event | None = None) -> Any:
-    """Write patches where a caller wants them, and return that.
-
-    Parameters
-    ----------
-    patches, source
-    image
-        What the source was read from: where it is a masked array, so is what is returned.
-    target
-        None: a copy, as `to_copy` makes it. The image: it is filled in place. Or another array of its shape and dtype.
-    cancel
-        As `copy_into`.
-    """
-    has_mask = isinstance(image, np.ma.MaskedArray) and (target is None or isinstance(target, np.ma.MaskedArray))
-    if target is None:
-        target = to_copy(source, patches)
-    elif target is image:
-        fill_in_place(source, patches)
-    else:
-        copy_into(target, source, patches, cancel)
-    return keep_mask(target, image, source, patches) if has_mask else target
-
-
 def to_copy(source: Planes, patches: Sequence[Patch]) -> Any:
     """Return a filled copy, in the source's order of axes; of an array that is not in memory a dask array."""
-    if not isinstance(source.array, np.ndarray) or is_mapped(source.array):
+    if is_elsewhere(source.array):
         return to_lazy(source, patches)
     filled = source.array.copy("K")
     apply(patches, Planes(filled, source.channel_axis))
