@@ -253,7 +253,7 @@ def settle(
     """
     distances = np.empty(len(targets), np.float32)
     number, found = _number(targets, len(allowed)), sources.copy()
-    crowd = max(1.0, len(targets) / max(1, np.count_nonzero(allowed)))  # so many share a source anyway
+    crowd = max(1.0, len(targets) / max(1, int(np.count_nonzero(allowed))))  # so many share a source anyway
     y, x = grid.place(targets)
     for odd_row, odd_column in ((0, 0), (0, 1), (1, 0), (1, 1)):
         some = np.flatnonzero((y % 2 == odd_row) & (x % 2 == odd_column))
