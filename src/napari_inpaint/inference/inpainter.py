@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_inpaint.inference.cancelling import check_callbacks
 from napari_inpaint.inference.filling import run
@@ -16,7 +16,7 @@ from napari_inpaint.inference.inputs.given import receive
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import check_out
 from napari_inpaint.inference.lazy import fill_lazily, require_dask
-from napari_inpaint.inference.options import Detail, FillOptions, to_whole
+from napari_inpaint.inference.options import Detail, FillOptions, Sources, Values, to_whole
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
@@ -149,22 +149,12 @@ class Inpainter:
         return run(job, plan, options, self.session if needs_network else None, on_progress, cancel, recorded)
 
     def fill(
-        self,
-        image: ArrayLike,
-        mask: Masks | None = None,
-        boxes: Boxes | None = None,
-        *,
-        grow: int = 0,
-        seam: bool = True,
-        channel_axis: ChannelAxis = "auto",
-        nan_is_hole: bool = False,
-        detail: Detail = "copied",
-        nodata: float | None = None,
-        alpha: bool = False,
-        on_progress: Callable[[int, int], object] | None = None,
-        cancel: Event | None = None,
-        out: Any = None,
-    ) -> Any:
+        self, image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, *, grow: int = 0,
+        seam: bool = True, channel_axis: ChannelAxis = "auto", nan_is_hole: bool = False, detail: Detail = "copied",
+        nodata: float | None = None, alpha: bool = False, sources: Sources = "plane", stack_axis: int | None = None,
+        values: Values = "intensity", mosaic: tuple[int, int] | None = None, wrap: Literal["x"] | None = None,
+        on_progress: Callable[[int, int], object] | None = None, cancel: Event | None = None, out: Any = None,
+    ) -> Any:  # fmt: skip
         """Fill the holes of an image.
 
         Parameters
@@ -200,6 +190,19 @@ class Inpainter:
         alpha : bool
             Whether the last channel is transparency, which is kept. Colours of transparent pixels are not known; where
             they are filled, they become opaque.
+        sources : {"plane", "stack"}
+            Where copies come from: the plane itself; or first the same place in the planes before and after it along
+            ``stack_axis``, where these show the same.
+        stack_axis : int, optional
+            The axis of time or depth of a stack; none of rows, columns or channels.
+        values : {"intensity", "labels", "phase"}
+            What numbers mean: intensities; labels, of which holes get those around them; or a phase, an angle in
+            radians, whose cosine and sine are filled.
+        mosaic : tuple of int, optional
+            Rows and columns of the cells of a colour filter array, (2, 2) for Bayer's: each place of a cell is a
+            channel.
+        wrap : "x", optional
+            A panorama all around: windows go on across its left and right edges.
         on_progress : callable, optional
             Called with the number of steps that are done, and of all: windows and regions.
         cancel : threading.Event, optional
@@ -238,7 +241,8 @@ class Inpainter:
         """
         self._own.record = None
         check_callbacks(on_progress, cancel)
-        options = FillOptions(grow, seam, channel_axis, nan_is_hole, detail, nodata, alpha)
+        options = FillOptions(grow, seam, channel_axis, nan_is_hole, detail, nodata, alpha, sources,
+                              stack_axis, values, mosaic, wrap)  # fmt: skip
         given = receive(image, mask, options, out)
         if out is not None:
             check_out(given.target, given.array)

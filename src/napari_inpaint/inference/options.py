@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 Detail = Literal["copied", "network", "smooth"]
+Sources = Literal["plane", "stack"]
+Values = Literal["intensity", "labels", "phase"]
 
+MOST_CELL = 8
+"""Rows, and columns, of a mosaic's cells."""
 FIRST_RULES, RULES = 1, 2
 """By which rules holes were filled before records named them: linear intensity ranges, and membranes in all narrow
 holes; and now."""
@@ -47,6 +51,16 @@ class FillOptions:
     alpha: bool = False
     """Whether the last channel is transparency: it is kept, what it hides is not known, and becomes opaque where it is
     filled."""
+    sources: Sources = "plane"
+    """Where copies come from: the plane itself, or its neighbours along `stack_axis` too."""
+    stack_axis: int | None = None
+    """The axis of time or depth, in which the same place is looked for; none of rows, columns or channels."""
+    values: Values = "intensity"
+    """What numbers mean: intensities; labels, which are only copied; or a phase, an angle in radians."""
+    mosaic: tuple[int, int] | None = None
+    """Rows and columns of the cells of a colour filter array, (2, 2) for Bayer's."""
+    wrap: Literal["x"] | None = None
+    """The axis along which an image goes on at its other side: "x" for a panorama all around."""
     rules: int = RULES
     """By which rules: others than `RULES` only to repeat a fill."""
 
@@ -65,11 +79,32 @@ class FillOptions:
                 raise ValueError(f"nodata must be a number that an image can hold, not {self.nodata!r}")
             number = operator.index(self.nodata) if isinstance(self.nodata, Integral) else float(self.nodata)
             object.__setattr__(self, "nodata", None if number != number else number)  # NaN is not known anyway
+        self._check_kinds()
         if isinstance(self.alpha, str):
             raise ValueError(f"alpha must be True or False, not {self.alpha!r}")
         object.__setattr__(self, "alpha", bool(self.alpha))
         object.__setattr__(self, "seam", bool(self.seam))
         object.__setattr__(self, "nan_is_hole", bool(self.nan_is_hole))
+
+    def _check_kinds(self) -> None:
+        """Check what an image is taken for."""
+        for name, kind in (("sources", Sources), ("values", Values)):
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(f"{name} must be {' or '.join(get_args(kind))}, not {getattr(self, name)!r}")
+        if self.wrap not in ("x", None):
+            raise ValueError(f"wrap must be 'x' or None, not {self.wrap!r}")
+        if self.mosaic is not None:
+            if not isinstance(self.mosaic, (tuple, list)) or len(self.mosaic) != 2:
+                raise ValueError(f"mosaic must be rows and columns, such as (2, 2), not {self.mosaic!r}")
+            rows, columns = (to_whole(each, "each of mosaic", 1, MOST_CELL) for each in self.mosaic)
+            object.__setattr__(self, "mosaic", None if rows == columns == 1 else (rows, columns))
+        if self.stack_axis is not None:
+            if isinstance(self.stack_axis, bool) or not hasattr(self.stack_axis, "__index__"):
+                raise ValueError(f"stack_axis must be a whole number or None, not {self.stack_axis!r}")
+            object.__setattr__(self, "stack_axis", operator.index(self.stack_axis))
+        if (self.sources == "stack") != (self.stack_axis is not None):
+            raise ValueError("sources='stack' and stack_axis= go together: the axis along which neighbours are looked "
+                             f"at, not {self.sources!r} and {self.stack_axis!r}")  # fmt: skip
 
 
 def to_whole(value: object, name: str, least: int, most: int) -> int:
