@@ -84,7 +84,10 @@ def run(
             on_progress(number, count)
 
     filled = _fill_windows(job, plan, options, session, on_part, cancel)
-    job = replace(job, holes={plane: holes for plane, holes in job.holes.items() if plane not in filled.left})
+    left = {plane: holes for plane, holes in job.holes.items() if plane in filled.left}
+    job = replace(
+        job, kept=job.kept | left, holes={plane: job.holes[plane] for plane in job.holes if plane not in left}
+    )
     if filled.left and not job.holes:
         raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too (nan_is_hole=True, --nan)")
     patches = [patch for patch in filled.patches if patch.plane not in filled.left]

@@ -87,10 +87,13 @@ def fill_lazily(inpainter: Inpainter, image: Any, mask: Masks | None, boxes: Box
         lazy = checked if isinstance(checked, da.Array) else da.from_array(checked)
         lazy = da.broadcast_to(lazy, (*leading, height, width)).rechunk((*(1,) * len(leading), -1, -1))
         arguments.append(lazy[None])
+    chunks, stack = array.chunks, source.stack_axis
+    if stack is not None:  # blocks show the planes beside theirs too
+        arguments = [da.overlap.overlap(each, {1 + stack: 1}, "none") for each in arguments]
+    own = replace(options, channel_axis=0, stack_axis=None if stack is None else 1 + stack)
     filled = da.map_blocks(
-        _fill_block, *arguments, inpainter=inpainter, boxes_of=boxes_of, masks=masks,
-        options=replace(options, channel_axis=0), dtype=array.dtype, meta=np.empty((0,) * array.ndim, array.dtype),
-        chunks=array.chunks,
+        _fill_block, *arguments, inpainter=inpainter, boxes_of=boxes_of, masks=masks, options=own, dtype=array.dtype,
+        meta=np.empty((0,) * array.ndim, array.dtype), chunks=chunks,
     )  # fmt: skip
     return filled[0] if axis is None else da.moveaxis(filled, 0, axis)
 
@@ -101,15 +104,27 @@ def _fill_block(
     block_id: tuple[int, ...],
 ) -> NDArray[Any]:  # fmt: skip
     plane = block_id[1:-2]
-    mask = masks.get(plane) if mask is None else mask[0]
-    job = read_job(image, mask, boxes_of(plane), options)
+    shown, own, axis = {(0,) * len(plane): plane}, 0, options.stack_axis
+    if axis is not None:
+        first = max(0, block_id[axis] - 1)
+        shown = {
+            (*(0,) * (axis - 1), index, *(0,) * (len(plane) - axis)): (*plane[: axis - 1], first + index, *plane[axis:])
+            for index in range(image.shape[axis])
+        }  # fmt: skip
+        own = block_id[axis] - first
+    drawn = {here: masks[there] for here, there in shown.items() if there in masks} if mask is None else mask[0]
+    job = read_job(image, drawn, {here: boxes_of(there) for here, there in shown.items()}, options)
+    beside = {here: holes for here, holes in job.holes.items() if shown[here] != plane}
+    job = replace(job, kept=beside, holes={here: job.holes[here] for here in job.holes if here not in beside})
     try:
         patches, record = inpainter.run(job, options)
     except NothingKnownError:
         if not plane:  # there is nothing else to fill
             raise
         warnings.warn(note_left(plane), stacklevel=2)
-        return image
-    for note in record.notes:
+        patches = []
+        record = None
+    for note in record.notes if record else ():
         warnings.warn(note, stacklevel=2)
-    return np.asarray(to_copy(job.source, patches))
+    filled = np.asarray(to_copy(job.source, patches))
+    return filled if axis is None else filled.take([own], axis)

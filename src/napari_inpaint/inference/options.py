@@ -105,6 +105,8 @@ class FillOptions:
         if (self.sources == "stack") != (self.stack_axis is not None):
             raise ValueError("sources='stack' and stack_axis= go together: the axis along which neighbours are looked "
                              f"at, not {self.sources!r} and {self.stack_axis!r}")  # fmt: skip
+        if self.sources == "stack" and self.detail != "copied":
+            raise ValueError(f"sources='stack' is about copies: leave detail={self.detail!r} out")
 
 
 def to_whole(value: object, name: str, least: int, most: int) -> int:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.inputs.holes import Hole
     from napari_inpaint.inference.inputs.job import Job
-    from napari_inpaint.inference.options import FillOptions
+    from napari_inpaint.inference.options import FillOptions, Sources
     from napari_inpaint.inference.record import Record
     from napari_inpaint.inference.windows.patches import Patch
 
-    Fill = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[Any]]
+    Fill = Callable[[NDArray[Any], NDArray[np.bool_], int], NDArray[Any]]
     """From (H, W, C) pixels and a mask (H, W) to filled pixels."""
     Run = Callable[..., tuple[list[Patch], Record]]
 
@@ -121,12 +121,17 @@ def check(
     details = sorted(get_args(Detail), key=lambda detail: detail != options.detail)
     hiding = replace(options, grow=0, channel_axis=-1, nan_is_hole=False)  # the holes of the job have grown already
 
-    def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], detail: Detail) -> NDArray[Any]:
-        chosen = replace(hiding, detail=detail)
+    def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], own: int, detail: Detail) -> NDArray[Any]:
+        stacked = options.sources == "stack" and detail == "copied"
+        sources: Sources = "stack" if stacked else "plane"
+        chosen = replace(hiding, detail=detail, sources=sources, stack_axis=0 if stacked else None)
         hidden = read_job(pixels, mask, None, chosen, cancel)
-        hidden = replace(hidden, source=replace(hidden.source, separate=job.source.separate))
+        hidden = replace(
+            hidden, source=replace(hidden.source, separate=job.source.separate), holes={(own,): hidden.holes[own,]},
+            kept={plane: holes for plane, holes in hidden.holes.items() if plane != (own,)},
+        )  # fmt: skip
         patches, _ = run(hidden, chosen, cancel=cancel)
-        return np.asarray(to_copy(hidden.source, patches))
+        return np.asarray(to_copy(hidden.source, patches)[own])
 
     fills: dict[str, Fill] = {
         OURS if detail == options.detail else detail: functools.partial(fill, detail=detail) for detail in details
@@ -230,7 +235,15 @@ def try_place(
     hidden = _paint([moved], region)  # H, W
     if (hidden & unknown).any():
         return None
-    filled = {name: fill(pixels, unknown | hidden) for name, fill in fills.items()}
+    shown, masks = {0: pixels}, {0: unknown | hidden}
+    for step, beside in job.source.find_beside(plane).items():  # where the hole goes on there, what is hidden does too
+        shown[step] = job.source.read(beside, region)
+        masks[step] = _paint(job.holes.get(beside, ()), region)
+        inside = moved.box.shift(-region.y0, -region.x0).slices
+        masks[step][inside] |= _paint(job.holes.get(beside, ()), hole.box) & hidden[inside]
+    steps = sorted(shown)
+    stack, unknowns = (np.stack([each[step] for step in steps]) for each in (shown, masks))
+    filled = {name: fill(stack, unknowns, steps.index(0)) for name, fill in fills.items()}
 
     crop = moved.box.widen(CLASSICAL_CONTEXT, height, width).shift(-region.y0, -region.x0).slices
     hidden, unknown = hidden[crop], unknown[crop]

@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 
 from napari_inpaint import Inpainter
+from napari_inpaint.inference.copying.canvas import lay_out
 from napari_inpaint.inference.copying.provenance import read_texts
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.metrics import noise_level
@@ -24,7 +25,8 @@ def copies_of(inpainter):
     mask = np.zeros((record.crop.height, record.crop.width), bool)
     for hole in record.holes:
         mask[hole.shift(-record.crop.y0, -record.crop.x0).slices] = True
-    copies = read_texts(record, mask, mask)
+    shape = mask.shape
+    copies = read_texts(record, mask, lay_out([np.zeros((1, *shape))], [mask], [np.zeros((*shape, 1))], [0]))
     y, x = (index + start for index, start in zip(np.nonzero(mask), record.crop[:2], strict=True))
     return y, x, y + copies.offsets[0], x + copies.offsets[1], copies.shares
 

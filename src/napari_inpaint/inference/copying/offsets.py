@@ -127,6 +127,39 @@ def find_copies(
     return Copies(offsets, None if (fine == 255).all() else fine)
 
 
+def merge(
+    found: NDArray[np.bool_], offsets: NDArray[np.int32], rest: NDArray[np.bool_], copies: Copies | None,
+    unknown: NDArray[np.bool_],
+) -> Copies:  # fmt: skip
+    """Return the copies of a hole that has two parts.
+
+    Parameters
+    ----------
+    found : bool array of shape (H, W)
+    offsets : int32 array of shape (2, pixels)
+        Of that part, all of which is copied.
+    rest : bool array of shape (H, W)
+        The other part.
+    copies
+        Of that; None where its guide stays.
+    unknown : bool array of shape (H, W)
+        Pixels that may not be copied from.
+    """
+    every, shares = np.zeros((2, *found.shape), np.int32), np.full(found.shape, 255, np.uint8)
+    every[:, found] = offsets
+    if copies is not None:
+        every[:, rest] = copies.offsets
+        if copies.shares is not None:
+            shares[rest] = copies.shares
+    elif rest.any():  # a share of 0, of whatever is known
+        sources = ~ndimage.maximum_filter(unknown, 3, mode="constant", cval=True)
+        nearest = ndimage.distance_transform_edt(~sources, return_distances=False, return_indices=True)
+        every[:, rest] = (nearest - np.indices(found.shape))[:, rest]
+        shares[rest] = 0
+    hole = found | rest
+    return Copies(every[:, hole], None if (shares[hole] == 255).all() else shares[hole])
+
+
 def _stopping(each: Map, cancel: Event) -> Map:
     """Return what looks at an event before every block."""
 

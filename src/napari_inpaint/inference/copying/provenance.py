@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.inference.copying.canvas import Canvas
     from napari_inpaint.inference.inputs.boxes import Box
 
 DAMAGED = "the record is damaged, or of another image"
@@ -41,28 +42,34 @@ class CopyRecord:
     base64. Empty where nothing was copied."""
     shares: str
     """Of the copies in the fill, for the same pixels: 0..255, likewise; empty where it is 255 everywhere."""
+    steps: str
+    """Along the stack axis, from the plane to that which was copied from, for the same pixels: int8, likewise; empty
+    where it is 0 everywhere."""
     correction: float
     """By how much the joints changed the copies, at most, in parts of the intensity range."""
     curves: tuple[IntensityCurve, ...]
     """Of colours, or of every channel."""
 
 
-def to_texts(copies: Copies | None) -> tuple[str, str]:
-    """Return offsets and shares as `CopyRecord` holds them."""
-    if copies is None:
-        return "", ""
+def to_texts(copies: Copies | None, hole: NDArray[np.bool_], canvas: Canvas | None) -> tuple[str, str, str]:
+    """Return offsets, shares and steps as `CopyRecord` holds them; parameters are those of `read_texts`."""
+    if copies is None or canvas is None:
+        return "", "", ""
+    offsets, steps = canvas.fold(np.nonzero(hole)[1], copies.offsets)
     shares = "" if copies.shares is None else pack(copies.shares.tobytes())
-    return pack(copies.offsets.astype("<i4").tobytes()), shares
+    return pack(offsets.astype("<i4").tobytes()), shares, pack(steps.tobytes()) if steps.any() else ""
 
 
-def read_texts(record: CopyRecord, hole: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> Copies | None:
+def read_texts(record: CopyRecord, hole: NDArray[np.bool_], canvas: Canvas) -> Copies | None:
     """Return the copies of a record; None where nothing was copied.
 
     Parameters
     ----------
     record
-    hole, unknown : bool array of shape (H, W)
+    hole : bool array of shape (H, W)
         Of its region.
+    canvas
+        What the region may copy.
 
     Raises
     ------
@@ -74,9 +81,13 @@ def read_texts(record: CopyRecord, hole: NDArray[np.bool_], unknown: NDArray[np.
     y, x = np.nonzero(hole)
     offsets = _decode(record.offsets, "<i4", 2 * len(y)).reshape(2, -1).astype(np.int32)
     shares = _decode(record.shares, "u1", len(y)) if record.shares else None
+    to_x = x + offsets[1].astype(np.int64)
+    inside = (to_x >= 0) & (to_x < canvas.width)  # of one plane
+    if record.steps:
+        offsets = canvas.unfold(offsets, _decode(record.steps, "i1", len(y)))
     rows, columns = (place + offset.astype(np.int64) for place, offset in zip((y, x), offsets, strict=True))
-    inside = (rows >= 0) & (rows < hole.shape[0]) & (columns >= 0) & (columns < hole.shape[1])
-    touched = ndimage.maximum_filter(unknown, 3, mode="constant", cval=True)  # the neighbours are read too
+    inside &= (rows >= 0) & (rows < hole.shape[0]) & (columns < canvas.unknown.shape[1])
+    touched = ndimage.maximum_filter(canvas.unknown, 3, mode="constant", cval=True)  # the neighbours are read too
     if not inside.all() or touched[rows, columns].any():
         raise ValueError(f"{DAMAGED}: it copies pixels that are not known")
     return Copies(offsets, shares)
@@ -94,7 +105,8 @@ def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
         return [
             CopyRecord(
                 tuple(map(int, each["plane"])), to_box(each["crop"]), tuple(map(to_box, each["holes"])),
-                float(each["noise"]), str(each["offsets"]), str(each["shares"]), float(each["correction"]),
+                float(each["noise"]), str(each["offsets"]), str(each["shares"]),
+                str(each["steps"]), float(each["correction"]),
                 tuple(IntensityCurve(**curve) for curve in each["curves"]),
             )
             for each in record.get("copies", ())

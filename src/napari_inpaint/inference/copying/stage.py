@@ -14,7 +14,8 @@ from scipy import ndimage
 from napari_inpaint.inference.blending.biharmonic import MOST_NOISE, measure_detail, measure_noise
 from napari_inpaint.inference.blending.joints import join
 from napari_inpaint.inference.cancelling import stop_if
-from napari_inpaint.inference.copying.offsets import find_copies
+from napari_inpaint.inference.copying.canvas import find_same_place, lay_out
+from napari_inpaint.inference.copying.offsets import find_copies, merge
 from napari_inpaint.inference.copying.provenance import CopyRecord, read_texts, to_texts
 from napari_inpaint.inference.inputs.boxes import find_overlaps
 from napari_inpaint.inference.inputs.planes import Planes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.copying.canvas import Canvas
     from napari_inpaint.inference.copying.offsets import Copies
     from napari_inpaint.inference.copying.search import Map
     from napari_inpaint.inference.inputs.boxes import Box
@@ -124,15 +126,11 @@ class _Region:
     """What a region shows: its pixels, with guides in the holes, also in parts of the intensity range."""
 
     def __init__(self, job: Job, region: Window, guides: Sequence[Patch], options: FillOptions) -> None:
-        self.region, self.options = region, options
-        seen = job.source.read(region.plane, region.crop)
+        self.region, self.options, self.job = region, options, job
         self.colours = job.source.colours
-        self.pixels = seen[..., self.colours]
         self.hole = region.paint(region.holes)
         holes = self.hole | region.paint(region.others)
-        self.unknown = holes | job.source.find_hidden(region.plane, region.crop, seen)
-        if seen.dtype.kind == "f":
-            self.unknown |= ~np.isfinite(self.pixels).all(-1)
+        self.pixels, self.unknown = self._read(region.plane, holes)
         self.guided = np.array(self.pixels)
         origin = (region.crop.y0, region.crop.x0, 0)
         apply(guides, Planes(self.guided, 2), origin)
@@ -143,35 +141,61 @@ class _Region:
             return
         context = sample_context(~self.unknown, self.hole)
         self.curves = [find_curve(self.pixels[..., group], context) for group in self.groups]
-        self.image = self._scale(self.unknown & ~holes)
+        self.image = self._scale(self.guided, self.unknown & ~holes, self.unknown)
 
-    def _scale(self, invalid: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
-        """Return the pixels with their guides in parts of the intensity range, (C, H, W).
+    def _read(self, plane: tuple[int, ...], holes: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Return the region's pixels in a plane, (H, W, C), and which of them are not known."""
+        seen = self.job.source.read(plane, self.region.crop)
+        pixels = seen[..., self.colours]
+        unknown = holes | self.job.source.find_hidden(plane, self.region.crop, seen)
+        if seen.dtype.kind == "f":
+            unknown |= ~np.isfinite(pixels).all(-1)
+        return pixels, unknown
 
-        Invalid ones are like the nearest that is known.
-        """
+    def _scale(
+        self, pixels: NDArray[Any], invalid: NDArray[np.bool_], unknown: NDArray[np.bool_]
+    ) -> NDArray[np.floating[Any]]:
+        """Return pixels in parts of the intensity range, (C, H, W); invalid ones are like the nearest that is known."""
         parts = [
-            to_tensor(self.guided[..., group], invalid, curve)
-            for group, curve in zip(self.groups, self.curves, strict=True)
+            to_tensor(pixels[..., group], invalid, curve) for group, curve in zip(self.groups, self.curves, strict=True)
         ]
         image = np.concatenate(parts)
         if invalid.any():
-            nearest = ndimage.distance_transform_edt(self.unknown, return_distances=False, return_indices=True)
+            nearest = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
             image[:, invalid] = image[:, nearest[0][invalid], nearest[1][invalid]]
         return image
+
+    def _lay_out(self) -> Canvas:
+        """Return what may be copied: the region, and the same part of the planes beside it that are known there."""
+        images, unknowns, pixels, steps = [self.image], [self.unknown], [self.pixels], [0]
+        for step, plane in self.job.source.find_beside(self.region.plane).items():
+            holes = self.region.paint((*self.job.holes.get(plane, ()), *self.job.kept.get(plane, ())))
+            seen, unknown = self._read(plane, holes)
+            if not unknown.all():
+                images.append(self._scale(seen, unknown, unknown))
+                unknowns.append(unknown)
+                pixels.append(seen)
+                steps.append(step)
+        return lay_out(images, unknowns, pixels, steps)
 
     def copy(
         self, earlier: CopyRecord | None, each: Map, cancel: Event | None
     ) -> tuple[list[Patch], CopyRecord, bytes]:
         """Return what changes, hole by hole, how, and a digest of it."""
         noise = earlier.noise if earlier is not None else self._measure_noise()
-        copies = self._find(noise, each, cancel) if earlier is None else read_texts(earlier, self.hole, self.unknown)
-        largest = 0.0 if copies is None else self._apply(copies, cancel)
+        canvas = self._lay_out() if len(self.image) else None
+        if canvas is None:
+            copies = None
+        elif earlier is None:
+            copies = self._find(canvas, noise, each, cancel)
+        else:
+            copies = read_texts(earlier, self.hole, canvas)
+        largest = 0.0 if canvas is None or copies is None else self._apply(canvas, copies, cancel)
         self._step_off_nodata()
         region = self.region
         record = CopyRecord(
-            region.plane, region.crop, tuple(hole.box for hole in region.holes), noise, *to_texts(copies), largest,
-            tuple(self.curves),
+            region.plane, region.crop, tuple(hole.box for hole in region.holes), noise,
+            *to_texts(copies, self.hole, canvas), largest, tuple(self.curves),
         )  # fmt: skip
         return self._to_patches(), record, hashlib.sha256(self.guided[self.hole].tobytes()).digest()
 
@@ -185,31 +209,48 @@ class _Region:
             none = self.hole & (self.guided == as_stored(self.options.nodata, self.guided.dtype)).all(-1)
             self.guided[none] = step_off(self.guided[none], self.options.nodata)
 
-    def _find(self, noise: float, each: Map, cancel: Event | None) -> Copies | None:
+    def _find(self, canvas: Canvas, noise: float, each: Map, cancel: Event | None) -> Copies | None:
+        """Return what holes are copied from: the same place of planes beside theirs, or else their own plane."""
         size = max(hole.size for hole in self.region.holes)
-        if not len(self.image) or size <= TINY:
+        if len(canvas.steps) == 1:
+            return self._search(self.hole, noise, size, each, cancel)
+        found, offsets = find_same_place(canvas, self.unknown, self.hole, size)
+        if not found.any():
+            return self._search(self.hole, noise, size, each, cancel)
+        y, x = np.nonzero(found)
+        self.image[:, y, x] = canvas.image[:, y + offsets[0], x + offsets[1]]  # is seen by what is searched
+        self.guided[y, x] = canvas.pixels[y + offsets[0], x + offsets[1]]
+        rest = self.hole & ~found
+        copies = self._search(rest, noise, size, each, cancel) if rest.any() else None
+        return merge(found, offsets, rest, copies, self.unknown)
+
+    def _search(
+        self, hole: NDArray[np.bool_], noise: float, size: int, each: Map, cancel: Event | None
+    ) -> Copies | None:
+        """Return what a hole is copied from in its own plane; None where there is nothing to copy."""
+        if size <= TINY:
             return None
         if size <= THIN and noise <= MOST_NOISE:  # a plate continues what is smooth
             return None
         steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else 0
         rounding = ROUNDING / steps if steps >= FEW_STEPS else 0
-        if measure_detail(self.image, self.unknown, self.hole) < max(LEAST_DETAIL, rounding):
+        if measure_detail(self.image, self.unknown, hole) < max(LEAST_DETAIL, rounding):
             return None  # nothing to copy
         seen = [part.mean(0) for part in np.array_split(self.image, min(len(self.image), MOST_CHANNELS))]
         image = np.ascontiguousarray(np.stack(seen, -1), np.float32)
         few = FEW_SOURCES if self.region.interpolated else None
-        return find_copies(image, self.hole, self.unknown, size, each, cancel, few)
+        return find_copies(image, hole, self.unknown, size, each, cancel, few)
 
-    def _apply(self, copies: Copies, cancel: Event | None) -> float:
+    def _apply(self, canvas: Canvas, copies: Copies, cancel: Event | None) -> float:
         """Put copies in the place of the guides, and return the largest correction."""
         y, x = np.nonzero(self.hole)
-        made = self.pixels[y + copies.offsets[0], x + copies.offsets[1]]
+        made = canvas.pixels[y + copies.offsets[0], x + copies.offsets[1]]
         largest = 0.0
         if self.options.seam and made.dtype.kind != "b":
-            correction = join(self.image, self.unknown, self.hole, copies.offsets, cancel)
+            correction = join(canvas.image, canvas.unknown, canvas.spread(self.hole), copies.offsets, cancel)
             largest = float(np.abs(correction).max(initial=0))
             for group, curve in zip(self.groups, self.curves, strict=True):
-                low, high = (find(self.pixels[..., group][~self.unknown]) for find in (np.min, np.max))
+                low, high = (find(canvas.pixels[..., group][~canvas.unknown]) for find in (np.min, np.max))
                 halves = 2 if curve.high / 2 - curve.low / 2 > LARGEST else 1  # the span of all floats is none
                 values = curve.knots[1]  # of the network: tails have some of them
                 linear = values[-1 - bool(curve.above)] - values[bool(curve.below)]

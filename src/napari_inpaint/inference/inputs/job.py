@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class Job:
     """The image, as the caller gave it."""
     holes: dict[tuple[int, ...], tuple[Hole, ...]]
     """The holes of every plane that has some, by its index in the leading axes."""
+    kept: dict[tuple[int, ...], tuple[Hole, ...]] = field(default_factory=dict)
+    """Holes of other planes, which are not filled: nothing is known there either."""
 
     @property
     def pixels(self) -> int:
@@ -141,7 +143,7 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
     if named or isinstance(mask, Mapping):  # planes say how many axes lead
         axes = len(named[0]) + 2 if named and isinstance(named[0], tuple) else len(shape)
         axis = resolve_channel_axis(shape, shape[:axes] if named else None, channel_axis)
-        return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked, is_panel))
+        return _check(Planes(array, axis, options.nodata, options.alpha, masked, is_panel), options)
     mask_shape = None if mask is None else tuple(mask.shape if is_lazy(mask) else np.shape(mask))  # type: ignore[union-attr]
     if channel_axis == "auto" and mask_shape == shape and shape[-1:] in ((3,), (4,)):
         warnings.warn(
@@ -149,16 +151,28 @@ def to_planes(image: ArrayLike, mask: Masks | None, options: FillOptions, boxes:
             "one mask for all of them", stacklevel=4,
         )  # fmt: skip
     axis = resolve_channel_axis(shape, mask_shape, channel_axis)
-    return _check_alpha(Planes(array, axis, options.nodata, options.alpha, masked, is_panel))
+    return _check(Planes(array, axis, options.nodata, options.alpha, masked, is_panel), options)
 
 
-def _check_alpha(source: Planes) -> Planes:
+def _check(source: Planes, options: FillOptions) -> Planes:
+    """Check that there are the axes that options name."""
     colours = 1 if source.separate else RGB
     if source.alpha and source.shape[-1] in (1, colours):
         what = "no channel that could be alpha" if source.shape[-1] == 1 else "three channels, which are colours"
         raise ValueError(f"alpha=True, but the image of shape {tuple(source.array.shape)} has {what}: leave it out, or "
                          "say which axis holds the channels with channel_axis=")  # fmt: skip
-    return source
+    if options.stack_axis is None:
+        return source
+    shape = tuple(source.array.shape)
+    axes = [axis for axis in range(len(shape)) if axis != source.channel_axis]
+    named = len(shape) - source.separate  # a list of arrays has no axis of channels that could be counted
+    axis = options.stack_axis + (named if options.stack_axis < 0 else 0)
+    if axis not in axes[:-2]:
+        choice = f"choose one of {', '.join(map(str, axes[:-2]))}" if axes[:-2] else "it has no planes"
+        raise ValueError(
+            f"stack_axis={options.stack_axis} is not an axis of planes in an image of shape {shape}: {choice}"
+        )
+    return replace(source, stack_axis=axes.index(axis))
 
 
 def check_planes(planes: Iterable[Plane], leading: Sequence[int]) -> None:

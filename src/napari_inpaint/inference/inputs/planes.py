@@ -31,6 +31,8 @@ class Planes:
     """Of the array's shape, True where a value is not valid, as in numpy's masked arrays."""
     separate: bool = False
     """Whether no channels are colours, also if they are three."""
+    stack_axis: int | None = None
+    """Of the leading axes, the one along which planes may be copied from their neighbours."""
 
     @property
     def groups(self) -> list[slice]:
@@ -59,6 +61,16 @@ class Planes:
     def like(self, array: Any) -> Planes:
         """Return another array of these axes as planes."""
         return replace(self, array=array, masked=None)
+
+    def find_beside(self, plane: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+        """Return the planes before and after a plane, by the steps to them: -1 and 1; none without a stack axis."""
+        axis = self.stack_axis
+        if axis is None:
+            return {}
+        return {
+            step: (*plane[:axis], plane[axis] + step, *plane[axis + 1 :])
+            for step in (-1, 1) if 0 <= plane[axis] + step < self.shape[axis]
+        }  # fmt: skip
 
     def read(self, plane: tuple[int, ...], box: Box) -> NDArray[Any]:
         """Return (h, w, C) pixels: a view where the array is in memory."""
