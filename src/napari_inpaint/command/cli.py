@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, get_args
 
 import napari_inpaint
-from napari_inpaint.inference.options import Detail, FillOptions
+from napari_inpaint.inference.options import Detail, FillOptions, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
                         "declares")  # fmt: skip
     parser.add_argument("--alpha", action="store_true",
                         help="take the last channel for transparency, also where the file does not say so")  # fmt: skip
+    parser.add_argument("--sources", choices=get_args(Sources), default="plane",
+                        help="where copies come from: the plane itself, or first the same place in the planes before "
+                        "and after it, where these show the same")  # fmt: skip
+    parser.add_argument("--stack-axis", type=int, metavar="N",
+                        help="of --sources stack: the axis of time or depth, 0 is the first")  # fmt: skip
     parser.add_argument("--record", action="store_true",
                         help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(
@@ -100,11 +105,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.replay is not None and (
         arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look or not arguments.seam
         or arguments.detail != "copied" or arguments.nodata is not None or arguments.alpha
+        or arguments.stack_axis is not None
     ):  # fmt: skip
         parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
-                     "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --plan and --self-check")  # fmt: skip
+                     "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --sources, --plan and --self-check")  # fmt: skip
     if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
         parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")
+    if (arguments.sources == "stack") != (arguments.stack_axis is not None):
+        parser.error("--sources stack and --stack-axis N go together: N is the axis of time or depth, 0 the first")
     if arguments.output is None and not only_look:
         parser.error("say where to write with --output, or add --plan or --self-check to write nothing")
     if only_look and (arguments.output is not None or arguments.record or arguments.synthetic_mask):
@@ -153,7 +161,8 @@ def run(arguments: argparse.Namespace) -> int:
     from napari_inpaint.io.atomic import tidy
 
     options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan, detail=arguments.detail,
-                          nodata=arguments.nodata, alpha=arguments.alpha)  # fmt: skip
+                          nodata=arguments.nodata, alpha=arguments.alpha, sources=arguments.sources,
+                          stack_axis=arguments.stack_axis)  # fmt: skip
     only_look = arguments.plan or arguments.self_check
     output = None if only_look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
