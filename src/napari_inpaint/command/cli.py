@@ -108,7 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         or arguments.stack_axis is not None
     ):  # fmt: skip
         parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
-                     "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --sources, --plan and --self-check")  # fmt: skip
+                     "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --sources, --stack-axis, --plan and "
+                     "--self-check")  # fmt: skip
     if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
         parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")
     if (arguments.sources == "stack") != (arguments.stack_axis is not None):

@@ -179,6 +179,6 @@ def test_what_makes_no_sense_is_refused(inpainter, movie, options, message):
     stack, mask = movie
     with pytest.raises(ValueError, match=message):
         inpainter.fill(stack, mask, **options)
-    with pytest.raises(ValueError, match="it has no planes"):
+    with pytest.raises(ValueError, match="there is no axis of planes"):
         FillOptions(sources="stack", stack_axis=0)
         inpainter.fill(stack[0], mask[0], sources="stack", stack_axis=0)

@@ -168,9 +168,10 @@ def _check(source: Planes, options: FillOptions) -> Planes:
     named = len(shape) - source.separate  # a list of arrays has no axis of channels that could be counted
     axis = options.stack_axis + (named if options.stack_axis < 0 else 0)
     if axis not in axes[:-2]:
-        choice = f"choose one of {', '.join(map(str, axes[:-2]))}" if axes[:-2] else "it has no planes"
+        taken = "" if source.channel_axis is None or source.separate else f"axis {source.channel_axis} holds channels, "
+        choice = f"choose one of {', '.join(map(str, axes[:-2]))}" if axes[:-2] else "there is no axis of planes"
         raise ValueError(
-            f"stack_axis={options.stack_axis} is not an axis of planes in an image of shape {shape}: {choice}"
+            f"stack_axis={options.stack_axis} is not an axis of planes in an image of shape {shape}: {taken}{choice}"
         )
     return replace(source, stack_axis=axes.index(axis))
 
