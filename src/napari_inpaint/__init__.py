@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_inpaint.inference.cancelling import FillCancelledError as FillCancelledError
+    from napari_inpaint.inference.copying.origins import INVENTED as INVENTED
+    from napari_inpaint.inference.copying.origins import read_offsets as read_offsets
     from napari_inpaint.inference.inpainter import Inpainter as Inpainter
     from napari_inpaint.inference.inpainter import fill as fill
     from napari_inpaint.inference.inputs.boxes import Box as Box
@@ -19,10 +21,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "Box": "napari_inpaint.inference.inputs.boxes",
     "FillCancelledError": "napari_inpaint.inference.cancelling",
+    "INVENTED": "napari_inpaint.inference.copying.origins",
     "Inpainter": "napari_inpaint.inference.inpainter",
     "fill": "napari_inpaint.inference.inpainter",
+    "read_offsets": "napari_inpaint.inference.copying.origins",
 }
-__all__ = ["Box", "FillCancelledError", "Inpainter", "__version__", "fill"]
+__all__ = ["INVENTED", "Box", "FillCancelledError", "Inpainter", "__version__", "fill", "read_offsets"]
 
 
 def __getattr__(name: str) -> Any:

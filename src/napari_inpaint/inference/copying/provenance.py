@@ -79,12 +79,12 @@ def read_texts(record: CopyRecord, hole: NDArray[np.bool_], canvas: Canvas) -> C
     if not record.offsets:
         return None
     y, x = np.nonzero(hole)
-    offsets = _decode(record.offsets, "<i4", 2 * len(y)).reshape(2, -1).astype(np.int32)
-    shares = _decode(record.shares, "u1", len(y)) if record.shares else None
+    offsets = decode(record.offsets, "<i4", 2 * len(y)).reshape(2, -1).astype(np.int32)
+    shares = decode(record.shares, "u1", len(y)) if record.shares else None
     to_x = x + offsets[1].astype(np.int64)
     inside = (to_x >= 0) & (to_x < canvas.width)  # of one plane
     if record.steps:
-        offsets = canvas.unfold(offsets, _decode(record.steps, "i1", len(y)))
+        offsets = canvas.unfold(offsets, decode(record.steps, "i1", len(y)))
     rows, columns = (place + offset.astype(np.int64) for place, offset in zip((y, x), offsets, strict=True))
     inside &= (rows >= 0) & (rows < hole.shape[0]) & (columns < canvas.unknown.shape[1])
     touched = ndimage.maximum_filter(canvas.unknown, 3, mode="constant", cval=True)  # the neighbours are read too
@@ -115,7 +115,14 @@ def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
         raise ValueError(f"{DAMAGED}: {error}") from error
 
 
-def _decode(text: str, dtype: str, count: int) -> NDArray[Any]:
+def decode(text: str, dtype: str, count: int) -> NDArray[Any]:
+    """Return the numbers of a text of `pack`.
+
+    Raises
+    ------
+    ValueError
+        When the text is damaged, or has not so many.
+    """
     size = count * np.dtype(dtype).itemsize
     try:
         data = unpack(text, size)
