@@ -232,24 +232,26 @@ def test_truncated_files_are_refused(tmp_path, capsys, kind, share):
 
 
 @pytest.mark.posix("links and pipes need rights there")
-@pytest.mark.parametrize("trick", ["file", "dangling file", "folder", "synthetic", "record"])
+@pytest.mark.parametrize("trick", ["file", "dangling file", "folder", "synthetic", "offsets", "record"])
 def test_links_at_the_output_are_not_followed(tmp_path, photo, capsys, trick):
     """A folder that somebody else prepared must not lead the results elsewhere."""
     (tmp_path / "in" / "sub").mkdir(parents=True)
     Image.fromarray(photo).save(tmp_path / "in" / "sub" / "a.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "masks").mkdir()
+    (tmp_path / "maps").mkdir()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "a.png").write_text("precious")
-    target = tmp_path / ("masks" if trick == "synthetic" else "out") / "sub"
-    if trick == "folder" or trick == "synthetic":
+    target = tmp_path / {"synthetic": "masks", "offsets": "maps"}.get(trick, "out") / "sub"
+    if trick in ("folder", "synthetic", "offsets"):
         target.symlink_to(tmp_path / "elsewhere")
     else:
         target.mkdir()
         name = "nothing.png" if trick == "dangling file" else "a.png"
         (target / ("a.png.json" if trick == "record" else "a.png")).symlink_to(tmp_path / "elsewhere" / name)
     words = [str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--box", "5", "5", "40", "40", "--overwrite"]
-    assert main([*words, "--synthetic-mask", str(tmp_path / "masks"), "--record"]) == 1
+    words += ["--synthetic-mask", str(tmp_path / "masks"), "--offsets", str(tmp_path / "maps"), "--record"]
+    assert main(words) == 1
     assert "link" in capsys.readouterr().err
     assert (tmp_path / "elsewhere" / "a.png").read_text(encoding="utf-8") == "precious"
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["a.png"]

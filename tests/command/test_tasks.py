@@ -32,6 +32,7 @@ def test_a_folder_keeps_its_structure(folder):
     assert many
     assert outputs(tasks, folder / "out") == ["a.png", "sub/b.TIF", "sub/d.png/inner.png", "sub/deep/c.jpg"]
     assert tasks[1].synthetic == folder / "masks/sub/b.png"
+    assert tasks[1].offsets is None
     assert tasks[1].record == folder / "out/sub/b.TIF.json"
 
 
@@ -71,3 +72,15 @@ def test_what_would_be_lost_is_refused(folder, inputs, output, message):
     (folder / "empty").mkdir()
     with pytest.raises(FileError, match=message):
         plan_tasks([folder / name for name in inputs], folder / output, None, None, record=False)
+
+
+@pytest.mark.parametrize("beside", ["synthetic", "offsets"])
+def test_only_the_image_itself_may_replace_the_input(folder, beside):
+    path = folder / "in/a.tif"
+    path.touch()
+    ways = {"synthetic": (path, None), "offsets": (None, path)}
+    tasks, _ = plan_tasks([path], path, None, None, record=False, overwrite=True)
+    assert tasks[0].output == path
+    synthetic, offsets = ways[beside]
+    with pytest.raises(FileError, match=r"a\.tif is an input too"):
+        plan_tasks([path], folder / "out.tif", None, synthetic, record=False, overwrite=True, offsets=offsets)

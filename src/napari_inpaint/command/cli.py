@@ -72,6 +72,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--synthetic-mask", type=Path, metavar="FILE|DIR",
                         help="write which pixels were made up, as a png that is white there")  # fmt: skip
+    parser.add_argument("--offsets", type=Path, metavar="FILE|DIR",
+                        help="write where every pixel was copied from: planes, rows down and columns right to its "
+                        "source, 0 where it was known, -2147483648 where it is no copy; as a tif, an npy, or an npz, "
+                        "which has the shares of copies too")  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
     parser.add_argument(
         "--self-check", action="store_true", help="hide known places near the holes, and print how close fills come"
@@ -116,8 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--sources stack and --stack-axis N go together: N is the axis of time or depth, 0 the first")
     if arguments.output is None and not only_look:
         parser.error("say where to write with --output, or add --plan or --self-check to write nothing")
-    if only_look and (arguments.output is not None or arguments.record or arguments.synthetic_mask):
-        parser.error("--plan and --self-check write nothing: leave out --output, --record and --synthetic-mask")
+    if only_look and any((arguments.output, arguments.record, arguments.synthetic_mask, arguments.offsets)):
+        parser.error("--plan and --self-check write nothing: leave out --output, --record, --synthetic-mask and "
+                     "--offsets")  # fmt: skip
     if arguments.synthetic_mask is not None and arguments.synthetic_mask.suffix.lower() not in ("", ".png"):
         parser.error(f"--synthetic-mask writes a png, not {arguments.synthetic_mask}")
     if arguments.plan and arguments.self_check:
@@ -167,7 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
     only_look = arguments.plan or arguments.self_check
     output = None if only_look else arguments.output
     tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
-                             arguments.overwrite)  # fmt: skip
+                             arguments.overwrite, arguments.offsets)  # fmt: skip
     if only_look:
         return print_answers(tasks, options, arguments, many)
     if arguments.replay is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from napari_inpaint.command.maps import encode_offsets
 from napari_inpaint.inference.copying.provenance import read_copies
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.inputs.boxes import to_box
@@ -70,7 +71,7 @@ class Outcome:
 
 
 def fill_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter) -> Outcome:
-    """Fill one file, and write it, its record and the mask of what was made up; or nothing, and say why."""
+    """Fill one file, and write it and what belongs beside it; or nothing, and say why."""
     outcome = Outcome(task)
     with naming_errors(outcome):
         source = open_image(task.input)
@@ -254,7 +255,9 @@ def write_image(outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[A
 
 @contextlib.contextmanager
 def beside(outcome: Outcome, job: Job) -> Iterator[None]:
-    """Write the record, and the mask of what was made up; the image comes last: when it is there, all is there.
+    """Write the record, the mask of what was made up, and the map of where it came from.
+
+    The image comes last: when it is there, all is there.
 
     Raises
     ------
@@ -267,6 +270,8 @@ def beside(outcome: Outcome, job: Job) -> Iterator[None]:
         files[task.record] = json.dumps(outcome.record, indent=1).encode()
     if task.synthetic is not None:
         files[task.synthetic] = encode_mask(read_holes(outcome.record, job.source.shape[:-1]))
+    if task.offsets is not None:
+        files[task.offsets] = encode_offsets(task.offsets, outcome.record, job.source.shape[:-1])
     for path, data in files.items():
         if not task.overwrite and path.is_file() and path.read_bytes() != data and not _is_record(path):
             raise FileError(f"{path} exists: move it away, or add --overwrite")

@@ -14,6 +14,9 @@ from napari_inpaint.io.zarr import is_zarr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+MAPS = (".tif", ".tiff", ".npy", ".npz")
+"""What maps of where pixels came from can be; in folders they are the first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -27,11 +30,14 @@ class Task:
     record: Path | None
     overwrite: bool = False
     """Whether outputs that are there may be replaced."""
+    offsets: Path | None = None
+    """Where the map of what was copied from where goes."""
 
     @property
     def written(self) -> tuple[Path, ...]:
         """All files that it writes."""
-        return tuple(path for path in (self.output, self.synthetic, self.record) if path is not None)
+        paths = self.output, self.synthetic, self.offsets, self.record
+        return tuple(path for path in paths if path is not None)
 
 
 def plan_tasks(
@@ -41,6 +47,7 @@ def plan_tasks(
     synthetic: Path | None,
     record: bool,
     overwrite: bool = False,
+    offsets: Path | None = None,
 ) -> tuple[list[Task], bool]:
     """Say what becomes of what.
 
@@ -58,6 +65,8 @@ def plan_tasks(
         Whether a record goes to a JSON file beside every output.
     overwrite
         Whether outputs that are there may be replaced.
+    offsets
+        A file, or a folder, as ``output``; a file must end as one of `MAPS`.
 
     Returns
     -------
@@ -69,17 +78,22 @@ def plan_tasks(
     Raises
     ------
     FileError
-        When a folder holds no image, two outputs are one file, or an output is an input.
+        When a folder holds no image, two outputs are one file, an output is an input, or ``offsets`` is no file of a
+        map, or no folder.
     """
     writes = output is not None
     output = output or Path("nowhere")
     many = len(inputs) > 1 or is_folder(inputs[0]) or is_folder(output)
     if output == STREAM and (many or record):
         raise FileError("only one image, without a record beside it, can go to standard output: name a file or folder")
+    if offsets is not None and many == (offsets.suffix.lower() in MAPS):
+        raise FileError(f"{offsets} must be a folder, as there are several images" if many else
+                        f"{offsets} must end in .tif, .npy or .npz")  # fmt: skip
     found: list[tuple[Path, Path]] = []
+    others = {each.resolve() for each in (output, mask, synthetic, offsets) if each}
     for path in inputs:
         if is_folder(path):
-            images = sorted(find_images(path, {each.resolve() for each in (output, mask, synthetic) if each}))
+            images = sorted(find_images(path, others))
             if not images:
                 raise FileError(f"{path} holds no image ({', '.join(FORMATS)})")
             found += [(image, image.relative_to(path)) for image in images]
@@ -89,8 +103,9 @@ def plan_tasks(
     for image, name in found:
         target = output / name if many else output
         tasks.append(Task(
-            image, target, _find_mask(mask, name), None if synthetic is None else _beside(synthetic, name, many),
+            image, target, _find_mask(mask, name), _beside(synthetic, name, many, ".png"),
             target.with_name(target.name + ".json") if record else None, overwrite,
+            _beside(offsets, name, many, MAPS[0]),
         ))  # fmt: skip
     if not writes:
         return tasks, many
@@ -100,8 +115,9 @@ def plan_tasks(
             _refuse_links(output, task.output)
             if task.record is not None:
                 _refuse_links(output, task.record)
-            if synthetic is not None and task.synthetic is not None:
-                _refuse_links(synthetic, task.synthetic)
+            for folder, beside in ((synthetic, task.synthetic), (offsets, task.offsets)):
+                if folder is not None and beside is not None:
+                    _refuse_links(folder, beside)
     return tasks, many
 
 
@@ -142,8 +158,8 @@ def find_images(folder: Path, others: set[Path]) -> Iterator[Path]:
     yield from unreadable
 
 
-def _beside(folder: Path, name: Path, many: bool) -> Path:
-    return (folder / name).with_suffix(".png") if many else folder
+def _beside(folder: Path | None, name: Path, many: bool, suffix: str) -> Path | None:
+    return folder if folder is None or not many else (folder / name).with_suffix(suffix)
 
 
 def _find_mask(mask: Path | None, name: Path) -> Path | None:
@@ -161,7 +177,8 @@ def _refuse_clashes(tasks: Sequence[Task], many: bool) -> None:
     for task in tasks:
         for path in task.written:
             place = path.resolve()
-            if place in inputs and (many or place != task.input.resolve()):  # one may be replaced, where that is asked
+            replaces = not many and path == task.output and place == task.input.resolve()  # where that is asked
+            if place in inputs and not replaces:
                 raise FileError(f"{path} is an input too: write to another folder")
             if place in written:
                 raise FileError(f"{task.input} and {written[place]} would both be written to {path}")
