@@ -12,7 +12,7 @@ from napari_inpaint import INVENTED, read_offsets
 from napari_inpaint.command.cli import build_parser, main
 from napari_inpaint.command.maps import TILE, encode_offsets
 from napari_inpaint.io.images import read_record
-from tests.inference.copying.test_origins import made_by_hand
+from tests.inference.copying.by_hand import made_by_hand
 
 HOLES = ["--box", "50", "60", "90", "120", "--box", "100", "20", "104", "80"]
 

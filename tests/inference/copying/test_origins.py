@@ -1,7 +1,6 @@
 """Maps of where pixels came from say what was really copied."""
 
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,15 +9,10 @@ from hypothesis import strategies as st
 
 from napari_inpaint import INVENTED, Inpainter, read_offsets
 from napari_inpaint.inference.copying.origins import COPIED, each_origin
-from napari_inpaint.inference.copying.provenance import CopyRecord
-from napari_inpaint.inference.copying.regions import plan_regions
-from napari_inpaint.inference.inputs.boxes import Box
-from napari_inpaint.inference.inputs.holes import find_holes
-from napari_inpaint.inference.inputs.job import Job, read_job
-from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.inference.record import SCHEMA, pack
-from napari_inpaint.inference.replay import describe_holes
+from tests.inference.copying.by_hand import made_by_hand
 
 BOXES = [(200, 300, 290, 400), (40, 30, 80, 90)]
 
@@ -100,31 +94,6 @@ def test_a_blend_names_its_copy_and_its_share(inpainter):
     share = shares / np.float64(COPIED)
     expected = found["network"] * (1 - share) + image[sources_of(offsets)] * share
     np.testing.assert_allclose(to_copy(job.source, patches)[between], expected[between], rtol=1e-5)
-
-
-def made_by_hand(mask, steps=None, seed=0):
-    """A record of a mask, (planes, H, W), whose offsets are at random; and what they are, plane by plane."""
-    rng, (_, height, width) = np.random.default_rng(seed), mask.shape
-    holes = {(n,): find_holes(height, width, each, [], 0) for n, each in enumerate(mask) if each.any()}
-    offsets = np.zeros((*mask.shape, 3), np.int32)
-    for n, y, x in np.argwhere(mask):
-        offsets[n, y, x] = (
-            rng.integers(-9, 9) if steps else 0,
-            rng.integers(-y, height - y),
-            rng.integers(-x, width - x),
-        )
-    copies = []
-    for region in plan_regions(Job(Planes(np.broadcast_to(False, mask.shape), None), holes)):
-        hole = np.zeros((height, width), bool)
-        for each in region.holes:
-            each.paint(hole, Box(0, 0, height, width))
-        moves = offsets[region.plane][hole].T
-        copy = asdict(CopyRecord(region.plane, region.crop, tuple(each.box for each in region.holes), 0.0,
-                                 pack(moves[1:].astype("<i4").tobytes()), "", 0.0, ()))  # fmt: skip
-        copies.append(
-            copy | ({} if steps is None else {"steps": pack(moves[0].astype("i1").tobytes()) if steps else ""})
-        )
-    return json.loads(json.dumps({"schema": SCHEMA, "holes": describe_holes(holes), "copies": copies})), offsets
 
 
 @given(

@@ -15,7 +15,7 @@ from napari_inpaint.plugin.layers.frame import View, full_resolution
 from napari_inpaint.plugin.layers.job import PLACE, attributes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari.layers import Image
     from numpy.typing import NDArray
@@ -160,40 +160,68 @@ def to_synthetic(image: Image) -> tuple[Any, dict[str, Any]]:
     ValueError
         When it has no record, or one of another image.
     """
+
+    def draw(record: Mapping[str, Any], planes: tuple[int, ...]) -> list[Patch]:
+        return [
+            to_label(plane, box, mask, np.ones(mask.shape, np.uint8)) for plane, box, mask in each_hole(record, planes)
+        ]
+
+    return draw_fills(image, np.uint8, draw), describe_fills(image, f"{image.name}: synthetic pixels")
+
+
+def draw_fills(
+    image: Image, dtype: type[np.integer[Any]], draw: Callable[[Mapping[str, Any], tuple[int, ...]], list[Patch]]
+) -> Any:
+    """Return data of a Labels layer about the fills of an image layer, lazy where that is, with all of its levels.
+
+    Parameters
+    ----------
+    image
+    dtype
+        Of the labels.
+    draw
+        Returns the labels of the fill of a record, given the shape of the image's planes; the first fill comes first.
+
+    Raises
+    ------
+    ValueError
+        When the layer has no record, or one of another image.
+    """
     records = each_record(image.metadata)
     if not records:
         raise ValueError(f"{image.name!r} has no record of a fill")
     data = full_resolution(image)
     shape, channels = tuple(data.shape[: image.ndim]), tuple(data.shape[image.ndim :])
     if isinstance(data, np.ndarray):
-        zeros: Any = np.zeros(shape, np.uint8)
+        labels: Any = np.zeros(shape, dtype)
     else:
         import dask.array as da
 
-        zeros = da.zeros(shape, dtype=np.uint8, chunks=getattr(data, "chunks", "auto")[: image.ndim])
-    for record in records:
+        labels = da.zeros(shape, dtype=dtype, chunks=getattr(data, "chunks", "auto")[: image.ndim])
+    for record in reversed(records):
         view = View(tuple(record.get("axes", (image.ndim - 2, image.ndim - 1))), rgb=False)
-        planes = view.to_planes(zeros)
+        planes = view.to_planes(labels)
         if tuple(record["shape"]) != (*planes.array.shape, *channels):
             raise ValueError(f"{image.name!r} has another shape than the image of its record, {tuple(record['shape'])}")
-        patches = [_to_label(*hole) for hole in each_hole(record, planes.array.shape)]
-        if isinstance(zeros, np.ndarray):
+        patches = draw(record, planes.array.shape)
+        if isinstance(labels, np.ndarray):
             apply(patches, planes)
         else:
-            zeros = view.back(to_lazy(planes, patches))
-    levels = [zeros]
+            labels = view.back(to_lazy(planes, patches))
+    levels = [labels]
     for level in image.data[1:] if image.multiscale else ():
         steps = (max(1, round(a / b)) for a, b in zip(shape, level.shape, strict=False))
         cut = tuple(slice(0, length * step, step) for length, step in zip(level.shape, steps, strict=False))
-        levels.append(zeros[cut])
-    return (levels if image.multiscale else zeros), {
-        **attributes_of(image, PLACE),
-        "name": f"{image.name}: synthetic pixels",
-        "multiscale": image.multiscale,
-    }
+        levels.append(labels[cut])
+    return levels if image.multiscale else labels
 
 
-def _to_label(plane: tuple[int, ...], box: Box, mask: NDArray[np.bool_]) -> Patch:
-    """Return a patch that labels a hole with 1."""
-    ones = np.ones((*mask.shape, 1), np.uint8)
-    return Patch(plane, box, slice(0, 1), mask[..., None], np.zeros_like(ones), ones)
+def describe_fills(image: Image, name: str) -> dict[str, Any]:
+    """Return the attributes of a layer of what `draw_fills` returns."""
+    return {**attributes_of(image, PLACE), "name": name, "multiscale": image.multiscale}
+
+
+def to_label(plane: tuple[int, ...], box: Box, mask: NDArray[np.bool_], labels: NDArray[Any]) -> Patch:
+    """Return a patch that labels pixels; all arrays are (h, w)."""
+    pixels = labels[..., None]
+    return Patch(plane, box, slice(0, 1), mask[..., None], pixels, pixels)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_inpaint.plugin.layers.frame import full_resolution
 from napari_inpaint.plugin.layers.job import to_attributes
-from napari_inpaint.plugin.layers.results import Filled, add_record, fill_in_place
+from napari_inpaint.plugin.layers.results import Filled, add_record, each_record, fill_in_place
+from napari_inpaint.plugin.widget.origins import OriginLayers
 
 if TYPE_CHECKING:
     import napari
@@ -25,6 +26,8 @@ class History:
     ----------
     viewer
         Whose layers are filled.
+    with_origins
+        Whether every fill shows where its pixels came from.
 
     Attributes
     ----------
@@ -34,8 +37,9 @@ class History:
         The newest layer that was made of an image, and the data that the image had then, by the image.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer, with_origins: bool = False) -> None:
         self.viewer = viewer
+        self.origins = OriginLayers(viewer, with_origins)
         self.fills: list[tuple[Filled, DrawnShape | None]] = []
         self.made: dict[Image, tuple[Image, Any]] = {}
         self._shown: Any = None  # the last fill: `Filled`, or the new layer
@@ -50,16 +54,17 @@ class History:
         layer = self.viewer.add_image(result.data, **attributes | {"metadata": metadata})
         self.made[request.source] = layer, request.job.data
         self._shown = layer
-        if drawn is None:
-            return
-        self._add_fill(Filled(layer, request.job.view, layer.data, result.patches), drawn)
-        if drawn.layer in layers:  # the user goes on drawing
-            layers.selection = {each for each in selection if each in layers}
-            drawn.layer.mode = mode
+        if drawn is not None:
+            self._add_fill(Filled(layer, request.job.view, layer.data, result.patches), drawn)
+            if drawn.layer in layers:  # the user goes on drawing
+                layers.selection = {each for each in selection if each in layers}
+                drawn.layer.mode = mode
+        self.origins.update(layer)
 
     def fill_in_place(self, target: Image, request: Request, result: Result) -> None:
         """Write a fill into the data of a layer."""
         self._add_fill(fill_in_place(target, request.job.view, result.patches, result.record), request.drawn)
+        self.origins.update(target)
 
     def _add_fill(self, filled: Filled, drawn: DrawnShape | None) -> None:
         self.fills.append((filled, drawn))
@@ -97,6 +102,7 @@ class History:
             return "nothing to undo: only fills in place are taken back, a new layer can be deleted"
         filled, drawn = self.fills.pop()
         left = filled.undo()
+        self.origins.update(filled.layer)
         if drawn is not None and drawn.layer in self.viewer.layers:
             drawn.remove()
         self._shown = self.fills[-1][0] if self.fills else None
@@ -107,11 +113,32 @@ class History:
             self.fills.append((left, None))
         return f"{sentence}, but for {left.size:,} values that are no longer those of the fill"
 
+    def find_filled(self, image: Image | None) -> Image:
+        """Return an image that was filled, or the newest layer that was made of it.
+
+        Raises
+        ------
+        ValueError
+            When there is no image.
+        """
+        if image is None:
+            raise ValueError("open an image first")
+        return image if each_record(image.metadata) else self.result_of(image) or image
+
+    def show_origins(self, image: Image | None, shown: bool) -> None:
+        """Show where the pixels of an image's fill, and of those that follow, came from; or no longer."""
+        self.origins.is_shown = shown
+        if not shown:
+            self.origins.remove_all()
+        elif image is not None:
+            self.origins.update(self.find_filled(image))
+
     def forget(self) -> None:
         """Forget what was filled in layers that were removed, or have other data now."""
         layers = self.viewer.layers
         self.fills = [each for each in self.fills if each[0].layer in layers and each[0].is_there]
         self.made = {source: made for source, made in self.made.items() if source in layers and made[0] in layers}
+        self.origins.forget()
         shown = self._shown
         is_there = shown in [each[0] for each in self.fills] if isinstance(shown, Filled) else shown in layers
         if not is_there:
@@ -135,4 +162,5 @@ class History:
             self.compare(before=False)
         self.fills.clear()
         self.made.clear()
+        self.origins.layers.clear()
         self._shown = self._compared = None

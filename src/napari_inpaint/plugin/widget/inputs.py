@@ -129,10 +129,13 @@ class Inputs(Container[Any]):
             value="", label="no data", tooltip="a value that stands for none, such as -9999: such pixels are not known"
         )
         self.seam = CheckBox(value=chosen.seam, text="seamless", tooltip="correct the fill so that it meets its rim")
+        self.origins = CheckBox(value=chosen.origins, text="show where pixels came from",
+                                tooltip="a layer with a colour for each direction, and white for what is no copy; "
+                                "point at a pixel to see how far away its source is")  # fmt: skip
         super().__init__(
             widgets=[self.image, self.holes, self.label_id, self.model, self.device, self.runs_on, self.slices,
                      self.range, self.repeat, self.detail, self.nodata, self.result,
-                     in_row(self.grow, self.seam, label="grow, px")]
+                     in_row(self.grow, self.seam, label="grow, px"), self.origins]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.runs_on.native.setWordWrap(True)

@@ -19,6 +19,7 @@ class Preferences:
     result: str = NEW_LAYER
     seam: bool = True
     grow: int = 0
+    origins: bool = False
 
 
 def read_preferences() -> Preferences:

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_inpaint.plugin.layers.drawing import DrawnShape, Follower, add_holes, can_draw_in, start_drawing
 from napari_inpaint.plugin.layers.frame import full_resolution
-from napari_inpaint.plugin.layers.results import each_record, to_synthetic
+from napari_inpaint.plugin.layers.results import to_synthetic
 from napari_inpaint.plugin.snippets import to_command, to_python
 from napari_inpaint.plugin.widget.check_dialog import CheckDialog
 from napari_inpaint.plugin.widget.controls import Controls
@@ -54,8 +54,8 @@ class InpaintWidget(Container[Any]):
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self.viewer = napari_viewer
-        self.history = History(napari_viewer)
         self.inputs = Inputs(napari_viewer)
+        self.history = History(napari_viewer, self.inputs.origins.value)
         self.image, self.holes, self.result = self.inputs.image, self.inputs.holes, self.inputs.result
         self.model, self.device, self.runs_on = self.inputs.model, self.inputs.device, self.inputs.runs_on
         self.controls = Controls()
@@ -79,6 +79,7 @@ class InpaintWidget(Container[Any]):
             (controls.synthetic_button, self.add_synthetic), (controls.check_button, self.check),
             (controls.python_button, self.copy_python), (controls.command_button, self.copy_command),
             (controls.compare_button, self.compare), (controls.as_you_draw, self._follow),
+            (self.inputs.origins, self.show_origins),
         ):  # fmt: skip
             button.changed.connect(act)
         self.holes.changed.connect(self._follow)
@@ -145,15 +146,14 @@ class InpaintWidget(Container[Any]):
 
     def add_synthetic(self) -> None:
         """Add a Labels layer of the pixels that were made up."""
-        image = self.image.value
-        if image is None:
-            self._say("open an image first", warn=True)
-            return
-        if not each_record(image.metadata):
-            image = self.history.result_of(image) or image
         with self._saying_why_not():
-            data, attributes = to_synthetic(image)
+            data, attributes = to_synthetic(self.history.find_filled(self.image.value))
             self.viewer.add_labels(data, **attributes)
+
+    def show_origins(self, shown: bool) -> None:
+        """Show where the pixels of this fill, and of the next ones, came from; or no longer."""
+        with self._saying_why_not():
+            self.history.show_origins(self.image.value, shown)
 
     def check(self) -> None:
         """Say what the fill is worth on this very image, in a table."""
