@@ -199,7 +199,8 @@ def test_masks_by_name(scans, capsys):
     assert [record["filled_pixels"] for record in records] == [900, 1500]
     assert main([*words, str(scans / "in/sub/c.png")]) == 1  # which has no mask: the others were filled
     printed = capsys.readouterr()
-    assert "masks/c.png cannot be read" in printed.err
+    assert "c.png has no mask in" in printed.err
+    assert "looked for c.*" in printed.err
     assert "0 of 3 files filled, 2 were there, 1 failed" in printed.err
 
 

@@ -20,7 +20,7 @@ def outputs(tasks, root):
 
 
 def test_one_file_becomes_one_file(folder):
-    tasks, many = plan_tasks([folder / "in/a.png"], folder / "out.png", None, folder / "made-up.png", record=True)
+    tasks, many, _ = plan_tasks([folder / "in/a.png"], folder / "out.png", None, folder / "made-up.png", record=True)
     assert tasks == [
         Task(folder / "in/a.png", folder / "out.png", None, folder / "made-up.png", folder / "out.png.json")
     ]
@@ -28,7 +28,7 @@ def test_one_file_becomes_one_file(folder):
 
 
 def test_a_folder_keeps_its_structure(folder):
-    tasks, many = plan_tasks([folder / "in"], folder / "out", None, folder / "masks", record=True)
+    tasks, many, _ = plan_tasks([folder / "in"], folder / "out", None, folder / "masks", record=True)
     assert many
     assert outputs(tasks, folder / "out") == ["a.png", "sub/b.TIF", "sub/d.png/inner.png", "sub/deep/c.jpg"]
     assert tasks[1].synthetic == folder / "masks/sub/b.png"
@@ -39,7 +39,7 @@ def test_a_folder_keeps_its_structure(folder):
 def test_outputs_inside_the_input_are_not_inputs_of_the_next_run(folder):
     (folder / "in/filled").mkdir()
     (folder / "in/filled/a.png").touch()
-    tasks, _ = plan_tasks([folder / "in"], folder / "in/filled", None, None, record=False)
+    tasks, *_ = plan_tasks([folder / "in"], folder / "in/filled", None, None, record=False)
     assert len(tasks) == 4
 
 
@@ -47,15 +47,16 @@ def test_masks_are_found_by_name_whatever_their_format(folder):
     for name in ("a.tif", "sub/b.TIF", "sub/d.png/inner.jpg", "sub/deep/c.png"):
         (folder / "masks" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "masks" / name).touch()
-    tasks, _ = plan_tasks([folder / "in"], folder / "out", folder / "masks", None, record=False)
+    tasks, *_ = plan_tasks([folder / "in"], folder / "out", folder / "masks", None, record=False)
     assert [task.mask.name for task in tasks] == ["a.tif", "b.TIF", "inner.jpg", "c.png"]
     (folder / "masks/a.tif").unlink()
-    tasks, _ = plan_tasks([folder / "in"], folder / "out", folder / "masks", None, record=False)
-    assert tasks[0].mask == folder / "masks/a.png"  # missing: said when its turn comes
+    tasks, *_ = plan_tasks([folder / "in"], folder / "out", folder / "masks", None, record=False)
+    assert tasks[0].mask is None  # said when its turn comes: others are filled
+    assert "a.png has no mask" in tasks[0].problem
 
 
 def test_one_mask_serves_all(folder):
-    tasks, _ = plan_tasks([folder / "in"], folder / "out", Path("dust.png"), None, record=False)
+    tasks, *_ = plan_tasks([folder / "in"], folder / "out", Path("dust.png"), None, record=False)
     assert {task.mask for task in tasks} == {Path("dust.png")}
 
 

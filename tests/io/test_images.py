@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
-from napari_inpaint.io.images import FileError, encode_image, read_image, read_mask, staged
+from napari_inpaint.io.images import FileError, encode_image, read_image, staged
+from napari_inpaint.io.masks import read_mask
 
 
 def write_image(path, source, pixels):
@@ -170,9 +171,9 @@ def test_masks_are_not_black_inside_holes(tmp_path, bright):
     holes[3:9, 5:20] = True
     for array in (holes * np.uint8(bright), np.dstack([holes * np.uint8(bright)] * 3)):
         save(tmp_path / "m.png", array)
-        np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (30, 40)), holes)
+        np.testing.assert_array_equal(read_mask(tmp_path / "m.png", (30, 40)).holes, holes)
     save(tmp_path / "none.png", np.zeros((30, 40), np.uint8))
-    assert not read_mask(tmp_path / "none.png", (30, 40)).any()
+    assert not read_mask(tmp_path / "none.png", (30, 40)).holes.any()
     with pytest.raises(FileError, match=r"\(30, 40\) pixels, the image has \(31, 40\)"):
         read_mask(tmp_path / "m.png", (31, 40))
 
@@ -181,9 +182,9 @@ def test_labels_and_white_is_zero_masks(tmp_path):
     labels = np.zeros((30, 40), np.uint8)
     labels[2:4, 2:4], labels[9:20, 9:20] = 1, 200
     tifffile.imwrite(tmp_path / "labels.tif", labels)
-    np.testing.assert_array_equal(read_mask(tmp_path / "labels.tif", (30, 40)), labels > 0)
+    np.testing.assert_array_equal(read_mask(tmp_path / "labels.tif", (30, 40)).holes, labels > 0)
     tifffile.imwrite(tmp_path / "inverted.tif", 255 - labels.clip(0, 1) * 255, photometric="miniswhite")
-    np.testing.assert_array_equal(read_mask(tmp_path / "inverted.tif", (30, 40)), labels > 0)
+    np.testing.assert_array_equal(read_mask(tmp_path / "inverted.tif", (30, 40)).holes, labels > 0)
     tifffile.imwrite(tmp_path / "nan.tif", np.full((30, 40), np.nan, np.float32))
     with pytest.raises(FileError, match="holds NaN"):
         read_mask(tmp_path / "nan.tif", (30, 40))
@@ -228,4 +229,4 @@ def test_the_alpha_of_a_mask_does_not_count(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(rgba).save(buffer, "PNG")
     (tmp_path / "m.png").write_bytes(buffer.getvalue())
-    assert read_mask(tmp_path / "m.png", (10, 10)).sum() == 4
+    assert read_mask(tmp_path / "m.png", (10, 10)).holes.sum() == 4

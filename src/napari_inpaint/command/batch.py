@@ -16,13 +16,13 @@ from napari_inpaint.inference.runtime.loading import choose_model
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_inpaint.command.files import Boxes
+    from napari_inpaint.command.holes import Wanted
     from napari_inpaint.command.tasks import Task
     from napari_inpaint.inference.options import FillOptions
 
 
 def fill_files(
-    tasks: Sequence[Task], boxes: Boxes, options: FillOptions, model: str | None, device: str, jobs: int
+    tasks: Sequence[Task], wanted: Wanted, options: FillOptions, model: str | None, device: str, jobs: int
 ) -> Iterator[Outcome]:
     """Fill files one after another, or ``jobs`` at once; one that fails does not stop the others.
 
@@ -35,25 +35,25 @@ def fill_files(
         inpainter = Inpainter(model, device)
         inpainter.warm_up()  # while the first image is read
         for task in tasks:
-            yield fill_file(task, boxes, options, inpainter)
+            yield fill_file(task, wanted, options, inpainter)
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     inpainter = Inpainter(choose_model(model, device, threads), device, threads)
     left = list(tasks)
     while left:
-        for outcome in _fill_in_processes(left, boxes, options, inpainter, jobs):
+        for outcome in _fill_in_processes(left, wanted, options, inpainter, jobs):
             left.remove(outcome.task)
             yield outcome
         jobs = 1  # after a process died, one after another, so that it is known whose file killed it
 
 
 def _fill_in_processes(
-    tasks: Sequence[Task], boxes: Boxes, options: FillOptions, inpainter: Inpainter, jobs: int
+    tasks: Sequence[Task], wanted: Wanted, options: FillOptions, inpainter: Inpainter, jobs: int
 ) -> Iterator[Outcome]:
     """Fill files in processes; when one dies, end after what the others finished, or name its file if it ran alone."""
     parent = os.getpid()
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with, (parent,)) as pool:
-        waiting = {pool.submit(fill_file, task, boxes, options, inpainter): task for task in tasks}
+        waiting = {pool.submit(fill_file, task, wanted, options, inpainter): task for task in tasks}
         try:
             for future in as_completed(waiting) if jobs > 1 else waiting:
                 try:

@@ -6,19 +6,18 @@ import argparse
 import contextlib
 import json
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, get_args
+from typing import TYPE_CHECKING, get_args
 
 import napari_inpaint
+from napari_inpaint.command.saying import describe, open_streams, say, stream
 from napari_inpaint.inference.options import Detail, FillOptions, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_inpaint.command.files import Outcome
     from napari_inpaint.command.tasks import Task
 
 EXAMPLES = """examples:
@@ -46,7 +45,17 @@ def build_parser() -> argparse.ArgumentParser:
                         help="a rectangle to fill: top, left, bottom and right, in stored pixels; the last "
                         "two are not filled any more; can be repeated")  # fmt: skip
     parser.add_argument("--mask", type=Path, metavar="FILE|DIR",
-                        help="an image of the same size, not black in holes; or a folder of such")  # fmt: skip
+                        help="an image of the same size, not black in holes; or a folder of such, called like the "
+                        "images: photo.png, photo.jpg.png, photo_mask.png")  # fmt: skip
+    parser.add_argument("--mask-pattern", metavar="GLOB",
+                        help="how else the masks of a folder are called, such as '{stem}_hole*'; without --mask, "
+                        "masks lie beside their images")  # fmt: skip
+    parser.add_argument("--mask-threshold", type=number, metavar="V",
+                        help="masks are brighter than this in holes; by default not 0 in masks of two values and in "
+                        "labels, and above half of the range in others")  # fmt: skip
+    parser.add_argument("--orientation", choices=("displayed", "stored"),
+                        help="how boxes and masks are meant in photos that are stored turned; by default masks as "
+                        "displayed, boxes as stored, unless only the other fits")  # fmt: skip
     parser.add_argument("--model", metavar="NAME|FILE", help="a bundled model or an .onnx file")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, or an ONNX Runtime provider")
     parser.add_argument("--grow", type=int, default=0, metavar="PX", help="extend every hole by this many pixels")
@@ -100,21 +109,26 @@ def number(text: str) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
-    arguments = parser.parse_intermixed_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    end = words.index("--") if "--" in words else len(words)  # the parser takes what follows for options
+    arguments = parser.parse_intermixed_args(words[:end])
+    arguments.input += map(Path, words[end + 1 :])
     if arguments.check_devices:
         return print_devices()
     if not arguments.input:
         parser.error("name an image to fill")
     only_look = arguments.plan or arguments.self_check
     if arguments.replay is not None and (
-        arguments.box or arguments.mask or arguments.nan or arguments.grow or only_look or not arguments.seam
-        or arguments.detail != "copied" or arguments.nodata is not None or arguments.alpha
+        arguments.box or arguments.mask or arguments.mask_pattern or arguments.nan or arguments.grow or only_look
+        or arguments.mask_threshold is not None or arguments.orientation
+        or not arguments.seam or arguments.detail != "copied" or arguments.nodata is not None or arguments.alpha
         or arguments.stack_axis is not None
     ):  # fmt: skip
         parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
-                     "--nan, --grow, --no-seam, --detail, --nodata, --alpha, --sources, --stack-axis, --plan and "
-                     "--self-check")  # fmt: skip
-    if not arguments.box and arguments.mask is None and not arguments.nan and arguments.replay is None:
+                     "--mask-pattern, --mask-threshold, --orientation, --nan, --grow, --no-seam, --detail, --nodata, "
+                     "--alpha, --sources, --stack-axis, --plan and --self-check")  # fmt: skip
+    names_holes = arguments.box or arguments.mask or arguments.mask_pattern or arguments.nan
+    if not names_holes and arguments.replay is None:
         parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")
     if (arguments.sources == "stack") != (arguments.stack_axis is not None):
         parser.error("--sources stack and --stack-axis N go together: N is the axis of time or depth, 0 the first")
@@ -152,17 +166,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def open_streams() -> None:
-    """Let no closed stream, and no name of a file that a stream cannot show, end the work."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-        getattr(sys, name).reconfigure(errors="backslashreplace")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Plan or fill all files, and report."""
     # imported here, so that --help and wrong usage answer at once
+    from napari_inpaint.command.skipped import describe_skipped
     from napari_inpaint.command.tasks import is_finished, plan_tasks
     from napari_inpaint.io.atomic import tidy
 
@@ -171,8 +178,11 @@ def run(arguments: argparse.Namespace) -> int:
                           stack_axis=arguments.stack_axis)  # fmt: skip
     only_look = arguments.plan or arguments.self_check
     output = None if only_look else arguments.output
-    tasks, many = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask, arguments.record,
-                             arguments.overwrite, arguments.offsets)  # fmt: skip
+    tasks, many, skipped = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask,
+                                      arguments.record, arguments.overwrite, arguments.mask_pattern,
+                                      arguments.offsets)  # fmt: skip
+    for sentence in describe_skipped(skipped):
+        say(sentence)
     if only_look:
         return print_answers(tasks, options, arguments, many)
     if arguments.replay is not None:
@@ -187,23 +197,26 @@ def run(arguments: argparse.Namespace) -> int:
         for path in task.written if many else ():
             path.parent.mkdir(parents=True, exist_ok=True)
     left = [task for task in tasks if task not in finished]
-    failed = fill_all(left, options, arguments, many)
+    failed, empty = fill_all(left, options, arguments, many)
     if many:
-        skipped = f", {len(finished)} were there" if finished else ""
-        say(f"{len(left) - failed} of {len(tasks)} files filled{skipped}{f', {failed} failed' if failed else ''}")
+        counts = {"were there": len(finished), "skipped": len(skipped), "had an empty mask": empty, "failed": failed}
+        others = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        say(f"{len(left) - failed - empty} of {len(tasks)} files filled{others}")
     return 1 if failed else 0
 
 
 def print_answers(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Namespace, many: bool) -> int:
     """Print what is asked about every file; name those that cannot be looked at on stderr, and then return 1."""
     from napari_inpaint.command.files import ask_about_file
+    from napari_inpaint.command.holes import Wanted
     from napari_inpaint.inference.inpainter import Inpainter
 
     inpainter, status = Inpainter(arguments.model, arguments.device), 0
+    wanted = Wanted(arguments.box, arguments.mask_threshold, arguments.orientation)
     ask = inpainter.plan if arguments.plan else inpainter.self_check
     for task in tasks:
         try:
-            answer = ask_about_file(task, arguments.box, options, ask, say)
+            answer = ask_about_file(task, wanted, options, ask, say)
         except (ValueError, OSError) as error:
             say(str(error) if str(task.input) in str(error) else f"{task.input}: {error}")
             status = 1
@@ -234,14 +247,16 @@ def replay(arguments: argparse.Namespace, tasks: Sequence[Task]) -> int:
     return 0 if record.get("result_sha256") == outcome.record["result_sha256"] else 1
 
 
-def fill_all(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Namespace, many: bool) -> int:
-    """Fill files, here or in processes; name those that fail on stderr, and return how many they are."""
+def fill_all(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Namespace, many: bool) -> tuple[int, int]:
+    """Fill files, here or in processes; name those that fail on stderr; return how many they are, and empty masks."""
     from tqdm import tqdm
 
     from napari_inpaint.command.batch import fill_files
+    from napari_inpaint.command.holes import Wanted
 
-    failed = 0
-    outcomes = fill_files(tasks, arguments.box, options, arguments.model, arguments.device, arguments.jobs)
+    failed = empty = 0
+    wanted = Wanted(arguments.box, arguments.mask_threshold, arguments.orientation)
+    outcomes = fill_files(tasks, wanted, options, arguments.model, arguments.device, arguments.jobs)
     with tqdm(total=len(tasks), unit="file", disable=None if many else True, leave=False) as bar:
         for outcome in outcomes:
             bar.update()
@@ -252,26 +267,11 @@ def fill_all(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Na
                     failed += 1
                     say(outcome.error)
                     continue
+            empty += outcome.has_empty_mask
             file = stream(outcome.task)
             with bar.external_write_mode(file):
                 file.write(describe(outcome, arguments.json) + "\n")
-    return failed
-
-
-def stream(task: Task) -> TextIO:
-    """Return where the line about a file goes: not to the image, when that goes to standard output."""
-    return sys.stderr if str(task.output) == "-" else sys.stdout
-
-
-def describe(outcome: Outcome, as_json: bool) -> str:
-    """Return a line about a filled file."""
-    record = outcome.record
-    if as_json:
-        return json.dumps({"output": str(outcome.task.output), "record": record})
-    copied = any(copy["offsets"] for copy in record["copies"])
-    how = record["provider"] or ("copied" if copied else "filled smoothly")
-    ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["holes"] else "nothing to fill"
-    return f"{outcome.task.output}: {record['filled_pixels']} pixels filled, {ran}"
+    return failed, empty
 
 
 def refuse_existing(paths: Sequence[Path], overwrite: bool) -> None:
@@ -300,11 +300,6 @@ def print_devices() -> int:
     report = check_devices()
     sys.stdout.write(f"{report}\n")
     return 0 if report.healthy else 1
-
-
-def say(sentence: str) -> None:
-    """Tell the user something on stderr."""
-    sys.stderr.write(f"inpaint-fill: {sentence}\n")
 
 
 if __name__ == "__main__":

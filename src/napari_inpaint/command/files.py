@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import warnings
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from napari_inpaint.command.holes import ask_if_inverted, find_holes
 from napari_inpaint.command.maps import encode_offsets
 from napari_inpaint.inference.copying.provenance import read_copies
 from napari_inpaint.inference.inpainter import Inpainter
-from napari_inpaint.inference.inputs.boxes import to_box
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.replay import find_differences, read_holes, read_options
@@ -24,14 +25,8 @@ from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.inference.windows.patches import fill_in_place, keep_mask, to_copy
 from napari_inpaint.inference.windows.pyramid import patch_level
 from napari_inpaint.io.formats import FileError
-from napari_inpaint.io.images import (
-    check_output,
-    encode_image,
-    open_image,
-    read_mask,
-    read_record,
-    staged,
-)
+from napari_inpaint.io.images import check_output, encode_image, open_image, read_record, staged
+from napari_inpaint.io.orientation import UPRIGHT, encode_orientation
 from napari_inpaint.io.zarr import copied, is_zarr, open_zarr, write_zarr_record
 from napari_inpaint.models import bundled_models
 
@@ -41,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_inpaint.command.holes import Note, Wanted
     from napari_inpaint.command.tasks import Task
     from napari_inpaint.inference.copying.provenance import CopyRecord
     from napari_inpaint.inference.inputs.boxes import Box
@@ -52,10 +48,6 @@ if TYPE_CHECKING:
     from napari_inpaint.io.formats import ImageFile
 
     Answer = Plan | SelfCheck
-    Note = Callable[[str], object]
-    """Takes a sentence that the user should know."""
-    Boxes = Sequence[Sequence[int]]
-    """y0, x0, y1, x1, half-open; what reaches beyond an image is clipped."""
 
 
 @dataclass(slots=True)
@@ -69,15 +61,25 @@ class Outcome:
     error: str = ""
     """Why it was not filled."""
 
+    @property
+    def has_empty_mask(self) -> bool:
+        """Whether there was a mask, and nothing to fill."""
+        return self.task.mask is not None and not self.error and not self.record["holes"]
 
-def fill_file(task: Task, boxes: Boxes, options: FillOptions, inpainter: Inpainter) -> Outcome:
+
+def fill_file(task: Task, wanted: Wanted, options: FillOptions, inpainter: Inpainter) -> Outcome:
     """Fill one file, and write it and what belongs beside it; or nothing, and say why."""
     outcome = Outcome(task)
     with naming_errors(outcome):
         source = open_image(task.input)
         outcome.notes += source.notes
-        pixels, mask, clipped, options = read_inputs(source, task, boxes, options, outcome.notes.append)
-        fill_source(source, read_job(pixels, mask, clipped, options), options, inpainter, outcome)
+        pixels, mask, clipped, options = read_inputs(source, task, wanted, options, outcome.notes.append)
+        job = read_job(pixels, mask, clipped, options)
+        if mask is not None and not isinstance(mask, np.ndarray):  # it was not read before
+            ask_if_inverted(task, job.pixels, math.prod(job.source.shape[:-1]), outcome.notes.append)
+        fill_source(source, job, options, inpainter, outcome)
+        if outcome.has_empty_mask:
+            outcome.notes.append(f"{task.input}: nothing is filled, the mask {task.mask} is empty")
         outcome.notes += [f"{task.input}: {note}" for note in outcome.record["notes"]]
     return outcome
 
@@ -118,7 +120,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     return outcome
 
 
-def ask_about_file(task: Task, boxes: Boxes, options: FillOptions, ask: Callable[..., Answer], note: Note) -> Answer:
+def ask_about_file(task: Task, wanted: Wanted, options: FillOptions, ask: Callable[..., Answer], note: Note) -> Answer:
     """Return what `Inpainter.plan` or `Inpainter.self_check` answers about what `fill_file` would do.
 
     Raises
@@ -126,7 +128,7 @@ def ask_about_file(task: Task, boxes: Boxes, options: FillOptions, ask: Callable
     ValueError
         As they do, and when a file cannot be read.
     """
-    pixels, mask, clipped, options = read_inputs(open_image(task.input), task, boxes, options, note)
+    pixels, mask, clipped, options = read_inputs(open_image(task.input), task, wanted, options, note)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the answer has them too
         return ask(pixels, mask, clipped, **asdict(options))
@@ -148,44 +150,22 @@ def naming_errors(outcome: Outcome) -> Iterator[None]:
 
 
 def read_inputs(
-    source: ImageFile, task: Task, boxes: Boxes, options: FillOptions, note: Note
+    source: ImageFile, task: Task, wanted: Wanted, options: FillOptions, note: Note
 ) -> tuple[NDArray[Any], NDArray[Any] | None, list[Box], FillOptions]:
     """Return the pixels, the mask, the boxes, and how the pixels are filled: with what the file says of their values.
 
     Raises
     ------
     ValueError
-        When the mask cannot be read, or a box lies outside the image.
+        When the image has no rows and columns, and as `find_holes`.
     """
     shape, axis = source.pixels.shape, source.channel_axis
     if len(shape) - (axis is not None) < 2:
         raise FileError(f"{source.path} has shape {shape}: no rows and columns")
-    planes = plane_shape(shape, axis)
-    mask = None if task.mask is None else read_mask(task.mask, planes)
-    clipped = clip_boxes(boxes, planes[-2], planes[-1], note)
+    mask, clipped = find_holes(source, task, plane_shape(shape, axis), wanted, note)
     nodata = source.nodata if options.nodata is None else options.nodata
     alpha = options.alpha or source.alpha
     return source.pixels, mask, clipped, replace(options, channel_axis=axis, nodata=nodata, alpha=alpha)
-
-
-def clip_boxes(boxes: Boxes, height: int, width: int, note: Note) -> list[Box]:
-    """Clip boxes to the image and say so.
-
-    Raises
-    ------
-    ValueError
-        When a box has no pixel in the image.
-    """
-    clipped = []
-    for box in map(to_box, boxes):
-        inside = box.clip(height, width)
-        if inside is None:
-            raise ValueError(f"the box {tuple(box)} lies outside the image of {height} x {width} pixels: "
-                             "name top, left, bottom and right (y0 x0 y1 x1)")  # fmt: skip
-        if inside != box:
-            note(f"the box {tuple(box)} is clipped to {tuple(inside)}, the image has {height} x {width} pixels")
-        clipped.append(inside)
-    return clipped
 
 
 def plane_shape(shape: Sequence[int], channel_axis: int | None) -> tuple[int, ...]:
@@ -241,7 +221,7 @@ def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
             fill_in_place(job.source.like(level), changes)
         if task.record is not None:
             write_zarr_record(image, outcome.record)
-        with beside(outcome, job):
+        with beside(outcome, job, UPRIGHT):
             finish()
 
 
@@ -249,12 +229,12 @@ def write_image(outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[A
     """Write an image that was read as a whole, and what belongs beside it."""
     task = outcome.task
     data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
-    with staged(task.output, data) as appear, beside(outcome, job):
+    with staged(task.output, data) as appear, beside(outcome, job, source.orientation):
         appear()
 
 
 @contextlib.contextmanager
-def beside(outcome: Outcome, job: Job) -> Iterator[None]:
+def beside(outcome: Outcome, job: Job, orientation: int) -> Iterator[None]:
     """Write the record, the mask of what was made up, and the map of where it came from.
 
     The image comes last: when it is there, all is there.
@@ -269,7 +249,7 @@ def beside(outcome: Outcome, job: Job) -> Iterator[None]:
     if task.record is not None:
         files[task.record] = json.dumps(outcome.record, indent=1).encode()
     if task.synthetic is not None:
-        files[task.synthetic] = encode_mask(read_holes(outcome.record, job.source.shape[:-1]))
+        files[task.synthetic] = encode_mask(read_holes(outcome.record, job.source.shape[:-1]), orientation)
     if task.offsets is not None:
         files[task.offsets] = encode_offsets(task.offsets, outcome.record, job.source.shape[:-1])
     for path, data in files.items():
@@ -289,13 +269,18 @@ def _is_record(path: Path) -> bool:
         return False
 
 
-def encode_mask(mask: NDArray[np.bool_]) -> bytes:
-    """Return a PNG that is white where the mask, (..., H, W), is True; planes that differ stand below one another."""
+def encode_mask(mask: NDArray[np.bool_], orientation: int) -> bytes:
+    """Return a PNG that is white where the mask, (..., H, W), is True; planes that differ stand below one another.
+
+    A single plane is displayed turned, as its image is.
+    """
     if 0 in mask.shape[-2:]:
         raise FileError("an image without pixels has no mask of what was made up")
     planes = mask.reshape(-1, *mask.shape[-2:])
     if (planes == planes[:1]).all():
         mask = planes[0] if len(planes) else np.zeros(mask.shape[-2:], bool)
+    turned = orientation != UPRIGHT and mask.ndim == 2
     buffer = BytesIO()
-    Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG")
+    options: dict[str, Any] = {"exif": encode_orientation(orientation)} if turned else {}
+    Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG", **options)
     return buffer.getvalue()

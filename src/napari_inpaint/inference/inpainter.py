@@ -164,9 +164,9 @@ class Inpainter:
             can read; or lazy (`numpy.memmap`, dask, zarr, h5py, tensorstore): only windows are read. A list of such
             arrays, of one shape (..., H, W) and any dtypes, is one image: its channels, which are never colours.
         mask : array of shape (H, W) or (..., H, W), optional
-            True or non-zero inside holes; of the same kinds. Leading axes broadcast; where an xarray image has their
-            names too, by these. Or a mapping from planes, tuples of indices in the leading axes, to masks of shape
-            (H, W): other planes have none.
+            True or non-zero inside holes, or above 0.5 where floats are from 0 to 1; of the same kinds. Leading axes
+            broadcast; where an xarray image has their names too, by these. Or a mapping from planes, tuples of indices
+            in the leading axes, to masks of shape (H, W): other planes have none.
         boxes : sequence of (y0, x0, y1, x1), optional
             Half-open rectangles to fill in every plane, in pixels; instead of, or together with, the mask. Or a mapping
             from planes to such sequences.

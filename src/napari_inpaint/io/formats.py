@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, JpegImagePlugin
 
+from napari_inpaint.io.orientation import UPRIGHT, read_orientation
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -57,6 +59,8 @@ class ImageFile:
     """What the user should know, for example that JPEG is encoded again."""
     nodata: float | None = None
     """A value that stands for none, where the file says so."""
+    orientation: int = UPRIGHT
+    """How the file says that the picture is turned when it is displayed, as in Exif; pixels are as they are stored."""
 
 
 def read_png(path: Path, file: BinaryIO) -> ImageFile:
@@ -68,6 +72,7 @@ def read_png(path: Path, file: BinaryIO) -> ImageFile:
     if b"acTL" in kinds:
         raise FileError(f"{path} is an animation, only still images can be filled")
     options = {"chunks": [chunk for chunk in chunks if chunk[0] not in PNG_PIXEL_CHUNKS]}
+    orientation = read_orientation(dict(chunks).get(b"eXIf"))
     if depth == 16:  # Pillow narrows colours of 16 bits to 8
         import imagecodecs
 
@@ -76,7 +81,7 @@ def read_png(path: Path, file: BinaryIO) -> ImageFile:
             raise Image.DecompressionBombError
         pixels = imagecodecs.png_decode(data)
         notes = (f"{path}: keyed transparency becomes an alpha channel",) if b"tRNS" in kinds else ()
-        return _to_file(path, pixels, "PNG", options, notes)
+        return _to_file(path, pixels, "PNG", options, notes, orientation)
     with Image.open(BytesIO(data)) as image:
         notes = (f"{path}: {depth} bits a pixel become 8",) if depth in (2, 4) and colour == 0 else ()
         if image.mode not in PILLOW_MODES or "transparency" in image.info:
@@ -85,15 +90,16 @@ def read_png(path: Path, file: BinaryIO) -> ImageFile:
             pixels = np.array(image.convert(mode))
         else:
             pixels = np.array(image)
-    return _to_file(path, pixels, "PNG", options, notes)
+    return _to_file(path, pixels, "PNG", options, notes, orientation)
 
 
 def _to_file(
-    path: Path, pixels: NDArray[Any], kind: str, options: dict[str, Any], notes: tuple[str, ...] = ()
+    path: Path, pixels: NDArray[Any], kind: str, options: dict[str, Any], notes: tuple[str, ...], orientation: int
 ) -> ImageFile:
     """Describe pixels of shape (H, W) or (H, W, C) with 2 (grey and alpha), 3 or 4 (colours and alpha) channels."""
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    return ImageFile(path, pixels, 2 if channels > 1 else None, kind, options, channels in (2, 4), notes)
+    return ImageFile(path, pixels, 2 if channels > 1 else None, kind, options, channels in (2, 4), notes,
+                     orientation=orientation)  # fmt: skip
 
 
 def write_png(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
@@ -150,7 +156,8 @@ def read_jpeg(path: Path, file: BinaryIO) -> ImageFile:
         sampling = JpegImagePlugin.get_sampling(image)
         if sampling >= 0:  # -1: one that Pillow has no name for
             options["subsampling"] = sampling
-    return _to_file(path, pixels, "JPEG", options, notes)
+        orientation = read_orientation(image.getexif())
+    return _to_file(path, pixels, "JPEG", options, notes, orientation)
 
 
 def write_jpeg(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
@@ -168,6 +175,7 @@ def read_webp(path: Path, file: BinaryIO) -> ImageFile:
         options: dict[str, Any] = {
             key: image.info[key] for key in ("exif", "icc_profile", "xmp") if image.info.get(key)
         }
+    orientation = read_orientation(options.get("exif"))
     kinds = set()
     position = len(b"RIFFsizeWEBP")
     while position + 8 <= len(data):
@@ -175,9 +183,9 @@ def read_webp(path: Path, file: BinaryIO) -> ImageFile:
         kinds.add(kind)
         position += 8 + length + length % 2
     if b"VP8L" in kinds:
-        return _to_file(path, pixels, "WEBP", {**options, "lossless": True, "exact": True})
+        return _to_file(path, pixels, "WEBP", {**options, "lossless": True, "exact": True}, (), orientation)
     note = f"{path}: lossy WebP loses a little with every encoding, also outside the holes; use PNG to avoid it"
-    return _to_file(path, pixels, "WEBP", {**options, "quality": LOSSY_WEBP}, (note,))
+    return _to_file(path, pixels, "WEBP", {**options, "quality": LOSSY_WEBP}, (note,), orientation)
 
 
 def write_webp(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:

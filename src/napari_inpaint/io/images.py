@@ -8,10 +8,9 @@ import sys
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import tifffile
 from PIL import Image
 
 from napari_inpaint.io import formats, tiff
@@ -54,7 +53,7 @@ def read_image(path: Path) -> ImageFile:
         When the file does not exist, is broken, or cannot be written back without loss.
     """
     try:
-        with contextlib.nullcontext(BytesIO(sys.stdin.buffer.read())) if path == STREAM else path.open("rb") as file:
+        with open_seekable(path) as file:
             kind = find_format(file.read(12))
             file.seek(0)
             if kind is not None:
@@ -70,6 +69,13 @@ def read_image(path: Path) -> ImageFile:
     except Exception as error:  # five decoders raise many kinds about broken files
         raise FileError(f"{path} is broken: {error or type(error).__name__}") from error
     raise FileError(f"{path} is no PNG, JPEG, WebP, TIFF or NPY image")
+
+
+@contextlib.contextmanager
+def open_seekable(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read it from anywhere; of a pipe, or standard input, that is all that comes."""
+    with contextlib.nullcontext(sys.stdin.buffer) if path == STREAM else path.open("rb") as file:
+        yield file if path != STREAM and file.seekable() else BytesIO(file.read())
 
 
 def open_image(path: Path) -> ImageFile:
@@ -113,9 +119,10 @@ def read_record(path: Path) -> dict[str, Any]:
         if path.is_dir():
             text = read_zarr_record(path)
         else:
-            with path.open("rb") as file:
-                head = file.read(12)
-            text = tiff.read_record_tag(path) if find_format(head) == "TIFF" else path.read_text(encoding="utf-8")
+            with open_seekable(path) as file:
+                kind = find_format(file.read(12))
+                file.seek(0)
+                text = tiff.read_record_tag(file) if kind == "TIFF" else file.read().decode()
         record = json.loads(text or "null")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -203,46 +210,3 @@ def staged(path: Path, data: bytes) -> Iterator[Callable[[], None]]:
 def _write_to_stdout(data: bytes) -> None:
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
-
-
-def read_mask(path: Path, planes: tuple[int, ...]) -> Any:
-    """Read a mask: what is not black is a hole; in a JPEG or WebP, what is brighter than grey. Alpha does not count.
-
-    Parameters
-    ----------
-    path
-        PNG, JPEG, WebP, TIFF, NPY or zarr.
-    planes
-        The image's leading axes, height and width: the mask must have its height and width, or all of it.
-
-    Returns
-    -------
-    array
-        Of shape ``planes[-2:]`` or ``planes``: bool, or a zarr array that is not read yet, not 0 inside holes.
-
-    Raises
-    ------
-    FileError
-        When the file cannot be read, has another size, or holds NaN.
-    """
-    if path.is_dir():
-        mask = open_zarr(path).levels[0]
-        if mask.shape not in (planes[-2:], planes):
-            raise FileError(f"{path} has {mask.shape} pixels, the image has {planes}: the mask must have the same size")
-        return mask
-    file = read_image(path)
-    mask = np.asarray(file.pixels)
-    if file.channel_axis is not None and mask.shape not in (planes[-2:], planes):
-        mask = np.moveaxis(mask, file.channel_axis, -1)
-        mask = (mask[..., :-1] if file.alpha else mask).max(-1)
-    if mask.dtype.kind not in "buif":
-        raise FileError(f"{path} holds {mask.dtype}: a mask is of numbers")
-    if mask.shape not in (planes[-2:], planes):
-        size = planes[-2:] if mask.ndim < 3 else planes
-        raise FileError(f"{path} has {mask.shape} pixels, the image has {size}: the mask must have the same size")
-    if mask.dtype.kind == "f" and np.isnan(mask).any():
-        raise FileError(f"{path} holds NaN: a mask is 0 where pixels are known and anything else inside holes")
-    if file.format == "TIFF" and file.options["photometric"] == tifffile.PHOTOMETRIC.MINISWHITE:
-        mask = mask.max(initial=0) - mask if mask.dtype != bool else ~mask
-    holes: NDArray[np.bool_] = mask > 127 if file.format in ("JPEG", "WEBP") else mask != 0
-    return holes

@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from napari_inpaint.io.formats import FileError, ImageFile
+from napari_inpaint.io.orientation import known_orientation
 
 if TYPE_CHECKING:
     from io import BytesIO
@@ -29,6 +30,7 @@ RECORD_TAG = 65260
 """Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
 NODATA_TAG = 42113
 """GDAL's: the value that stands for none, as a text."""
+ORIENTATION_TAG = 274
 MANY_PAGES = 1000
 """Pages that are looked at for what cannot be kept."""
 LARGE_TIFF = 1 << 28
@@ -103,7 +105,9 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
             hidden = hidden if axis is None else np.expand_dims(hidden, axis)
             pixels = np.ma.MaskedArray(pixels, np.broadcast_to(hidden, pixels.shape))
             options["mask"] = {"compression": LOSSLESS_MASK, "rowsperstrip": mask.rowsperstrip}
-    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata)
+        tag = page.tags.get(ORIENTATION_TAG)
+    return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata,
+                     known_orientation(None if tag is None else tag.value))  # fmt: skip
 
 
 def _find_mask(tiff: tifffile.TiffFile) -> tifffile.TiffPage | None:
@@ -144,8 +148,8 @@ def write_tiff(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None
             tiff.write(valid, metadata=None, subfiletype=tifffile.FILETYPE.MASK, photometric="mask", **mask)
 
 
-def read_record_tag(path: Path) -> str | None:
+def read_record_tag(file: BinaryIO) -> str | None:
     """Return the record in a filled TIFF; None when there is none."""
-    with tifffile.TiffFile(path) as tiff:
+    with tifffile.TiffFile(file) as tiff:
         tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
         return None if tag is None else str(tag.value)

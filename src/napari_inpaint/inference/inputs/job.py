@@ -291,5 +291,12 @@ def _named_planes(mask: Masks | None, boxes: Boxes | None) -> list[Plane] | None
 
 
 def _to_bool(mask: Any) -> NDArray[np.bool_]:
+    """Return where a plane's mask has holes: what is not 0, and of probabilities, what is above one half."""
     array = np.asarray(mask[()] if is_lazy(mask) else mask)
+    if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
+        holes: NDArray[np.bool_] = array > 0.5
+        if (holes != array).any():
+            warnings.warn("the mask has values between 0 and 1: holes are where it is above 0.5; give mask > 0 for all "
+                          "that is not 0", stacklevel=2)  # fmt: skip
+        return holes
     return array if array.dtype == np.bool_ else array != 0
