@@ -54,6 +54,34 @@ def test_a_mask_file_and_boxes_and_json(tmp_path, png, photo, capsys):
     assert printed["record"]["filled_pixels"] == 300
 
 
+@pytest.mark.parametrize(("words", "name", "value"), [
+    (["--values", "labels"], "values", "labels"), (["--values", "phase"], "values", "phase"),
+    (["--mosaic", "2x2"], "mosaic", [2, 2]), (["--wrap", "x"], "wrap", "x"),
+])  # fmt: skip
+def test_says_what_numbers_mean_and_repeats_it(tmp_path, inpainter, photo, words, name, value, capsys):
+    image = photo[:120, :160, 1]
+    image = (image / 50 - 2).astype(np.float32) if value == "phase" else image.astype(np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", image)
+    fill = [str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), "--device", "cpu", "--model", "compact"]
+    assert main([*fill, "--box", "40", "120", "70", "160", *words, "--record"]) == 0
+    options = {name: tuple(value) if isinstance(value, list) else value}
+    expected = inpainter.fill(image, boxes=[(40, 120, 70, 160)], **options)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), expected)
+    record = tmp_path / "out.tif.json"
+    assert json.loads(record.read_text(encoding="utf-8"))[name] == value
+    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "again.tif"), "--replay", str(record)]) == 0
+    assert "bit for bit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["2", "2x2x2", "axb", "0x2"])
+def test_a_mosaic_has_rows_and_columns(png, tmp_path, text, capsys):
+    try:
+        assert main([str(png), "-o", str(tmp_path / "f.png"), "--box", "0", "0", "9", "9", "--mosaic", text]) == 1
+    except SystemExit as error:
+        assert error.code == 2
+    assert "mosaic" in capsys.readouterr().err
+
+
 def test_partial_boxes_are_clipped_and_it_says_so(tmp_path, png, capsys):
     assert main([str(png), "-o", str(tmp_path / "f.png"), "--box", "-5", "-5", "20", "20"]) == 0
     assert "clipped to (0, 0, 20, 20)" in capsys.readouterr().err

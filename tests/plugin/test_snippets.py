@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image
+from napari.layers import Image, Labels
 from PIL import Image as Picture
 
 from napari_inpaint.inference.options import FillOptions
@@ -40,6 +40,11 @@ STACKS = {
     "polygon": (lambda photo: Image(photo, name="photo"), "polygon", Slices(), to_settings(2, False)),
     "slice": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices(), to_settings(1)),
     "all": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "rectangle", Slices("all"), SETTINGS),
+    "labels": (lambda photo: Labels(photo[..., 0].astype(int) // 40, name="ids"), "rectangle", Slices(), SETTINGS),
+    "mosaic": (lambda photo: Image(photo[..., 0], name="raw"), "rectangle", Slices(),
+               Settings("compact", "cpu", FillOptions(mosaic=(2, 2)))),
+    "panorama": (lambda photo: Image(photo, name="all around"), "rectangle", Slices(),
+                 Settings("compact", "cpu", FillOptions(wrap="x"))),
     "range of polygons": (lambda photo: Image(np.moveaxis(photo, -1, 0)), "polygon", Slices("range", 0, 1, 2),
                           SETTINGS),
     "levels": (lambda photo: Image([photo, photo[::2, ::2]], name="photo", multiscale=True), "rectangle", Slices(),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 import napari_inpaint
 from napari_inpaint.command.saying import describe, open_streams, say, stream
-from napari_inpaint.inference.options import Detail, FillOptions, Sources
+from napari_inpaint.inference.options import Detail, FillOptions, Sources, Values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +74,12 @@ def build_parser() -> argparse.ArgumentParser:
                         "and after it, where these show the same")  # fmt: skip
     parser.add_argument("--stack-axis", type=int, metavar="N",
                         help="of --sources stack: the axis of time or depth, 0 is the first")  # fmt: skip
+    parser.add_argument("--values", choices=get_args(Values), default="intensity",
+                        help="what numbers mean: intensities (default), labels, which are never mixed, or a phase in "
+                        "radians")  # fmt: skip
+    parser.add_argument("--mosaic", type=cell, metavar="RxC",
+                        help="rows and columns of a colour filter array's cells, 2x2 for Bayer's")  # fmt: skip
+    parser.add_argument("--wrap", choices=["x"], help="a panorama all around: it goes on at its other edge")
     parser.add_argument("--record", action="store_true",
                         help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(
@@ -106,6 +112,11 @@ def number(text: str) -> float:
         return float(text)
 
 
+def cell(text: str) -> tuple[int, ...]:
+    """Return the rows and columns of a cell, as 2x2 names them."""
+    return tuple(map(int, text.lower().split("x")))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
@@ -122,11 +133,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.box or arguments.mask or arguments.mask_pattern or arguments.nan or arguments.grow or only_look
         or arguments.mask_threshold is not None or arguments.orientation
         or not arguments.seam or arguments.detail != "copied" or arguments.nodata is not None or arguments.alpha
-        or arguments.stack_axis is not None
+        or arguments.stack_axis is not None or arguments.values != "intensity" or arguments.mosaic or arguments.wrap
     ):  # fmt: skip
         parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
                      "--mask-pattern, --mask-threshold, --orientation, --nan, --grow, --no-seam, --detail, --nodata, "
-                     "--alpha, --sources, --stack-axis, --plan and --self-check")  # fmt: skip
+                     "--alpha, --sources, --stack-axis, --values, --mosaic, --wrap, --plan and "
+                     "--self-check")  # fmt: skip
     names_holes = arguments.box or arguments.mask or arguments.mask_pattern or arguments.nan
     if not names_holes and arguments.replay is None:
         parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")
@@ -175,7 +187,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     options = FillOptions(arguments.grow, arguments.seam, nan_is_hole=arguments.nan, detail=arguments.detail,
                           nodata=arguments.nodata, alpha=arguments.alpha, sources=arguments.sources,
-                          stack_axis=arguments.stack_axis)  # fmt: skip
+                          stack_axis=arguments.stack_axis, values=arguments.values, mosaic=arguments.mosaic,
+                          wrap=arguments.wrap)  # fmt: skip
     only_look = arguments.plan or arguments.self_check
     output = None if only_look else arguments.output
     tasks, many, skipped = plan_tasks(arguments.input, output, arguments.mask, arguments.synthetic_mask,

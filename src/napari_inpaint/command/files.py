@@ -217,7 +217,8 @@ def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
         image = open_zarr(copy, "r+")
         fill_in_place(job.source.like(image.levels[0]), patches)
         for above, level in itertools.pairwise(image.levels):
-            changes = patch_level(above, level, image.levels[0].shape, patches)
+            picks = outcome.record["values"] != "intensity"
+            changes = patch_level(above, level, image.levels[0].shape, patches, picks)
             fill_in_place(job.source.like(level), changes)
         if task.record is not None:
             write_zarr_record(image, outcome.record)

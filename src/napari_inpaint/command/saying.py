@@ -33,6 +33,7 @@ def describe(outcome: Outcome, as_json: bool) -> str:
         return json.dumps({"output": str(outcome.task.output), "record": record})
     copied = any(copy["offsets"] for copy in record["copies"])
     how = record["provider"] or ("copied" if copied else "filled smoothly")
+    how = "labels of the rims" if record["values"] == "labels" else how
     ran = f"{how}, {record['seconds'] * 1000:.0f} ms" if record["holes"] else "nothing to fill"
     return f"{outcome.task.output}: {record['filled_pixels']} pixels filled, {ran}"
 

@@ -18,6 +18,7 @@ from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.copying.regions import plan_regions
 from napari_inpaint.inference.copying.stage import copy_regions
 from napari_inpaint.inference.inputs.holes import CONNECTED, hash_holes
+from napari_inpaint.inference.inputs.kinds import note_kinds
 from napari_inpaint.inference.inputs.values import opaque_value, step_off
 from napari_inpaint.inference.options import RULES
 from napari_inpaint.inference.record import Record, WindowRecord
@@ -25,6 +26,7 @@ from napari_inpaint.inference.replay import describe_holes
 from napari_inpaint.inference.runtime.loading import describe_cpu
 from napari_inpaint.inference.windows.crop import Crop
 from napari_inpaint.inference.windows.intensity import NothingKnownError
+from napari_inpaint.inference.windows.labels import fill_window
 from napari_inpaint.inference.windows.patches import Patch
 from napari_inpaint.inference.windows.plan import note_left
 
@@ -72,7 +74,10 @@ def run(
         As `Inpainter.fill`.
     """
     started = time.perf_counter()
-    regions = plan_regions(job) if options.detail == "copied" and options.rules == RULES else ()
+    given, job, asked = job, job.seen, options
+    options = replace(options, nodata=job.source.nodata)  # views know what is hidden
+    is_copied = options.detail == "copied" and options.values != "labels" and options.rules == RULES
+    regions = plan_regions(job) if is_copied else ()
     earlier = None if recorded is None else {(copy.plane, copy.holes): copy for copy in recorded}
     if earlier is not None:  # where all was copied, nothing needs to be completed
         plan = replace(plan, windows=tuple(_with_guides(plan.windows, earlier)))
@@ -83,11 +88,11 @@ def run(
         if on_progress is not None:
             on_progress(number, count)
 
-    filled = _fill_windows(job, plan, options, session, on_part, cancel)
-    left = {plane: holes for plane, holes in job.holes.items() if plane in filled.left}
-    job = replace(
-        job, kept=job.kept | left, holes={plane: job.holes[plane] for plane in job.holes if plane not in left}
-    )
+    if options.values == "labels":
+        filled = _fill_labels(job, plan, on_part, cancel)
+    else:
+        filled = _fill_windows(job, plan, options, session, on_part, cancel)
+    given, job = (each.leave(filled.left) for each in (given, job))
     if filled.left and not job.holes:
         raise NothingKnownError("no pixel is known in any plane that has holes: fill NaN too (nan_is_hole=True, --nan)")
     patches = [patch for patch in filled.patches if patch.plane not in filled.left]
@@ -104,12 +109,13 @@ def run(
         patches += _make_opaque(job)
     windows = [window for window in filled.windows if window.plane not in filled.left]
     record = Record(
-        napari_inpaint.__version__, options=options, shape=tuple(job.source.array.shape), dtype=str(job.source.dtype),
-        created=datetime.now(UTC).isoformat(timespec="seconds"), holes=describe_holes(job.holes), batch=filled.batch,
-        mask_sha256=hash_holes(job.holes.items()), filled_pixels=job.pixels,
-        masked_pixels=0 if job.source.masked is None else int(np.count_nonzero(job.source.masked)),
+        napari_inpaint.__version__, options=asked, shape=tuple(given.source.array.shape),
+        dtype=str(given.source.dtype), created=datetime.now(UTC).isoformat(timespec="seconds"),
+        holes=describe_holes(given.holes), batch=filled.batch, mask_sha256=hash_holes(given.holes.items()),
+        filled_pixels=given.pixels,
+        masked_pixels=0 if given.source.masked is None else int(np.count_nonzero(given.source.masked)),
         network_seconds=filled.network_seconds,
-        windows=windows, notes=list(dict.fromkeys([*plan.notes, *filled.left.values()])),
+        windows=windows, notes=list(dict.fromkeys([*plan.notes, *filled.left.values(), *note_kinds(given, asked)])),
     )  # fmt: skip
     if windows or copies:
         record.result_sha256, record.machine = filled.sha256(options.rules), describe_cpu()
@@ -121,7 +127,7 @@ def run(
     stop_if(cancel)
     record.copies, record.copy_seconds = copies, copy_seconds
     record.seconds = time.perf_counter() - started
-    return patches, record
+    return patches if given.view is None else given.view.back(patches), record
 
 
 def _with_guides(windows: Iterable[Window], copies: Mapping[Key, CopyRecord]) -> Iterator[Window]:
@@ -196,6 +202,28 @@ def _fill_windows(
             if group == groups[-1]:
                 filled.windows.append(_describe(window, provider, crops_of_window))
                 on_window()
+    return filled
+
+
+def _fill_labels(job: Job, plan: Plan, on_window: Callable[[], object], cancel: Event | None) -> _Filled:
+    """Fill window after window with labels. A plane without any is left, if there are others."""
+    filled = _Filled({plane: note_left(plane) for plane in plan.left})
+    for window in plan.windows:
+        stop_if(cancel)
+        try:
+            patches = fill_window(job, window, cancel)
+        except NothingKnownError:
+            if not window.plane:
+                raise
+            filled.left.setdefault(window.plane, note_left(window.plane, " around a hole"))
+            continue
+        finally:
+            on_window()
+        filled.patches += patches
+        made = b"".join(patch.pixels[patch.mask[..., 0]].tobytes() for patch in patches)
+        filled.digests.append((window.plane, hashlib.sha256(made).digest()))
+        holes = tuple(hole.box for hole in window.holes)
+        filled.windows.append(WindowRecord(window.plane, window.crop, holes, 1, "", ("labels",), (0.0,), ()))
     return filled
 
 

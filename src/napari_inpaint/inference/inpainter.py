@@ -20,6 +20,7 @@ from napari_inpaint.inference.options import Detail, FillOptions, Sources, Value
 from napari_inpaint.inference.runtime.loading import find_model, measure, open_session, warm_up
 from napari_inpaint.inference.runtime.providers import refuse_fork
 from napari_inpaint.inference.self_check import SelfCheck, check
+from napari_inpaint.inference.windows.labels import plan_labels
 from napari_inpaint.inference.windows.plan import Plan, SmoothLimits, plan_job
 from napari_inpaint.inference.windows.writing import write
 
@@ -145,7 +146,7 @@ class Inpainter:
         the ``copies`` of an earlier record nothing is searched.
         """
         plan = self._plan(job, options)
-        needs_network = job.holes and options.detail != "smooth"
+        needs_network = job.holes and options.needs_network
         return run(job, plan, options, self.session if needs_network else None, on_progress, cancel, recorded)
 
     def fill(
@@ -301,6 +302,8 @@ class Inpainter:
     def _plan(self, job: Job, options: FillOptions, estimate: bool = False) -> Plan:
         if not job.holes:
             return Plan((), len(job.source.groups), 0.0)
+        if options.values == "labels":
+            return plan_labels(job)
         if options.detail == "smooth":
             return plan_job(job, SmoothLimits())
         session = self.session

@@ -114,8 +114,7 @@ def _fill_block(
         own = block_id[axis] - first
     drawn = {here: masks[there] for here, there in shown.items() if there in masks} if mask is None else mask[0]
     job = read_job(image, drawn, {here: boxes_of(there) for here, there in shown.items()}, options)
-    beside = {here: holes for here, holes in job.holes.items() if shown[here] != plane}
-    job = replace(job, kept=beside, holes={here: job.holes[here] for here in job.holes if here not in beside})
+    job = job.leave([here for here, there in shown.items() if there != plane])
     try:
         patches, record = inpainter.run(job, options)
     except NothingKnownError:

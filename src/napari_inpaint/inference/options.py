@@ -64,6 +64,11 @@ class FillOptions:
     rules: int = RULES
     """By which rules: others than `RULES` only to repeat a fill."""
 
+    @property
+    def needs_network(self) -> bool:
+        """Whether a network completes wide holes."""
+        return self.detail != "smooth" and self.values != "labels"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "grow", to_whole(self.grow, "grow", 0, sys.maxsize))
         if self.channel_axis not in ("auto", None):
@@ -98,6 +103,10 @@ class FillOptions:
                 raise ValueError(f"mosaic must be rows and columns, such as (2, 2), not {self.mosaic!r}")
             rows, columns = (to_whole(each, "each of mosaic", 1, MOST_CELL) for each in self.mosaic)
             object.__setattr__(self, "mosaic", None if rows == columns == 1 else (rows, columns))
+        kinds = [f"values={self.values!r}"] * (self.values != "intensity")
+        kinds += ["mosaic="] * (self.mosaic is not None) + ["wrap="] * (self.wrap is not None)
+        if len(kinds) > 1 and kinds != ["values='labels'", "wrap="]:
+            raise ValueError(f"{' and '.join(kinds)} cannot be combined: choose one of them")
         if self.stack_axis is not None:
             if isinstance(self.stack_axis, bool) or not hasattr(self.stack_axis, "__index__"):
                 raise ValueError(f"stack_axis must be a whole number or None, not {self.stack_axis!r}")
@@ -105,6 +114,8 @@ class FillOptions:
         if (self.sources == "stack") != (self.stack_axis is not None):
             raise ValueError("sources='stack' and stack_axis= go together: the axis along which neighbours are looked "
                              f"at, not {self.sources!r} and {self.stack_axis!r}")  # fmt: skip
+        if self.sources == "stack" and (self.values != "intensity" or self.mosaic or self.wrap):
+            raise ValueError("sources='stack' is for plain intensities: leave values=, mosaic= and wrap= out")
         if self.sources == "stack" and self.detail != "copied":
             raise ValueError(f"sources='stack' is about copies: leave detail={self.detail!r} out")
 

@@ -32,7 +32,7 @@ class WindowRecord:
     provider: str
     """The ONNX Runtime provider that completed it; empty when the holes were filled smoothly."""
     smooth: tuple[str, ...]
-    """Then: ``plate`` or ``membrane``, for colours or for every channel."""
+    """Then: ``plate`` or ``membrane``, for colours or for every channel; or ``labels``, for all of them."""
     noise: tuple[float, ...]
     """And why: see `napari_inpaint.inference.blending.biharmonic.measure_noise`."""
     curves: tuple[IntensityCurve, ...]
@@ -78,6 +78,9 @@ class Record:
     network_seconds: float = 0.0
     copy_seconds: float = 0.0
     windows: list[WindowRecord] = field(default_factory=list)
+    """In the pixels of the image; of a mosaic, in its cells, whose places are the channels; of a panorama all around,
+    in the image three times side by side; of a phase, cosines of all channels and then sines are the channels. So it is
+    with ``copies``. All else is in the pixels of the image."""
     copies: list[CopyRecord] = field(default_factory=list)
     """What the holes were copied from; none where ``options.detail`` is another one."""
     notes: list[str] = field(default_factory=list)

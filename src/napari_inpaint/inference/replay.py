@@ -121,6 +121,7 @@ def read_options(record: Mapping[str, Any], channel_axis: int | None) -> FillOpt
         seam=bool(record.get("seam", True)), channel_axis=channel_axis, detail=record.get("detail", "network"),
         nodata=record.get("nodata"), alpha=bool(record.get("alpha", had_alpha)), rules=rules,
         sources=record.get("sources", "plane"), stack_axis=record.get("stack_axis"),
+        values=record.get("values", "intensity"), mosaic=record.get("mosaic"), wrap=record.get("wrap"),
     )  # fmt: skip
 
 

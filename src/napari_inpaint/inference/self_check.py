@@ -117,9 +117,17 @@ def check(
         How many places are hidden.
     notes
         What else is to be said of these holes.
+
+    Raises
+    ------
+    ValueError
+        When the image's numbers are no intensities: their differences say nothing.
     """
+    if options.values != "intensity" or options.mosaic is not None:
+        what = "mosaic=" if options.mosaic is not None else f"values={options.values!r}"
+        raise ValueError(f"the self-check compares intensities and colours, so it cannot judge {what}: leave it away")
     details = sorted(get_args(Detail), key=lambda detail: detail != options.detail)
-    hiding = replace(options, grow=0, channel_axis=-1, nan_is_hole=False)  # the holes of the job have grown already
+    hiding = replace(options, grow=0, channel_axis=-1, nan_is_hole=False, wrap=None)  # its holes have grown
 
     def fill(pixels: NDArray[Any], mask: NDArray[np.bool_], own: int, detail: Detail) -> NDArray[Any]:
         stacked = options.sources == "stack" and detail == "copied"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.plugin.layers.frame import CURRENT
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.results import RECORD
@@ -49,6 +50,7 @@ def to_python(
     options += [] if settings.options.seam else ["seam=False"]
     options += [] if settings.options.detail == "copied" else [f"detail={settings.options.detail!r}"]
     options += [] if settings.options.nodata is None else [f"nodata={settings.options.nodata}"]
+    options += [f"{name}={value!r}" for name, value in to_meaning(job, settings).items()]
     options += ["alpha=True"] if job.has_alpha else []
     options += [f"channel_axis={job.channel_axis}"]
     call = f"result = inpainter.fill(image, {', '.join(options)})"
@@ -97,7 +99,16 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
     words += [] if settings.options.seam else ["--no-seam"]
     words += [] if settings.options.nodata is None else ["--nodata", str(settings.options.nodata)]
     words += [] if settings.options.detail == "copied" else ["--detail", settings.options.detail]
+    for name, value in to_meaning(job, settings).items():
+        words += [f"--{name}", value if isinstance(value, str) else "x".join(map(str, value))]
     return shlex.join(words)
+
+
+def to_meaning(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return the options that say what the image's numbers mean, where they are not the usual ones."""
+    chosen, usual = job.complete(settings.options), FillOptions()
+    names = ("values", "mosaic", "wrap")
+    return {name: getattr(chosen, name) for name in names if getattr(chosen, name) != getattr(usual, name)}
 
 
 def to_shared_boxes(job: Job) -> list[tuple[int, ...]] | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.windows.patches import Patch, fill_in_place
-from napari_inpaint.inference.windows.pyramid import average_blocks, find_ratio, patch_level
+from napari_inpaint.inference.windows.pyramid import average_blocks, find_ratio, patch_level, pick_pixels
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,12 @@ def test_blocks_are_averaged_each_on_its_own():
     array[0, 0] = np.nan
     expected = [[np.nan, (2 + 3 + 6 + 7) / 4], [8.5, 10.5]]
     np.testing.assert_array_equal(average_blocks(array, (slice(0, 2), slice(0, 2)), [2, 2]), expected)
+
+
+@given(st.integers(3, 40), st.sampled_from([1, 2, 3, 1.5]), st.integers(0, 2**32 - 1))
+def test_pixels_that_are_picked_are_those_of_the_blocks(length, ratio, seed):
+    """Labels and angles have no mean."""
+    array = np.random.default_rng(seed).integers(0, 2**60, (length, length))
+    region = (slice(1, max(2, int(length / ratio))),) * 2
+    places = np.floor(np.arange(region[0].start, region[0].stop) * ratio).astype(int).clip(max=length - 1)
+    np.testing.assert_array_equal(pick_pixels(array, region, [ratio, ratio]), array[np.ix_(places, places)])

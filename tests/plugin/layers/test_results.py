@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from napari.components import ViewerModel
-from napari.layers import Image, Shapes
+from napari.layers import Image, Labels, Shapes
 
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.planes import Planes
@@ -49,6 +49,28 @@ def to_layer(result):
     metadata = dict(attributes["metadata"])
     add_record(metadata, result.record)
     return Image(result.data, **attributes | {"metadata": metadata})
+
+
+CELLS = np.random.default_rng(0).integers(1, 2**30, (6, 8)).repeat(16, 0).repeat(16, 1)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_layers_of_labels_get_labels_that_exist_in_all_levels(levels):
+    data = [CELLS, CELLS[::2, ::2]][:levels]
+    result = fill(Labels(data if levels > 1 else CELLS, multiscale=levels > 1))
+    assert result.job.is_labels
+    assert result.record["values"] == "labels"
+    assert "labels of their rims" in result.sentences[0]
+    for before, after in zip(data, result.data if levels > 1 else [result.data], strict=True):
+        assert np.isin(after, CELLS).all()
+        assert after.dtype == before.dtype
+    spoilt = CELLS.copy()
+    spoilt[20:59, 30:69] = 1
+    filled = fill(Labels(spoilt), in_place=True)
+    layer = Labels(spoilt)
+    fill_in_place(layer, filled.job.view, filled.patches, filled.record)
+    assert np.isin(layer.data, CELLS).all()
+    assert not (layer.data == 1).any()
 
 
 def test_the_result_takes_over_everything_that_is_seen(photo):

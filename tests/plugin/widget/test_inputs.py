@@ -3,6 +3,7 @@
 import dask.array as da
 import numpy as np
 import pytest
+from napari.layers import Labels
 
 from napari_inpaint.inference.runtime import session
 from napari_inpaint.inference.runtime.providers import CPU
@@ -61,6 +62,40 @@ def test_labels_and_nan_are_holes(qtbot, viewer, widget, photo):
     widget.image.value = image
     filled = fill_and_wait(qtbot, viewer, widget)
     assert np.isfinite(filled.data).all()
+
+
+def test_layers_of_labels_are_filled_with_labels(qtbot, viewer, widget):
+    cells = np.random.default_rng(0).integers(1, 2**30, (9, 9)).repeat(10, 0).repeat(10, 1)
+    labels = viewer.add_labels(cells, name="cells", opacity=0.4)
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    assert widget.image.value is labels
+    assert not widget.inputs.kind.visible
+    filled = fill_and_wait(qtbot, viewer, widget)
+    assert isinstance(filled, Labels)
+    assert filled.opacity == 0.4
+    assert np.isin(filled.data, cells).all()
+    assert labels not in widget.holes.choices
+    image = viewer.add_image(np.zeros((90, 90)))
+    assert widget.image.value is image
+    assert widget.inputs.kind.visible
+    assert labels in widget.holes.choices
+    widget.image.value = labels
+    viewer.add_image(np.zeros((90, 90)))
+    assert widget.image.value is labels
+    assert labels not in widget.holes.choices
+
+
+def test_what_an_image_is_taken_for_is_an_option(viewer, widget):
+    viewer.add_image(np.zeros((90, 90)))
+    chosen = {}
+    for kind in widget.inputs.kind.choices:
+        widget.inputs.kind.value = kind
+        options = widget.inputs.read_settings().options
+        chosen[kind] = options.values, options.mosaic, options.wrap
+    assert sorted(map(str, chosen.values())) == sorted(map(str, [
+        ("intensity", None, None), ("labels", None, None), ("phase", None, None), ("intensity", (2, 2), None),
+        ("intensity", (6, 6), None), ("intensity", None, "x"),
+    ]))  # fmt: skip
 
 
 def test_a_device_that_cannot_be_used_is_refused_with_the_reason(qtbot, viewer, widget, monkeypatch):

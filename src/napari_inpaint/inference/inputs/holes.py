@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 
-from napari_inpaint.inference.inputs.boxes import Box
+from napari_inpaint.inference.inputs.boxes import Box, find_overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,6 +117,31 @@ def find_holes(
         for hole in sorted(holes, key=lambda hole: hole.box)
     ]
     return tuple(whole)
+
+
+def find_around(
+    height: int, width: int, mask: NDArray[np.bool_] | None, boxes: Sequence[Box], grow: int
+) -> tuple[Hole, ...]:
+    """Find the holes of a panorama all around, which grow across its left and right edges; as `find_holes`."""
+    canvas = np.zeros((height, width), bool) if mask is None else mask.copy()
+    for box in boxes:
+        canvas[box.slices] = True
+    beyond = min(grow, width)
+    wide = np.pad(canvas, ((0, 0), (beyond, beyond)), mode="wrap")
+    grown = np.zeros_like(wide)
+    whole = Box(0, 0, height, width + 2 * beyond)
+    for hole in find_holes(whole.height, whole.width, wide, (), grow):
+        hole.paint(grown, whole)
+    return find_holes(height, width, grown[:, beyond : beyond + width], (), 0)
+
+
+def paint_holes(holes: Sequence[Hole], box: Box) -> NDArray[np.bool_]:
+    """Return which pixels of a box of the plane are holes: bool, (h, w)."""
+    canvas = np.zeros((box.height, box.width), bool)
+    corners = np.array([hole.box for hole in holes], np.int64).reshape(-1, 4)
+    for index in np.flatnonzero(find_overlaps(corners, box)).tolist():
+        holes[index].paint(canvas, box)
+    return canvas
 
 
 def cluster_touching(boxes: Sequence[Box]) -> list[list[Box]]:

@@ -12,17 +12,19 @@ import numpy as np
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.arrays import is_elsewhere, is_lazy, open_array
 from napari_inpaint.inference.inputs.boxes import Box, to_box
-from napari_inpaint.inference.inputs.holes import Hole, find_holes
+from napari_inpaint.inference.inputs.holes import Hole, find_around, find_holes
 from napari_inpaint.inference.inputs.panel import Panel
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.inputs.values import RGB, check_dtype, resolve_channel_axis
+from napari_inpaint.inference.inputs.views.choose import check_kind, to_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from napari_inpaint.inference.cancelling import Event
+    from napari_inpaint.inference.inputs.views.base import View
     from napari_inpaint.inference.options import FillOptions
 
     Plane = tuple[int, ...]
@@ -42,6 +44,19 @@ class Job:
     """The holes of every plane that has some, by its index in the leading axes."""
     kept: dict[tuple[int, ...], tuple[Hole, ...]] = field(default_factory=dict)
     """Holes of other planes, which are not filled: nothing is known there either."""
+    view: View | None = None
+    """What is filled in the image's place."""
+
+    @property
+    def seen(self) -> Job:
+        """What is filled: the view, where there is one."""
+        return self if self.view is None else Job(self.view.planes, self.view.holes)
+
+    def leave(self, planes: Collection[tuple[int, ...]]) -> Job:
+        """Return the job without the holes of some planes: nothing is known there, but they are not filled."""
+        left = {plane: holes for plane, holes in self.holes.items() if plane in planes}
+        rest = {plane: holes for plane, holes in self.holes.items() if plane not in planes}
+        return replace(self, holes=rest, kept=self.kept | left)
 
     @property
     def pixels(self) -> int:
@@ -70,12 +85,12 @@ def read_job(
     require_holes(mask, boxes, options.nan_is_hole)
     source = to_planes(image, mask, options, boxes)
     reader = _HoleReader(source, mask, boxes, options)
-    job = Job(source, {})
+    holes: dict[Plane, tuple[Hole, ...]] = {}
     for plane in reader.planes() if 0 not in source.shape else ():
         stop_if(cancel)
-        if holes := reader.read(plane):
-            job.holes[plane] = holes
-    return job
+        if found := reader.read(plane):
+            holes[plane] = found
+    return Job(source, holes, view=to_view(source, holes, options, cancel))
 
 
 class _HoleReader:
@@ -83,7 +98,7 @@ class _HoleReader:
 
     def __init__(self, source: Planes, mask: Masks | None, boxes: Boxes | None, options: FillOptions) -> None:
         *self.leading, self.height, self.width, _ = source.shape
-        self.source, self.grow = source, options.grow
+        self.source, self.grow, self.wraps = source, options.grow, bool(options.wrap and options.grow)
         self.finds_invalid = options.nan_is_hole and source.dtype.kind == "f"
         self.boxes_of = read_boxes(boxes, self.leading, self.height, self.width)
         self.mask_of = read_masks(mask, self.leading, self.height, self.width)
@@ -103,7 +118,10 @@ class _HoleReader:
             mask = invalid if mask is None else mask | invalid
         boxes_before, mask_before, holes = self._last
         if boxes != boxes_before or mask is not mask_before:
-            holes = find_holes(self.height, self.width, mask, boxes, self.grow)
+            if self.wraps:
+                holes = find_around(self.height, self.width, mask, boxes, self.grow)
+            else:
+                holes = find_holes(self.height, self.width, mask, boxes, self.grow)
             self._last = boxes, mask, holes
         return holes
 
@@ -161,6 +179,7 @@ def _check(source: Planes, options: FillOptions) -> Planes:
         what = "no channel that could be alpha" if source.shape[-1] == 1 else "three channels, which are colours"
         raise ValueError(f"alpha=True, but the image of shape {tuple(source.array.shape)} has {what}: leave it out, or "
                          "say which axis holds the channels with channel_axis=")  # fmt: skip
+    check_kind(source, options)
     if options.stack_axis is None:
         return source
     shape = tuple(source.array.shape)

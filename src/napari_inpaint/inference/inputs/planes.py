@@ -27,8 +27,9 @@ class Planes:
     """A value that stands for none."""
     alpha: bool = False
     """Whether the last channel is transparency; what it hides is not known."""
-    masked: NDArray[np.bool_] | None = None
-    """Of the array's shape, True where a value is not valid, as in numpy's masked arrays."""
+    masked: Any = None
+    """A bool array of the array's shape, or with one channel: True where a value is not valid, as in numpy's masked
+    arrays."""
     separate: bool = False
     """Whether no channels are colours, also if they are three."""
     stack_axis: int | None = None

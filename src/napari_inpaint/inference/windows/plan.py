@@ -144,6 +144,7 @@ def plan_job(job: Job, spec: ModelSpec | SmoothLimits) -> Plan:
     NothingKnownError
         As `plan_windows`, when there is nothing else to fill.
     """
+    job = job.seen
     height, width = job.source.shape[-3:-1]
     different = {id(holes): holes for holes in job.holes.values()}
     planned: dict[int, tuple[Window, ...]] = {}

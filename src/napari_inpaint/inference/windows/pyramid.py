@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def patch_level(above: Any, level: Any, shape: Sequence[int], patches: Iterable[Patch]) -> list[Patch]:
+def patch_level(
+    above: Any, level: Any, shape: Sequence[int], patches: Iterable[Patch], picks: bool = False
+) -> list[Patch]:
     """Return what a fill changes in a smaller level: averages of blocks of the level above.
 
     Parameters
@@ -29,6 +31,8 @@ def patch_level(above: Any, level: Any, shape: Sequence[int], patches: Iterable[
         Of the largest level.
     patches
         Of the fill, in the largest level.
+    picks
+        Take the first pixel of every block: what lies between two values means nothing.
     """
     ratios = [find_ratio(a, b) for a, b in zip(shape, level.shape, strict=True)]
     steps = [find_ratio(a, b) for a, b in zip(above.shape, level.shape, strict=True)]
@@ -41,7 +45,8 @@ def patch_level(above: Any, level: Any, shape: Sequence[int], patches: Iterable[
             slice(min(math.floor(low / ratio), length - 1), min(math.ceil(high / ratio), length))
             for low, high, ratio, length in zip(lows, highs, ratios, level.shape, strict=True)
         )
-        before, after = np.asarray(level[region]), average_blocks(above, region, steps).astype(level.dtype)
+        reduce = pick_pixels if picks else average_blocks
+        before, after = np.asarray(level[region]), reduce(above, region, steps).astype(level.dtype)
         if not channels:
             before, after = before[..., None], after[..., None]
         y, x = region[len(plane) : len(plane) + 2]
@@ -77,3 +82,13 @@ def average_blocks(array: Any, region: tuple[slice, ...], steps: Sequence[float]
         sums = sums.take(np.arange(0, len(ends), 2), axis)
         mean = sums / np.expand_dims(stop - start, [each for each in range(mean.ndim) if each != axis])
     return np.rint(mean) if block.dtype.kind in "bui" else mean
+
+
+def pick_pixels(array: Any, region: tuple[slice, ...], steps: Sequence[float]) -> NDArray[Any]:
+    """Return the first pixels of the blocks of `average_blocks`."""
+    places = [
+        np.minimum(np.floor(np.arange(part.start, part.stop) * step).astype(int), length - 1)
+        for part, step, length in zip(region, steps, array.shape, strict=True)
+    ]
+    block = np.asarray(array[tuple(slice(place[0], place[-1] + 1) for place in places)])
+    return np.asarray(block[np.ix_(*(place - place[0] for place in places))])

@@ -86,7 +86,7 @@ class Frame:
         When the viewer shows no plane of the image.
     """
 
-    def __init__(self, image: Image, dims: Dims) -> None:
+    def __init__(self, image: Image | Labels, dims: Dims) -> None:
         if len(dims.displayed) != 2:
             raise ValueError("holes are filled in planes: switch the viewer to 2-D display")
         self.image, self.units = image, getattr(dims, "units", None)
@@ -94,7 +94,8 @@ class Frame:
         self.offset = len(self.point) - image.ndim
         if self.displayed[0] < self.offset:
             raise ValueError(f"{image.name!r} is flat in this view: show it along its own rows and columns")
-        self.view = View((self.displayed[0] - self.offset, self.displayed[1] - self.offset), bool(image.rgb))
+        is_rgb = bool(getattr(image, "rgb", False))  # labels have no colours
+        self.view = View((self.displayed[0] - self.offset, self.displayed[1] - self.offset), is_rgb)
         shape = tuple(full_resolution(image).shape[: image.ndim])
         self.leading = [axis for axis in range(image.ndim) if axis not in self.view.axes]
         self.counts = tuple(shape[axis] for axis in self.leading)

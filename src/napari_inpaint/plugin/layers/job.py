@@ -5,7 +5,7 @@ Works on layer objects without a viewer and without Qt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.inputs.boxes import Box
+    from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.plugin.layers.frame import Plane
 
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -48,6 +49,8 @@ class Job:
     """Of the layer that the result will be."""
     notes: tuple[str, ...]
     """What the user should know."""
+    is_labels: bool = False
+    """Whether the layer is one of labels, which are never mixed."""
 
     @property
     def image(self) -> Any:
@@ -69,9 +72,14 @@ class Job:
         """Whether the last channel is transparency."""
         return self.view.rgb and self.data.shape[-1] == 4
 
+    def complete(self, options: FillOptions) -> FillOptions:
+        """Return how it is filled: with what its layer says. Four channels are colours and transparency."""
+        completed = replace(options, channel_axis=self.channel_axis, alpha=self.has_alpha)
+        return replace(completed, values="labels", mosaic=None) if self.is_labels else completed
+
 
 def read_job(
-    image: Image, holes: Shapes | Labels | str, dims: Dims, slices: Slices = CURRENT, label: int = 0,
+    image: Image | Labels, holes: Shapes | Labels | str, dims: Dims, slices: Slices = CURRENT, label: int = 0,
     only: Collection[int] | None = None,
 ) -> Job:  # fmt: skip
     """Read from the layers what is to be filled.
@@ -79,7 +87,7 @@ def read_job(
     Parameters
     ----------
     image
-        Any image layer.
+        Any image layer, or a layer of labels.
     holes
         A Shapes layer: what its shapes cover; a Labels layer; or `INVALID`. They are placed in the image by their
         world coordinates, whatever the transforms and units of both layers are.
@@ -116,9 +124,12 @@ def read_job(
         else:
             masks = Masks(list(drawn), Canvas(drawn, frame))
     else:
+        if holes is image:
+            raise ValueError(f"{image.name!r} cannot be its own holes: choose another layer of holes")
         masks = read_labels(holes, frame, planes, label)
     levels = tuple(map(_to_array, image.data[1:])) if image.multiscale else ()
-    return Job(array, levels, frame.view, boxes, masks, to_attributes(image), tuple(notes))
+    return Job(array, levels, frame.view, boxes, masks, to_attributes(image), tuple(notes),
+               hasattr(image, "selected_label"))  # fmt: skip
 
 
 def _to_array(data: Any) -> Any:
@@ -136,13 +147,13 @@ def attributes_of(layer: Layer, names: Iterable[str]) -> dict[str, Any]:
     return {name: attributes[name] for name in names if name in attributes}
 
 
-def to_attributes(image: Image) -> dict[str, Any]:
+def to_attributes(image: Image | Labels) -> dict[str, Any]:
     """Return the attributes of the layer that a result of this image will be."""
     kept = attributes_of(image, KEPT_ATTRIBUTES)
     return kept | {"name": f"{image.name} filled", "metadata": dict(image.metadata), "multiscale": image.multiscale}
 
 
-def why_not_in_place(image: Image) -> str:
+def why_not_in_place(image: Image | Labels) -> str:
     """Return why an image layer cannot be filled in place; an empty string when it can."""
     if image.multiscale:
         return f"{image.name!r} has several resolutions: it is filled in a new layer"

@@ -110,8 +110,14 @@ def _equal(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(equal)
 
 
-def to_data(job: Job, patches: Sequence[Patch], cancel: Event) -> Any:
+def to_data(job: Job, patches: Sequence[Patch], cancel: Event, picks: bool = False) -> Any:
     """Return the data of a new layer: a filled copy, lazy where the image is, with all of its levels.
+
+    Parameters
+    ----------
+    job, patches, cancel
+    picks
+        As `patch_level`.
 
     Raises
     ------
@@ -121,7 +127,7 @@ def to_data(job: Job, patches: Sequence[Patch], cancel: Event) -> Any:
     filled = [to_copy(job.view.to_planes(job.data), patches)]
     for level in map(job.view.to_planes, job.levels):
         stop_if(cancel)
-        filled.append(to_copy(level, patch_level(filled[-1], level.array, filled[0].shape, patches)))
+        filled.append(to_copy(level, patch_level(filled[-1], level.array, filled[0].shape, patches, picks)))
     levels = [job.view.back(level) for level in filled]
     return levels if job.attributes["multiscale"] else levels[0]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Labels
+
 from napari_inpaint.plugin.layers.frame import full_resolution
 from napari_inpaint.plugin.layers.job import to_attributes
 from napari_inpaint.plugin.layers.results import Filled, add_record, each_record, fill_in_place
@@ -51,7 +53,7 @@ class History:
         metadata = dict(attributes["metadata"])
         add_record(metadata, result.record)
         selection, mode = set(layers.selection), None if drawn is None else drawn.layer.mode
-        layer = self.viewer.add_image(result.data, **attributes | {"metadata": metadata})
+        layer = self._add(request.source, result.data, attributes | {"metadata": metadata})
         self.made[request.source] = layer, request.job.data
         self._shown = layer
         if drawn is not None:
@@ -70,6 +72,11 @@ class History:
         self.fills.append((filled, drawn))
         self._shown = filled
 
+    def _add(self, source: Image | Labels, data: Any, attributes: dict[str, Any]) -> Any:
+        """Add a layer of the same kind as its source."""
+        add = self.viewer.add_labels if isinstance(source, Labels) else self.viewer.add_image
+        return add(data, **attributes)
+
     def compare(self, before: bool) -> bool:
         """Show what was there before the last fill, or the fill again; return whether that is shown."""
         self.forget()
@@ -87,7 +94,7 @@ class History:
         if isinstance(shown, Filled):  # a fill in place: a layer above it shows its pixels without the fill
             selection = set(layers.selection)
             attributes = to_attributes(shown.layer) | {"name": f"{shown.layer.name} before", "metadata": {}}
-            self._compared = self.viewer.add_image(shown.before(), **attributes)
+            self._compared = self._add(shown.layer, shown.before(), attributes)
             layers.move(len(layers) - 1, layers.index(shown.layer) + 1)
             layers.selection = selection
         else:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, SpinBox, create_widget
-from napari.layers import Labels, Shapes
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, SpinBox
+from napari.layers import Image, Labels, Shapes
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import create_worker
 
@@ -24,7 +24,6 @@ from napari_inpaint.plugin.widget.worker import Settings, make_room, warm_up
 if TYPE_CHECKING:
     import napari
     from magicgui.widgets import Widget
-    from napari.layers import Image
 
     from napari_inpaint.plugin.layers.drawing import DrawnShape
     from napari_inpaint.plugin.layers.job import Job
@@ -32,6 +31,12 @@ if TYPE_CHECKING:
 NO_HOLES = "(none yet: draw rectangles)"
 OTHER_MODEL = "(a file ...)"
 SLICES = {"current slice": "current", "all slices": "all", "a range of slices": "range"}
+KINDS: dict[str, dict[str, Any]] = {
+    "intensities": {}, "labels": {"values": "labels"}, "a phase in radians": {"values": "phase"},
+    "a mosaic of 2 x 2 (Bayer)": {"mosaic": (2, 2)}, "a mosaic of 6 x 6 (X-Trans)": {"mosaic": (6, 6)},
+    "a panorama all around": {"wrap": "x"},
+}  # fmt: skip
+"""What an image is taken for, in words, and as options."""
 MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
 
@@ -92,7 +97,9 @@ class Inputs(Container[Any]):
         self.viewer = viewer
         chosen = read_preferences()
         self._files: list[str] = []
-        self.image: Any = create_widget(annotation="napari.layers.Image", label="image")
+        self.image: Any = ComboBox(choices=self._offer_images, label="image")
+        self.kind = ComboBox(choices=list(KINDS), value="intensities", label="is",
+                             tooltip="what its numbers mean; layers of labels are labels anyway")  # fmt: skip
         self.holes = ComboBox(choices=self._offer_holes, label="holes")
         self.label_id = SpinBox(
             value=0, min=0, max=MOST, label="label", tooltip="the only label that is a hole; 0: all"
@@ -133,8 +140,8 @@ class Inputs(Container[Any]):
                                 tooltip="a layer with a colour for each direction, and white for what is no copy; "
                                 "point at a pixel to see how far away its source is")  # fmt: skip
         super().__init__(
-            widgets=[self.image, self.holes, self.label_id, self.model, self.device, self.runs_on, self.slices,
-                     self.range, self.repeat, self.detail, self.nodata, self.result,
+            widgets=[self.image, self.kind, self.holes, self.label_id, self.model, self.device, self.runs_on,
+                     self.slices, self.range, self.repeat, self.detail, self.nodata, self.result,
                      in_row(self.grow, self.seam, label="grow, px"), self.origins]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
@@ -179,8 +186,9 @@ class Inputs(Container[Any]):
             When the value that stands for none is no number.
         """
         options = FillOptions(
-            self.grow.value, self.seam.value, detail=self.detail.value, nodata=to_number(self.nodata.value)
-        )
+            self.grow.value, self.seam.value, detail=self.detail.value, nodata=to_number(self.nodata.value),
+            **KINDS[self.kind.value],
+        )  # fmt: skip
         return Settings(self._model, self.device.value, options)
 
     def read_job(self, only: set[int] | None = None) -> Job:
@@ -215,10 +223,20 @@ class Inputs(Container[Any]):
         job = self.read_job(None if index is None else {index})
         return Request(job, image, image if in_place else None, self.read_settings(), drawn)
 
+    def reset_choices(self, *arguments: Any) -> None:
+        """Offer the layers that there are; the first image that is opened is what is filled, also after labels."""
+        had_image = any(isinstance(layer, Image) for layer in self.image.choices)
+        super().reset_choices(*arguments)
+        images = [layer for layer in self.image.choices if isinstance(layer, Image)]
+        if images and not had_image:
+            self.image.value = images[0]
+
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""
         image = self.image.value
+        self.holes.reset_choices()
         self.label_id.visible = isinstance(self.holes.value, Labels)
+        self.kind.visible = not isinstance(image, Labels)
         self.slices.visible = image is not None and image.ndim > 2
         self.range.visible = self.which == "range"
         self.repeat.visible = self.can_repeat
@@ -245,9 +263,14 @@ class Inputs(Container[Any]):
         elif (settings.model, settings.device) == (self.model.value, self.device.value):
             self.runs_on.value = sentence
 
+    def _offer_images(self, _: object) -> list[Any]:
+        layers = self.viewer.layers
+        return [layer for kind in (Image, Labels) for layer in reversed(layers) if isinstance(layer, kind)]
+
     def _offer_holes(self, _: object) -> list[Any]:
         layers = self.viewer.layers
         drawn = [layer for kind in (Shapes, Labels) for layer in reversed(layers) if isinstance(layer, kind)]
+        drawn = [layer for layer in drawn if layer is not self.image.value]
         return [*(drawn or [NO_HOLES]), INVALID]
 
     def _offer_models(self, _: object) -> list[tuple[str, str]]:

@@ -7,13 +7,14 @@ import contextlib
 import threading
 import time
 import warnings
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QThreadPool, Signal  # type: ignore[attr-defined]
 from superqt.utils import WorkerBase, create_worker
 
 from napari_inpaint.inference.cancelling import FillCancelledError
+from napari_inpaint.inference.inputs.kinds import LABELS, MOSAIC, PHASE, WRAP
 from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.plugin.layers.results import to_data, to_record
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from napari_inpaint.plugin.layers.job import Job
 
 CANCELLED = "Cancelled; nothing was changed."
-REMEDY = {"fill NaN too (nan_is_hole=True, --nan)": "choose the image's NaN pixels as holes"}
+REMEDY = {
+    "fill NaN too (nan_is_hole=True, --nan)": "choose the image's NaN pixels as holes",
+    **dict.fromkeys((LABELS, PHASE, MOSAIC, WRAP), "choose what the image is"),
+}
 """Words of the engine for those who write programs, and what they mean here."""
 
 
@@ -70,11 +74,6 @@ def make_room() -> None:
     forget_sessions()
 
 
-def to_options(job: Job, settings: Settings) -> FillOptions:
-    """Return how a job is filled: four channels of a napari layer are colours and transparency."""
-    return replace(settings.options, channel_axis=job.channel_axis, alpha=job.has_alpha)
-
-
 def run_fill(
     job: Job, settings: Settings, in_place: bool, cancel: Event, on_progress: Callable[[int, int], object] | None = None
 ) -> Result | str:
@@ -88,13 +87,13 @@ def run_fill(
     from napari_inpaint.inference.inputs.job import read_job
 
     try:
-        inpainter, options = make_inpainter(settings), to_options(job, settings)
+        inpainter, options = make_inpainter(settings), job.complete(settings.options)
         holes = read_job(job.image, job.masks, job.boxes, options, cancel)
         patches, made = inpainter.run(holes, options, on_progress, cancel)
         if not made.filled_pixels:
             return "No pixel of the image is a hole: nothing was filled."
         record = to_record(job, made.to_dict())
-        data = None if in_place else to_data(job, patches, cancel)
+        data = None if in_place else to_data(job, patches, cancel, options.values != "intensity")
         problem = inpainter.session.cuda_problem if record["provider"] else ""
     except FillCancelledError:
         return CANCELLED
@@ -103,6 +102,7 @@ def run_fill(
     ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
     copied = any(copy["offsets"] for copy in record["copies"])
     how = ran if record["provider"] else "by copies, without the network" if copied else "smoothly, without the network"
+    how = "with labels of their rims, without the network" if options.values == "labels" else how
     pixels = f"{record['filled_pixels']:,} pixel{'s' if record['filled_pixels'] > 1 else ''}"
     sentences = (f"{pixels} filled in {record['seconds']:.2f} s {how}", *job.notes, *record["notes"])
     return Result(job, tuple(patches), record, data, tuple(map(to_sentence, sentences)))
@@ -110,7 +110,7 @@ def run_fill(
 
 def run_check(job: Job, settings: Settings, cancel: Event) -> SelfCheck | str:
     """Hide known pixels beside the holes of a job, fill and compare them; or return a sentence that says why not."""
-    options = to_options(job, settings)
+    options = job.complete(settings.options)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the report has them too

@@ -1,0 +1,1 @@
+"""Views: what is filled in an image's place, where its numbers are no intensities, or its edges meet."""
