@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.cancelling import FillCancelledError as FillCancelledError
     from napari_inpaint.inference.copying.origins import INVENTED as INVENTED
     from napari_inpaint.inference.copying.origins import read_offsets as read_offsets
+    from napari_inpaint.inference.default import fill as fill
     from napari_inpaint.inference.inpainter import Inpainter as Inpainter
-    from napari_inpaint.inference.inpainter import fill as fill
     from napari_inpaint.inference.inputs.boxes import Box as Box
 
 __version__ = "0.1.0"
@@ -23,7 +23,7 @@ _HOMES = {
     "FillCancelledError": "napari_inpaint.inference.cancelling",
     "INVENTED": "napari_inpaint.inference.copying.origins",
     "Inpainter": "napari_inpaint.inference.inpainter",
-    "fill": "napari_inpaint.inference.inpainter",
+    "fill": "napari_inpaint.inference.default",
     "read_offsets": "napari_inpaint.inference.copying.origins",
 }
 __all__ = ["INVENTED", "Box", "FillCancelledError", "Inpainter", "__version__", "fill", "read_offsets"]

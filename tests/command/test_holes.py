@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image, ImageOps
 
 from napari_inpaint.command.cli import main
-from napari_inpaint.inference.inpainter import fill
+from napari_inpaint.inference.default import fill
 from napari_inpaint.io.images import read_image
 from napari_inpaint.io.orientation import TURNS, encode_orientation, store
 

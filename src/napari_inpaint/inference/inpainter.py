@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Literal
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
     from napari_inpaint.inference.cancelling import Event
     from napari_inpaint.inference.copying.provenance import CopyRecord
-    from napari_inpaint.inference.inputs.job import Boxes, Job, Masks
+    from napari_inpaint.inference.inputs.job import Job
+    from napari_inpaint.inference.inputs.masks import Boxes, Masks
     from napari_inpaint.inference.inputs.values import ChannelAxis
     from napari_inpaint.inference.record import Record
     from napari_inpaint.inference.runtime.session import Session
@@ -313,14 +313,3 @@ class Inpainter:
         if session.provider not in self._speeds:
             self._speeds[session.provider] = measure(session)
         return dataclasses.replace(plan, seconds=plan.pixels * self._speeds[session.provider])
-
-
-@functools.lru_cache(maxsize=1)
-def default_inpainter() -> Inpainter:
-    """Return the Inpainter that `fill` uses."""
-    return Inpainter()
-
-
-def fill(image: ArrayLike, mask: Masks | None = None, boxes: Boxes | None = None, **options: Any) -> Any:
-    """Fill the holes of an image with the best bundled model; see `Inpainter.fill`."""
-    return default_inpainter().fill(image, mask, boxes, **options)

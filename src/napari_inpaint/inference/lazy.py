@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.inputs.job import (
-    check_mask,
-    check_planes,
-    read_boxes,
-    read_job,
-    require_holes,
-    to_planes,
-)
+from napari_inpaint.inference.inputs.job import read_job, require_holes, to_planes
+from napari_inpaint.inference.inputs.masks import check_mask, check_planes, read_boxes
 from napari_inpaint.inference.windows.intensity import NothingKnownError
 from napari_inpaint.inference.windows.patches import to_copy
 from napari_inpaint.inference.windows.plan import note_left
@@ -27,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.inpainter import Inpainter
-    from napari_inpaint.inference.inputs.job import Boxes, Masks
+    from napari_inpaint.inference.inputs.masks import Boxes, Masks
     from napari_inpaint.inference.options import FillOptions
 
 
