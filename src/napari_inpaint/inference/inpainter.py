@@ -236,7 +236,8 @@ class Inpainter:
         Warns
         -----
         UserWarning
-            When a hole is larger than the network was trained on; it is completed at a lower resolution.
+            When a hole is larger than the network was trained on; it is completed at a lower resolution. When the image
+            looks like one that ``values``, ``mosaic`` or ``wrap`` are for.
         RuntimeWarning
             When a GPU has too little memory, and the CPU goes on.
         """

@@ -86,8 +86,8 @@ class Panorama(View):
         """Yield every hole once: where its centre lies in the middle; of one all around, one turn and what fades."""
         for hole in holes:
             box = hole.box
-            if box.width >= 2 * self.width:
-                turn = Box(box.y0, self.width, box.y1, 2 * self.width + self.fade)
+            if box.width >= 2 * self.width:  # or a spiral
+                turn = Box(box.y0, self.width, box.y1, min(2 * self.width + self.fade, box.x1))
                 yield Hole(turn, hole.mask if hole.mask is None else hole.mask[turn.shift(-box.y0, -box.x0).slices],
                            (hole.spans[0], True))  # fmt: skip
             elif 2 * self.width <= box.x0 + box.x1 < 4 * self.width:
