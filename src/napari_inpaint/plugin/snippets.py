@@ -100,14 +100,15 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
     words += [] if settings.options.nodata is None else ["--nodata", str(settings.options.nodata)]
     words += [] if settings.options.detail == "copied" else ["--detail", settings.options.detail]
     for name, value in to_meaning(job, settings).items():
-        words += [f"--{name}", value if isinstance(value, str) else "x".join(map(str, value))]
+        text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", text]
     return shlex.join(words)
 
 
 def to_meaning(job: Job, settings: Settings) -> dict[str, Any]:
-    """Return the options that say what the image's numbers mean, where they are not the usual ones."""
+    """Return the options that say what the image is, where they are not the usual ones."""
     chosen, usual = job.complete(settings.options), FillOptions()
-    names = ("values", "mosaic", "wrap")
+    names = ("sources", "stack_axis", "values", "mosaic", "wrap")
     return {name: getattr(chosen, name) for name in names if getattr(chosen, name) != getattr(usual, name)}
 
 

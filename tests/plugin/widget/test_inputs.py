@@ -44,6 +44,28 @@ def test_slices_of_a_16_bit_stack(qtbot, viewer, widget, photo):
     assert changed_pixels(filled.data, stack) == ([0, 20, 20], [2, 51, 61])
 
 
+def test_slices_are_copied_from_those_beside_them(qtbot, viewer, widget, photo):
+    stack = np.stack([np.roll(photo[100:250, 100:250, 1], (t, 0), (0, 1)) for t in range(3)])[:, None]  # T, Z, Y, X
+    viewer.add_image(stack, name="stack")
+    here = np.pad(np.asarray(RECTANGLE), [(0, 0), (2, 0)])
+    viewer.add_shapes([here], shape_type="rectangle")
+    assert not widget.inputs.sources.visible
+    widget.inputs.slices.value = "all slices"
+    assert widget.inputs.sources.visible
+    own, along_t, _ = widget.inputs.sources.choices
+    errors = {}
+    for choice in (own, along_t):
+        widget.inputs.sources.value = choice
+        filled = fill_and_wait(qtbot, viewer, widget)
+        errors[choice] = np.abs(filled.data.astype(int) - stack).sum()
+    assert errors[along_t] < 0.1 * errors[own]
+    assert filled.metadata[RECORD]["copies"][0]["steps"]
+    widget.inputs.detail.value = "smooth"
+    assert not widget.inputs.sources.visible
+    filled = fill_and_wait(qtbot, viewer, widget)
+    assert filled.metadata[RECORD]["sources"] == "plane"
+
+
 def test_labels_and_nan_are_holes(qtbot, viewer, widget, photo):
     pixels = photo[:90, :90, 0].astype(np.float32)
     pixels[30:50, 30:55] = np.nan

@@ -37,6 +37,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "a panorama all around": {"wrap": "x"},
 }  # fmt: skip
 """What an image is taken for, in words, and as options."""
+OWN_SLICE = -1
+"""In the place of an axis: slices are copied from themselves alone."""
 MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
 
@@ -124,6 +126,9 @@ class Inputs(Container[Any]):
         self.range = in_row(self.along, self.first, self.last, label="range")
         self.repeat = CheckBox(value=False, text="every shape in every slice",
                                tooltip="the shapes that are seen now, also those drawn on one slice")  # fmt: skip
+        self.sources = ComboBox(choices=self._offer_sources, label="copies from",
+                                tooltip="the slices before and after, where they show the same place, or only the "
+                                "slice itself")  # fmt: skip
         self.result = ComboBox(
             choices=[NEW_LAYER, IN_PLACE], value=IN_PLACE if chosen.result == IN_PLACE else NEW_LAYER, label="result"
         )
@@ -141,7 +146,7 @@ class Inputs(Container[Any]):
                                 "point at a pixel to see how far away its source is")  # fmt: skip
         super().__init__(
             widgets=[self.image, self.kind, self.holes, self.label_id, self.model, self.device, self.runs_on,
-                     self.slices, self.range, self.repeat, self.detail, self.nodata, self.result,
+                     self.slices, self.range, self.repeat, self.sources, self.detail, self.nodata, self.result,
                      in_row(self.grow, self.seam, label="grow, px"), self.origins]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
@@ -151,7 +156,7 @@ class Inputs(Container[Any]):
         self.model.changed.connect(self.prepare)
         self.device.changed.connect(self.prepare)
         self._ranged: object = None
-        choices: tuple[Any, ...] = (self.image, self.holes, self.slices, self.along)
+        choices: tuple[Any, ...] = (self.image, self.kind, self.holes, self.slices, self.along, self.detail)
         for each in choices:
             each.changed.connect(self.show_what_matters)
         self.show_what_matters()
@@ -168,6 +173,12 @@ class Inputs(Container[Any]):
         holes = self.holes.value
         return self.which != "current" and isinstance(holes, Shapes) and holes.ndim > 2
 
+    @property
+    def can_stack(self) -> bool:
+        """Return whether slices may be copied from those beside them: all holes of these are known then."""
+        is_plain = isinstance(self.image.value, Image) and not KINDS[self.kind.value]
+        return is_plain and self.which == "all" and self.detail.value == "copied"
+
     def read_slices(self) -> Slices:
         """Return which slices are filled."""
         if self.which == "current":
@@ -177,17 +188,18 @@ class Inputs(Container[Any]):
             return Slices("all", repeat=repeat)
         return Slices("range", self.along.value, self.first.value, self.last.value, repeat)
 
-    def read_settings(self) -> Settings:
-        """Return with what, and how, holes are filled.
+    def read_settings(self, all_holes: bool = True) -> Settings:
+        """Return with what, and how, holes are filled; slices are copied from others when ``all_holes`` are filled.
 
         Raises
         ------
         ValueError
             When the value that stands for none is no number.
         """
+        axis = self.sources.value if all_holes and self.can_stack and self.sources.value != OWN_SLICE else None
         options = FillOptions(
             self.grow.value, self.seam.value, detail=self.detail.value, nodata=to_number(self.nodata.value),
-            **KINDS[self.kind.value],
+            sources="plane" if axis is None else "stack", stack_axis=axis, **KINDS[self.kind.value],
         )  # fmt: skip
         return Settings(self._model, self.device.value, options)
 
@@ -219,9 +231,8 @@ class Inputs(Container[Any]):
         # rectangles after the first are filled in the layer that the first one made, which is a copy
         if reason and (in_place or image.multiscale or not isinstance(image.data, np.ndarray)):
             raise ValueError(reason)
-        index = None if drawn is None else drawn.index
-        job = self.read_job(None if index is None else {index})
-        return Request(job, image, image if in_place else None, self.read_settings(), drawn)
+        job = self.read_job(None if drawn is None else {drawn.index})
+        return Request(job, image, image if in_place else None, self.read_settings(drawn is None), drawn)
 
     def reset_choices(self, *arguments: Any) -> None:
         """Offer the layers that there are; the first image that is opened is what is filled, also after labels."""
@@ -240,6 +251,9 @@ class Inputs(Container[Any]):
         self.slices.visible = image is not None and image.ndim > 2
         self.range.visible = self.which == "range"
         self.repeat.visible = self.can_repeat
+        with self.sources.changed.blocked():
+            self.sources.reset_choices()
+        self.sources.visible = self.can_stack
         with self.along.changed.blocked():
             self.along.reset_choices()
         self.along.visible = len(self.along.choices) > 1
@@ -285,6 +299,14 @@ class Inputs(Container[Any]):
         shown = {axis - dims.ndim + image.ndim for axis in dims.displayed}
         labels = getattr(image, "axis_labels", None) or [""] * image.ndim
         return [(f"{labels[axis]} (axis {axis})", axis) for axis in range(image.ndim) if axis not in shown]
+
+    def _offer_sources(self, _: object) -> list[tuple[str, int]]:
+        """Return the axes along which slices may be copied from those beside them: their places among the leading."""
+        axes = self._offer_axes(None)
+        return [
+            ("the slice itself", OWN_SLICE),
+            *((f"slices along {name}", place) for place, (name, _) in enumerate(axes)),
+        ]
 
     def _choose_model(self, value: str | None) -> None:
         """Ask for a file when that was chosen."""
