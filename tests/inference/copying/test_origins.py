@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_inpaint import INVENTED, Inpainter, read_offsets
 from napari_inpaint.inference.copying.origins import COPIED, each_origin
@@ -192,3 +193,47 @@ def test_nothing_filled_nothing_made_up():
     offsets, shares = read_offsets(inpainter.last_record, (3, 40, 50))
     assert not offsets.any()
     assert (shares == COPIED).all()
+
+
+def make_texture(dtype="u2"):
+    rng = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(rng.normal(size=(200, 240)), 3, mode="wrap")
+    return (2000 * smooth / smooth.std() / 4 + 4000 + rng.normal(0, 30, smooth.shape)).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "options"),
+    [
+        ([(61, 60, 120, 131), (20, 20, 26, 29)], {"mosaic": (2, 2)}),
+        ([(61, 60, 120, 131)], {"mosaic": (3, 4)}),
+        ([(60, 0, 120, 40), (60, 200, 120, 240)], {"wrap": "x"}),  # one hole across the edge
+        ([(60, 30, 120, 90)], {"wrap": "x"}),
+    ],
+)
+def test_of_mosaics_and_panoramas_the_map_is_in_pixels_of_the_image(inpainter, boxes, options):
+    image = make_texture()[:198]
+    filled = inpainter.fill(image, boxes=boxes, seam=False, **options)
+    offsets, shares = read_offsets(json.loads(json.dumps(inpainter.last_record)), image.shape)
+    hole = np.zeros(image.shape, bool)
+    for y0, x0, y1, x1 in boxes:
+        hole[y0:y1, x0:x1] = True
+    np.testing.assert_array_equal((offsets != 0).any(-1), hole)
+    copied = (shares == COPIED) & hole
+    assert copied.sum() > 0.8 * hole.sum()
+    y, x = sources_of(offsets)
+    np.testing.assert_array_equal(filled[copied], image[y, x % 240][copied])
+    rows, columns = options.get("mosaic", (1, 1))
+    assert not (offsets[copied][:, 1:] % (rows, columns)).any()
+
+
+def test_the_first_number_counts_planes_along_the_stack(inpainter):
+    stack = np.stack([make_texture() + 9 * t for t in range(4)])[None]  # one channel's time-lapse
+    boxes = {(0, 0): [(60, 60, 100, 110)], (0, 2): [(30, 30, 70, 70)]}
+    filled = inpainter.fill(stack, boxes=boxes, seam=False, sources="stack", stack_axis=1)
+    offsets, _ = read_offsets(inpainter.last_record, stack.shape)
+    for (channel, frame), ((y0, x0, y1, x1),) in boxes.items():
+        part = np.s_[channel, frame, y0:y1, x0:x1]
+        (step,) = np.unique(offsets[part][..., 0])
+        assert step in (-1, 1)
+        assert not offsets[part][..., 1:].any()
+        np.testing.assert_array_equal(filled[part], stack[channel, frame + step, y0:y1, x0:x1])

@@ -12,12 +12,19 @@ import numpy as np
 from napari_inpaint.inference.copying.provenance import DAMAGED, decode
 from napari_inpaint.inference.inputs.boxes import Box, to_box
 from napari_inpaint.inference.inputs.holes import Hole
+from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.inputs.views.choose import to_view
+from napari_inpaint.inference.inputs.views.mosaic import Mosaic
+from napari_inpaint.inference.options import FillOptions
 from napari_inpaint.inference.replay import each_hole
+from napari_inpaint.inference.windows.patches import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from napari_inpaint.inference.inputs.views.base import View
 
     Plane = tuple[int, ...]
 
@@ -85,26 +92,53 @@ def each_origin(record: Mapping[str, Any], planes: tuple[int, ...]) -> Iterator[
 
     Parameters and errors are those of `read_offsets`.
     """
-    holes: dict[Plane, list[Hole]] = defaultdict(list)
+    own: dict[Plane, list[Hole]] = defaultdict(list)
     for plane, box, pixels in each_hole(record, planes):
-        holes[plane].append(Hole(box, pixels))
+        own[plane].append(Hole(box, pixels))
+    view = _find_view(record, planes, own)
+    holes = own if view is None else {plane: list(members) for plane, members in view.holes.items()}
     if not record.get("copies"):
-        for plane, members in holes.items():
+        for plane, members in own.items():
             for hole in members:
                 yield _invent(plane, hole.box, hole.mask)
         return
     left = sum(hole.pixels for members in holes.values() for hole in members)
     found = {plane: _Holes(members) for plane, members in holes.items()}
-    wraps = record.get("wrap") is not None
+    seen = planes if view is None else view.shape[:-1]
     try:
         for copy in record["copies"]:
-            origin = _read(copy, found[tuple(map(int, copy["plane"]))], planes, wraps)
+            origin = _read(copy, found[tuple(map(int, copy["plane"]))], seen)
             left -= int(np.count_nonzero(origin.mask))
-            yield origin
+            yield from [origin] if view is None else _look_back(origin, view)
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(f"{DAMAGED}: {error}") from error
     if left:
         raise ValueError(f"{DAMAGED}: it does not say what all of its pixels were copied from")
+
+
+def _find_view(record: Mapping[str, Any], planes: tuple[int, ...], own: Mapping[Plane, list[Hole]]) -> View | None:
+    """Return what was filled in the image's place, with other pixels than the image's; None for the image itself."""
+    if not own or not (record.get("mosaic") or record.get("wrap")):
+        return None
+    options = FillOptions(mosaic=record.get("mosaic"), wrap=record.get("wrap"))
+    source = Planes(np.broadcast_to(np.int64(0), planes), None)  # 64 bits: the ends of a hole all around never mix
+    return to_view(source, {plane: tuple(members) for plane, members in own.items()}, options)
+
+
+def _look_back(origin: Origin, view: View) -> Iterator[Origin]:
+    """Yield where the pixels of the image came from, given that of a view's: these are numbered, and then followed."""
+    number = np.arange(origin.mask.size).reshape(*origin.mask.shape, 1)
+    channels = view.shape[-1]
+    patch = Patch(
+        origin.plane, origin.box, slice(0, channels), origin.mask[..., None],
+        np.zeros_like(number), np.broadcast_to(number, (*origin.mask.shape, channels)),
+    )  # fmt: skip
+    cell = np.array([1, *(view.cell if isinstance(view, Mosaic) else (1, 1))], np.int32)
+    for part in view.back([patch]):
+        index = np.where(part.mask, part.pixels, 0)[..., 0]
+        offsets = origin.offsets.reshape(-1, 3)[index]
+        offsets = np.where(offsets == INVENTED, INVENTED, offsets * cell)
+        yield Origin(part.plane, part.box, part.mask[..., 0], offsets, origin.shares.ravel()[index])
 
 
 class _Holes:
@@ -127,7 +161,7 @@ class _Holes:
         raise ValueError(f"{DAMAGED}: it copies {tuple(box)}, where no hole is")
 
 
-def _read(copy: Mapping[str, Any], holes: _Holes, planes: tuple[int, ...], wraps: bool) -> Origin:
+def _read(copy: Mapping[str, Any], holes: _Holes, planes: tuple[int, ...]) -> Origin:
     """Return what the copies of one region are, see `CopyRecord`."""
     plane, members = tuple(map(int, copy["plane"])), [holes.find(to_box(each)) for each in copy["holes"]]
     box = reduce(Box.union, (hole.box for hole in members))
@@ -147,7 +181,7 @@ def _read(copy: Mapping[str, Any], holes: _Holes, planes: tuple[int, ...], wraps
         (places < 0) | (places >= length)
         for places, length in zip((box.y0 + y + down, box.x0 + x + right), planes[-2:], strict=True)
     )
-    if above.any() or (beside.any() and not wraps):
+    if above.any() or beside.any():
         raise ValueError(f"{DAMAGED}: it copies pixels that are not in the image")
     offsets, parts = np.zeros((*mask.shape, 3), np.int32), np.full(mask.shape, COPIED, np.uint8)
     offsets[mask], parts[mask] = moves, shares

@@ -231,7 +231,7 @@ class Inputs(Container[Any]):
         # rectangles after the first are filled in the layer that the first one made, which is a copy
         if reason and (in_place or image.multiscale or not isinstance(image.data, np.ndarray)):
             raise ValueError(reason)
-        job = self.read_job(None if drawn is None else {drawn.index})
+        job = self.read_job(None if drawn is None or drawn.index is None else {drawn.index})
         return Request(job, image, image if in_place else None, self.read_settings(drawn is None), drawn)
 
     def reset_choices(self, *arguments: Any) -> None:
