@@ -102,6 +102,17 @@ def test_noise_and_gradients_call_for_none(seed, dtype, top):
         assert not notes(np.abs(image).astype(dtype), (40, 0, 60, 30))
 
 
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["?", "u1", "i8", "u8", "f2", ">f4", "f8"]), st.data())
+def test_any_bits_and_sizes_can_be_looked_at(height, width, dtype, data):
+    """Also the largest numbers, and NaN of all kinds."""
+    size = np.dtype(dtype).itemsize
+    bits = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))).bytes(height * width * size)
+    image = np.frombuffer(bits, dtype if dtype != "?" else "u1").reshape(height, width)
+    x1 = data.draw(st.integers(1, width))
+    with np.errstate(all="raise"):
+        assert len(notes(image if dtype != "?" else image > 99, (0, 0, height, x1))) <= 1
+
+
 def test_the_command_names_its_own_option(tmp_path, capsys):
     tifffile.imwrite(tmp_path / "ids.tif", CALLING["labels"][0])
     assert main([str(tmp_path / "ids.tif"), "-o", str(tmp_path / "f.tif"), "--box", "60", "60", "66", "90"]) == 0

@@ -63,6 +63,11 @@ def note_kinds(job: Job, options: FillOptions) -> list[str]:
     """
     if not job.holes or options.values != "intensity" or options.mosaic is not None:
         return []
+    with np.errstate(all="ignore"):  # differences of the largest floats, and NaN of all kinds, tell nothing
+        return _guess(job, options)
+
+
+def _guess(job: Job, options: FillOptions) -> list[str]:
     plane, holes = next(iter(job.holes.items()))
     parts = list(_sample(job, plane, holes))
     kind, size = job.source.dtype.kind, job.source.dtype.itemsize
@@ -101,8 +106,7 @@ def _differ(parts: Sequence[Values], axis: int, distance: int) -> Values:
     steps: list[Any] = [np.zeros(0)]
     for part in parts:
         along = np.moveaxis(part, axis, 0)
-        with np.errstate(over="ignore"):
-            step = (along[distance:] - along[:-distance]).ravel()
+        step = (along[distance:] - along[:-distance]).ravel()
         steps.append(step[np.isfinite(step)])
     return np.concatenate(steps)
 
@@ -115,7 +119,7 @@ def _are_labels(parts: Sequence[Values]) -> bool:
     values = np.unique(np.concatenate([part[np.isfinite(part)] for part in parts]))
     span = values[-1] - values[0]
     few, usual, many = np.quantile(changes, (0.1, 0.5, 0.9))
-    grid = np.gcd.reduce((values - values[0]).astype(np.uint64))
+    grid = np.gcd.reduce((values - values[0]).clip(max=2.0**62).astype(np.int64))
     if len(values) < LEAST_LABELS or usual < UNRELATED * span or many < UNLIKE * few or span < WIDE * float(grid):
         return False
     blurred = edges = 0
@@ -151,7 +155,8 @@ def _is_mosaic(parts: Sequence[Values]) -> bool:
 
 def _goes_around(job: Job, plane: tuple[int, ...], holes: Sequence[Hole]) -> bool:
     height, width = job.source.shape[-3:-1]
-    if abs(width - 2 * height) > 1 or not any(hole.box.x0 == 0 or hole.box.x1 == width for hole in holes):
+    at_edge = any(hole.box.x0 == 0 or hole.box.x1 == width for hole in holes)
+    if height < LEAST_ROWS or abs(width - 2 * height) > 1 or not at_edge:
         return False
     left, middle, right = (
         _read(job, plane, holes, Box(0, x, height, x + 2)) for x in (0, width // 2, width - 2)

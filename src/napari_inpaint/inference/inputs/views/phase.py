@@ -53,8 +53,8 @@ class Phase(View):
 
     def read(self, plane: Plane, box: Box) -> NDArray[Any]:
         """Return (h, w, C) pixels."""
-        angles = self.source.read(plane, box).astype(np.float64)
         with np.errstate(invalid="ignore"):  # infinite ones become NaN
+            angles = self.source.read(plane, box).astype(np.float64)
             return np.concatenate([np.cos(angles), np.sin(angles)], -1)
 
     def find_hidden(self, plane: Plane, box: Box) -> NDArray[np.bool_]:
