@@ -246,7 +246,7 @@ def try_place(
     shown, masks = {0: pixels}, {0: unknown | hidden}
     for step, beside in job.source.find_beside(plane).items():  # where the hole goes on there, what is hidden does too
         shown[step] = job.source.read(beside, region)
-        masks[step] = _paint(job.holes.get(beside, ()), region)
+        masks[step] = _paint(job.holes.get(beside, ()), region) | job.source.find_hidden(beside, region, shown[step])
         inside = moved.box.shift(-region.y0, -region.x0).slices
         masks[step][inside] |= _paint(job.holes.get(beside, ()), hole.box) & hidden[inside]
     steps = sorted(shown)

@@ -33,6 +33,6 @@ def made_by_hand(mask, steps=None, seed=0):
             each.paint(hole, Box(0, 0, height, width))
         moves = offsets[region.plane][hole].T
         copy = asdict(CopyRecord(region.plane, region.crop, tuple(each.box for each in region.holes), 0.0,
-                                 pack(moves[1:].astype("<i4").tobytes()), "", "", 0.0, ()))  # fmt: skip
+                                 pack(moves[1:].astype("<i4").tobytes()), "", "", (), 0.0, ()))  # fmt: skip
         copies.append(copy | ({"steps": pack(moves[0].astype("i1").tobytes())} if steps else {}))
     return json.loads(json.dumps({"schema": SCHEMA, "holes": describe_holes(holes), "copies": copies})), offsets

@@ -32,18 +32,22 @@ def beside(plane, *others, unknown=None):
                    [each[..., None] for each in (plane, *others)], [0, -1, 1][: 1 + len(others)])  # fmt: skip
 
 
-@given(st.integers(-8, 8), st.integers(-8, 8), st.floats(-0.2, 0.2))
+@given(st.integers(-8, 8), st.integers(-8, 8), st.sampled_from([-0.3, -0.1, 0.0, 0.03, 0.2]))
 def test_a_moved_and_brighter_plane_is_recognised(down, right, brighter):
     scene = make_scene()
-    found, offsets = find_same_place(beside(scene, np.roll(scene, (down, right), (0, 1)) + brighter), HOLE, HOLE, 24)
+    canvas = beside(scene, np.roll(scene, (down, right), (0, 1)) + np.float32(brighter))
+    found, offsets, levels = find_same_place(canvas, HOLE, HOLE, 24)
+    assert levels == {-1: (pytest.approx(-brighter, abs=1e-5),)}
+    assert find_same_place(canvas, HOLE, HOLE, 24, leveled=False)[0].any() == (abs(brighter) < 0.12)
     np.testing.assert_array_equal(found, HOLE)
     assert (offsets[0] == down).all()
     assert (offsets[1] == SHAPE[1] + 1 + right).all()
 
 
 def test_a_plane_that_shows_something_else_is_not_copied():
-    found, offsets = find_same_place(beside(make_scene(0), make_scene(1)), HOLE, HOLE, 24)
+    found, offsets, levels = find_same_place(beside(make_scene(0), make_scene(1)), HOLE, HOLE, 24)
     assert not found.any()
+    assert not levels
     assert offsets.shape == (2, 0)
 
 
@@ -56,7 +60,7 @@ def test_the_plane_that_differs_less_comes_first_and_the_other_shows_the_rest():
     noisy = (scene + rng.normal(0, 0.03, SHAPE)).astype(np.float32)
     part = np.zeros(SHAPE, bool)
     part[:60] = True  # of the better one is not known
-    found, offsets = find_same_place(beside(scene, noisy, scene, unknown=[~HOLE & False, part]), HOLE, HOLE, 24)
+    found, offsets, _ = find_same_place(beside(scene, noisy, scene, unknown=[~HOLE & False, part]), HOLE, HOLE, 24)
     assert found.sum() == HOLE.sum()
     numbers = np.zeros(SHAPE, int)
     numbers[found] = offsets[1] // (SHAPE[1] + 1)
@@ -89,8 +93,33 @@ def test_frames_of_a_scene_that_moves_are_filled_from_their_neighbours(inpainter
     assert all(copy["steps"] for copy in inpainter.last_record["copies"])
 
 
+def test_the_brightness_of_a_neighbour_is_not_copied(inpainter):
+    scene = make_scene()
+    stack = np.stack([scene + 0.3, scene, scene - 0.25]).astype(np.float32)
+    boxes = {(1,): [(40, 50, 70, 80)]}
+    filled = inpainter.fill(stack, boxes=boxes, sources="stack", stack_axis=0)
+    assert inpainter.last_record["copies"][0]["steps"]
+    np.testing.assert_allclose(filled, stack, atol=0.01)
+    unchanged = inpainter.fill(stack, boxes=boxes, sources="stack", stack_axis=0, seam=False)
+    assert not inpainter.last_record["copies"][0]["steps"]  # other bits would have to be changed
+    assert np.isin(unchanged[1, 40:70, 50:80], stack[1]).all()
+
+
+@pytest.mark.parametrize("box", [(0, 0, 30, 30), (90, 110, 120, 140), (0, 40, 20, 80), (50, 0, 70, 140)])
+def test_up_to_the_edges_of_the_image(inpainter, box):
+    stack = np.stack([make_scene() + n / 100 for n in range(3)])
+    filled = inpainter.fill(stack, boxes={(1,): [box]}, sources="stack", stack_axis=0)
+    record = json.loads(json.dumps(inpainter.last_record))
+    np.testing.assert_allclose(filled, stack, atol=0.005)
+    options = read_options(record, None)
+    job = read_job(stack, read_holes(record, stack.shape), None, options)
+    patches, _ = inpainter.run(job, options, recorded=read_copies(record))
+    np.testing.assert_array_equal(to_copy(job.source, patches), filled)
+
+
 def test_without_the_seam_pixels_are_those_of_a_neighbour(inpainter, movie):
     stack, mask = movie
+    stack = np.stack([np.roll(stack[0], (t, -2 * t), (0, 1)) for t in range(4)])
     filled = inpainter.fill(stack, mask, seam=False, sources="stack", stack_axis=0)
     np.testing.assert_array_equal(filled[0, 30:60, 30:60], stack[1, 31:61, 28:58])
 

@@ -31,7 +31,9 @@ CANVAS = make_canvas()
 
 def record_of(offsets, shares=None, canvas=CANVAS):
     texts = to_texts(Copies(offsets, shares), HOLE, canvas)
-    return CopyRecord((2,), Box(5, 6, 45, 56), (Box(15, 18, 25, 30),), 1.08, *texts, 0.01, (IntensityCurve(0, 255),))
+    return CopyRecord(
+        (2,), Box(5, 6, 45, 56), (Box(15, 18, 25, 30),), 1.08, *texts, (), 0.01, (IntensityCurve(0, 255),)
+    )
 
 
 @given(st.integers(1, 8), st.integers(1, 20), st.integers(0, 99), st.booleans())

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +24,8 @@ SAME = 0.5
 from there, which have the right texture but other details, are wrong by about twice the variance."""
 LEAST_LAG = 4
 """These places are half of the hole away, and at least so many pixels."""
+STEP = 2.0**-20
+"""Of levels."""
 ENOUGH = 0.5
 """Of the pixels that are compared must be known in both planes."""
 
@@ -42,6 +44,48 @@ class Canvas:
     """From the region's plane to each of these, 0 first."""
     width: int
     """Of every plane."""
+
+    def can_copy(
+        self, to: tuple[NDArray[np.integer], ...], sources: tuple[NDArray[np.integer], ...]
+    ) -> NDArray[np.bool_]:
+        """Return which pixels of the region may be copied from which places of the canvas.
+
+        These are known, and so are their neighbours, which joints look at; there are none beyond the region's edges,
+        but then the pixel that is copied to lies at the same edge.
+
+        Parameters
+        ----------
+        to, sources
+            Rows and columns.
+        """
+        (y, x), (rows, columns) = to, sources
+        height, stride = len(self.unknown), self.width + 1
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < self.unknown.shape[1])
+        rows, columns = np.where(inside, rows, 0), np.where(inside, columns, 0)
+        place = columns % stride
+        inside &= place < self.width
+        for places, targets, last in ((rows, y, height - 1), (place, x, self.width - 1)):
+            inside &= ((places > 0) | (targets == 0)) & ((places < last) | (targets == last))
+        touched = np.ones(self.unknown.shape, bool)
+        for start in range(0, self.unknown.shape[1], stride):
+            part = np.s_[:, start : start + self.width]
+            touched[part] = ndimage.maximum_filter(self.unknown[part], 3, mode="constant", cval=False)
+        return np.asarray(inside & ~touched[rows, columns])
+
+    def level(self, levels: Mapping[int, Sequence[float]]) -> Canvas:
+        """Return the canvas with planes made brighter in every channel, by the steps to them: not as they are stored.
+
+        Parameters
+        ----------
+        levels
+            In parts of the intensity range.
+        """
+        image = self.image.copy()
+        for number, step in enumerate(self.steps):
+            if step in levels:
+                start = number * (self.width + 1)
+                image[:, :, start : start + self.width] += np.array(levels[step], image.dtype)[:, None, None]
+        return replace(self, image=image)
 
     def spread(self, hole: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return a mask of the region's plane, (H, width), as one of all."""
@@ -94,12 +138,12 @@ def lay_out(
 
 
 def find_same_place(
-    canvas: Canvas, unknown: NDArray[np.bool_], hole: NDArray[np.bool_], size: int
-) -> tuple[NDArray[np.bool_], NDArray[np.int32]]:
+    canvas: Canvas, unknown: NDArray[np.bool_], hole: NDArray[np.bool_], size: int, leveled: bool = True
+) -> tuple[NDArray[np.bool_], NDArray[np.int32], dict[int, tuple[float, ...]]]:
     """Find the pixels of a hole that planes beside it show.
 
-    A plane is moved by whole pixels to where it differs least from what surrounds the hole, in the mean of squares and
-    but for one constant. The plane that differs less comes first, the other shows what that does not.
+    A plane is moved by whole pixels to where it differs least from what surrounds the hole, in the mean of squares. The
+    plane that differs less comes first, the other shows what that does not.
 
     Parameters
     ----------
@@ -108,12 +152,17 @@ def find_same_place(
         Of the region's own plane.
     size
         Of the hole, see `Hole.size`.
+    leveled
+        Whether planes may be brighter or darker; their levels are to be added to what is copied.
 
     Returns
     -------
     found : bool array of shape (H, W)
     offsets : int32 array of shape (2, pixels)
         From the pixels that are found, row by row, to places of the canvas.
+    levels : dict
+        By the steps to planes that are copied: what makes each channel as bright as the hole's own plane, in parts of
+        the intensity range, in multiples of `STEP`.
     """
     own = canvas.image[:, :, : canvas.width]
     ring = ~unknown & ndimage.maximum_filter(hole, 2 * RING + 1)
@@ -123,19 +172,21 @@ def find_same_place(
     for number in range(1, len(canvas.steps)):
         start = number * (canvas.width + 1)
         part = np.s_[start : start + canvas.width]
-        error, shift = _find_shift(own, canvas.image[:, :, part], ~canvas.unknown[:, part], y, x)
+        error, shift, level = _find_shift(own, canvas.image[:, :, part], ~canvas.unknown[:, part], y, x, leveled)
         if error <= SAME * elsewhere:
-            fits.append((error, start, shift))
+            fits.append((error, number, shift, level))
     found, (down, right) = np.zeros_like(hole), np.zeros((2, *hole.shape), np.int32)
-    known = ~ndimage.maximum_filter(canvas.unknown, 3, mode="constant", cval=True)  # joints look at neighbours too
-    for _, start, (dy, dx) in sorted(fits):
+    levels = {}
+    for _, number, (dy, dx), level in sorted(fits):
         rows, columns = np.nonzero(hole & ~found)
-        inside = (rows + dy >= 0) & (rows + dy < len(hole)) & (columns + dx >= 0) & (columns + dx < canvas.width)
-        rows, columns = rows[inside], columns[inside]
-        there = known[rows + dy, columns + start + dx]
+        start = number * (canvas.width + 1)
+        inside = (columns + dx >= 0) & (columns + dx < canvas.width)
+        there = inside & canvas.can_copy((rows, columns), (rows + dy, columns + start + dx))
         rows, columns = rows[there], columns[there]
         found[rows, columns], down[rows, columns], right[rows, columns] = True, dy, start + dx
-    return found, np.stack([down[found], right[found]])
+        if len(rows) and leveled:
+            levels[canvas.steps[number]] = tuple((np.rint(np.array(level) / STEP) * STEP).tolist())
+    return found, np.stack([down[found], right[found]]), levels
 
 
 def _measure_elsewhere(
@@ -153,18 +204,18 @@ def _measure_elsewhere(
 
 def _find_shift(
     image: NDArray[np.floating[Any]], other: NDArray[np.floating[Any]], known: NDArray[np.bool_],
-    y: NDArray[np.intp], x: NDArray[np.intp],
-) -> tuple[float, tuple[int, int]]:  # fmt: skip
-    """Return the least error of another plane at these pixels, and where it is moved then."""
-    best = float("inf"), (0, 0)
+    y: NDArray[np.intp], x: NDArray[np.intp], leveled: bool,
+) -> tuple[float, tuple[int, int], tuple[float, ...]]:  # fmt: skip
+    """Return the least error of another plane at these pixels, where it is moved then, and what levels its channels."""
+    best = float("inf"), (0, 0), (0.0,) * len(image)
     steps = range(-SHIFT, SHIFT + 1)
     for dy, dx in sorted(((dy, dx) for dy in steps for dx in steps), key=lambda shift: shift[0] ** 2 + shift[1] ** 2):
         both = _look(known, y + dy, x + dx)
         if np.count_nonzero(both) > ENOUGH * len(y):
             difference = image[:, y[both], x[both]] - other[:, y[both] + dy, x[both] + dx]
-            error = float(difference.var(1).mean())
+            error = float(difference.var(1).mean() if leveled else np.square(difference).mean())
             if error < best[0]:
-                best = error, (dy, dx)
+                best = error, (dy, dx), tuple(difference.mean(1, dtype=np.float64).tolist())
     return best
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
 from napari_inpaint.inference.copying.offsets import Copies
 from napari_inpaint.inference.inputs.boxes import to_box
@@ -45,8 +44,11 @@ class CopyRecord:
     steps: str
     """Along the stack axis, from the plane to that which was copied from, for the same pixels: int8, likewise; empty
     where it is 0 everywhere."""
+    levels: tuple[tuple[float, ...], ...]
+    """Of each of these planes: the step to it, and what was added to its channels, in parts of the intensity range,
+    as it is brighter or darker."""
     correction: float
-    """By how much the joints changed the copies, at most, in parts of the intensity range."""
+    """By how much joints and levels changed the copies, at most, in parts of the intensity range."""
     curves: tuple[IntensityCurve, ...]
     """Of colours, or of every channel."""
 
@@ -86,11 +88,22 @@ def read_texts(record: CopyRecord, hole: NDArray[np.bool_], canvas: Canvas) -> C
     if record.steps:
         offsets = canvas.unfold(offsets, decode(record.steps, "i1", len(y)))
     rows, columns = (place + offset.astype(np.int64) for place, offset in zip((y, x), offsets, strict=True))
-    inside &= (rows >= 0) & (rows < hole.shape[0]) & (columns < canvas.unknown.shape[1])
-    touched = ndimage.maximum_filter(canvas.unknown, 3, mode="constant", cval=True)  # the neighbours are read too
-    if not inside.all() or touched[rows, columns].any():
+    if not (inside & canvas.can_copy((y, x), (rows, columns))).all():
         raise ValueError(f"{DAMAGED}: it copies pixels that are not known")
     return Copies(offsets, shares)
+
+
+def read_levels(record: CopyRecord, channels: int) -> dict[int, tuple[float, ...]]:
+    """Return what was added to planes beside, by the steps to them.
+
+    Raises
+    ------
+    ValueError
+        When it is not of so many channels.
+    """
+    if any(len(level) != 1 + channels or not np.isfinite(level).all() for level in record.levels):
+        raise ValueError(f"{DAMAGED}: its levels are not those of {channels} channels")
+    return {int(step): tuple(level) for step, *level in record.levels}
 
 
 def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
@@ -106,7 +119,8 @@ def read_copies(record: Mapping[str, Any]) -> list[CopyRecord] | None:
             CopyRecord(
                 tuple(map(int, each["plane"])), to_box(each["crop"]), tuple(map(to_box, each["holes"])),
                 float(each["noise"]), str(each["offsets"]), str(each["shares"]),
-                str(each["steps"]), float(each["correction"]),
+                str(each["steps"]), tuple(tuple(map(float, level)) for level in each["levels"]),
+                float(each["correction"]),
                 tuple(IntensityCurve(**curve) for curve in each["curves"]),
             )
             for each in record.get("copies", ())

@@ -16,7 +16,7 @@ from napari_inpaint.inference.blending.joints import join
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.copying.canvas import find_same_place, lay_out
 from napari_inpaint.inference.copying.offsets import find_copies, merge
-from napari_inpaint.inference.copying.provenance import CopyRecord, read_texts, to_texts
+from napari_inpaint.inference.copying.provenance import CopyRecord, read_levels, read_texts, to_texts
 from napari_inpaint.inference.inputs.boxes import find_overlaps
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.inputs.values import as_stored, step_off
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.windows.intensity import IntensityCurve
     from napari_inpaint.inference.windows.plan import Window
 
+    Levels = Mapping[int, tuple[float, ...]]
+    """By the steps to planes, what levels their channels, see `find_same_place`."""
     Key = tuple[tuple[int, ...], tuple[Box, ...]]
     """A plane, and the bounding boxes of the holes of a region: no other region has these."""
 
@@ -184,18 +186,19 @@ class _Region:
         """Return what changes, hole by hole, how, and a digest of it."""
         noise = earlier.noise if earlier is not None else self._measure_noise()
         canvas = self._lay_out() if len(self.image) else None
-        if canvas is None:
-            copies = None
-        elif earlier is None:
-            copies = self._find(canvas, noise, each, cancel)
-        else:
-            copies = read_texts(earlier, self.hole, canvas)
-        largest = 0.0 if canvas is None or copies is None else self._apply(canvas, copies, cancel)
+        copies: Copies | None = None
+        levels: Levels = {}
+        if canvas is not None and earlier is None:
+            copies, levels = self._find(canvas, noise, each, cancel)
+        elif canvas is not None and earlier is not None:
+            copies, levels = read_texts(earlier, self.hole, canvas), read_levels(earlier, len(self.image))
+        largest = 0.0 if canvas is None or copies is None else self._apply(canvas, copies, levels, cancel)
         self._step_off_nodata()
         region = self.region
         record = CopyRecord(
             region.plane, region.crop, tuple(hole.box for hole in region.holes), noise,
-            *to_texts(copies, self.hole, canvas), largest, tuple(self.curves),
+            *to_texts(copies, self.hole, canvas), tuple((step, *level) for step, level in sorted(levels.items())),
+            largest, tuple(self.curves),
         )  # fmt: skip
         return self._to_patches(), record, hashlib.sha256(self.guided[self.hole].tobytes()).digest()
 
@@ -209,24 +212,24 @@ class _Region:
             none = self.hole & (self.guided == as_stored(self.options.nodata, self.guided.dtype)).all(-1)
             self.guided[none] = step_off(self.guided[none], self.options.nodata)
 
-    def _find(self, canvas: Canvas, noise: float, each: Map, cancel: Event | None) -> Copies | None:
+    def _find(self, canvas: Canvas, noise: float, each: Map, cancel: Event | None) -> tuple[Copies | None, Levels]:
         """Return what holes are copied from: the same place of planes beside theirs, or else their own plane."""
         size = max(hole.size for hole in self.region.holes)
         if len(canvas.steps) == 1:
-            return self._search(self.hole, noise, size, each, cancel)
-        found, offsets = find_same_place(canvas, self.unknown, self.hole, size)
-        if not found.any():
-            return self._search(self.hole, noise, size, each, cancel)
-        y, x = np.nonzero(found)
-        self.image[:, y, x] = canvas.image[:, y + offsets[0], x + offsets[1]]  # is seen by what is searched
-        self.guided[y, x] = canvas.pixels[y + offsets[0], x + offsets[1]]
-        rest = self.hole & ~found
-        copies = self._search(rest, noise, size, each, cancel) if rest.any() else None
-        return merge(found, offsets, rest, copies, self.unknown)
+            return self._search(self.image, self.hole, noise, size, each, cancel), {}
+        found, offsets, levels = find_same_place(canvas, self.unknown, self.hole, size, self.options.seam)
+        rest, image = self.hole & ~found, self.image
+        if found.any():  # what is searched sees it
+            y, x = np.nonzero(found)
+            image = image.copy()
+            image[:, y, x] = canvas.level(levels).image[:, y + offsets[0], x + offsets[1]]
+        copies = self._search(image, rest, noise, size, each, cancel) if rest.any() else None
+        return merge(found, offsets, rest, copies, self.unknown) if found.any() else copies, levels
 
     def _search(
-        self, hole: NDArray[np.bool_], noise: float, size: int, each: Map, cancel: Event | None
-    ) -> Copies | None:
+        self, image: NDArray[np.floating[Any]], hole: NDArray[np.bool_], noise: float, size: int, each: Map,
+        cancel: Event | None,
+    ) -> Copies | None:  # fmt: skip
         """Return what a hole is copied from in its own plane; None where there is nothing to copy."""
         if size <= TINY:
             return None
@@ -234,20 +237,24 @@ class _Region:
             return None
         steps = max(curve.high - curve.low for curve in self.curves) if self.pixels.dtype.kind in "iu" else 0
         rounding = ROUNDING / steps if steps >= FEW_STEPS else 0
-        if measure_detail(self.image, self.unknown, hole) < max(LEAST_DETAIL, rounding):
+        if measure_detail(image, self.unknown, hole) < max(LEAST_DETAIL, rounding):
             return None  # nothing to copy
-        seen = [part.mean(0) for part in np.array_split(self.image, min(len(self.image), MOST_CHANNELS))]
-        image = np.ascontiguousarray(np.stack(seen, -1), np.float32)
+        seen = [part.mean(0) for part in np.array_split(image, min(len(image), MOST_CHANNELS))]
+        searched = np.ascontiguousarray(np.stack(seen, -1), np.float32)
         few = FEW_SOURCES if self.region.interpolated else None
-        return find_copies(image, hole, self.unknown, size, each, cancel, few)
+        return find_copies(searched, hole, self.unknown, size, each, cancel, few)
 
-    def _apply(self, canvas: Canvas, copies: Copies, cancel: Event | None) -> float:
+    def _apply(self, canvas: Canvas, copies: Copies, levels: Levels, cancel: Event | None) -> float:
         """Put copies in the place of the guides, and return the largest correction."""
         y, x = np.nonzero(self.hole)
         made = canvas.pixels[y + copies.offsets[0], x + copies.offsets[1]]
         largest = 0.0
         if self.options.seam and made.dtype.kind != "b":
+            canvas = canvas.level(levels) if levels else canvas
             correction = join(canvas.image, canvas.unknown, canvas.spread(self.hole), copies.offsets, cancel)
+            _, steps = canvas.fold(x, copies.offsets)
+            for step, level in levels.items():
+                correction[:, steps == step] += np.array(level)[:, None]
             largest = float(np.abs(correction).max(initial=0))
             for group, curve in zip(self.groups, self.curves, strict=True):
                 low, high = (find(canvas.pixels[..., group][~canvas.unknown]) for find in (np.min, np.max))
