@@ -260,3 +260,13 @@ def test_wrong_usage_exits_with_2(scans, words):
     with pytest.raises(SystemExit) as stop:
         main([str(scans / "in"), *words, "-o", str(scans / "out"), *(["--nan"] if words else [])])
     assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("axis", ["1", "-3"])
+def test_a_stack_is_never_one_of_channels(tmp_path, capsys, axis):
+    image = tmp_path / "cells.tif"
+    tifffile.imwrite(image, np.zeros((3, 2, 40, 50), np.uint16), imagej=True, metadata={"axes": "TCYX"})
+    words = [str(image), "-o", str(tmp_path / "out.tif"), "--box", "5", "5", "15", "15", "--sources", "stack"]
+    assert main([*words, "--stack-axis", axis]) == 1
+    assert f"axis {axis} of {image} holds channels" in capsys.readouterr().err
+    assert main([*words, "--stack-axis", "0"]) == 0

@@ -111,7 +111,8 @@ def test_in_place_only_windows_are_read_and_only_holes_are_written(inpainter):
     expected, counting = inpainter.fill(image, boxes=[(1000, 1000, 1100, 1100)]), Counting(image.copy(), (512, 512))
     assert inpainter.fill(counting, boxes=[(1000, 1000, 1100, 1100)], out=counting) is counting
     np.testing.assert_array_equal(counting.array, expected)
-    assert counting.read <= 256**2 + (100 + 2 * 128) ** 2 + 2 * 100**2
+    kinds = 2 * 192**2  # what the image seems to be is asked around two corners
+    assert counting.read <= 256**2 + (100 + 2 * 128) ** 2 + 2 * 100**2 + kinds
 
 
 def test_in_place_in_memory(inpainter, stack):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import napari_inpaint
+from napari_inpaint.command.arguments import RECORDED, cell, number
 from napari_inpaint.command.saying import describe, open_streams, say, stream
 from napari_inpaint.inference.options import Detail, FillOptions, Sources, Values
 
@@ -43,12 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
                         help="a file of the same format; a folder for several inputs; - is stdout")  # fmt: skip
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
                         help="a rectangle to fill: top, left, bottom and right, in stored pixels; the last "
-                        "two are not filled any more; can be repeated")  # fmt: skip
+                        "two are exclusive; can be repeated")  # fmt: skip
     parser.add_argument("--mask", type=Path, metavar="FILE|DIR",
-                        help="an image of the same size, not black in holes; or a folder of such, called like the "
+                        help="an image of the same size, not black in holes; or a folder of them, named like the "
                         "images: photo.png, photo.jpg.png, photo_mask.png")  # fmt: skip
     parser.add_argument("--mask-pattern", metavar="GLOB",
-                        help="how else the masks of a folder are called, such as '{stem}_hole*'; without --mask, "
+                        help="other names for the masks in a folder, such as '{stem}_hole*'; without --mask, "
                         "masks lie beside their images")  # fmt: skip
     parser.add_argument("--mask-threshold", type=number, metavar="V",
                         help="masks are brighter than this in holes; by default not 0 in masks of two values and in "
@@ -104,19 +105,6 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def number(text: str) -> float:
-    """Return a whole number as an int, which is exact, and any other as a float."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
-def cell(text: str) -> tuple[int, ...]:
-    """Return the rows and columns of a cell, as 2x2 names them."""
-    return tuple(map(int, text.lower().split("x")))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
@@ -130,15 +118,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("name an image to fill")
     only_look = arguments.plan or arguments.self_check
     if arguments.replay is not None and (
-        arguments.box or arguments.mask or arguments.mask_pattern or arguments.nan or arguments.grow or only_look
-        or arguments.mask_threshold is not None or arguments.orientation
-        or not arguments.seam or arguments.detail != "copied" or arguments.nodata is not None or arguments.alpha
-        or arguments.stack_axis is not None or arguments.values != "intensity" or arguments.mosaic or arguments.wrap
-    ):  # fmt: skip
-        parser.error("--replay takes the holes, and how they were filled, from the record: leave out --box, --mask, "
-                     "--mask-pattern, --mask-threshold, --orientation, --nan, --grow, --no-seam, --detail, --nodata, "
-                     "--alpha, --sources, --stack-axis, --values, --mosaic, --wrap, --plan and "
-                     "--self-check")  # fmt: skip
+        only_look or any(getattr(arguments, name) != parser.get_default(name) for name in RECORDED)
+    ):
+        parser.error("--replay takes the holes, and how they were filled, from the record: of the options leave only "
+                     "--model, --device, --record, --synthetic-mask, --offsets, --overwrite and --json")  # fmt: skip
     names_holes = arguments.box or arguments.mask or arguments.mask_pattern or arguments.nan
     if not names_holes and arguments.replay is None:
         parser.error("nothing to fill: name a rectangle, such as --box 16 8 48 296, a --mask, --nan or --replay")

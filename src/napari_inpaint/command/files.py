@@ -162,6 +162,9 @@ def read_inputs(
     shape, axis = source.pixels.shape, source.channel_axis
     if len(shape) - (axis is not None) < 2:
         raise FileError(f"{source.path} has shape {shape}: no rows and columns")
+    stack = options.stack_axis
+    if stack is not None and source.named_channels in (stack, stack + len(shape)):
+        raise FileError(f"axis {stack} of {source.path} holds channels: copies come from planes along another one")
     mask, clipped = find_holes(source, task, plane_shape(shape, axis), wanted, note)
     nodata = source.nodata if options.nodata is None else options.nodata
     alpha = options.alpha or source.alpha

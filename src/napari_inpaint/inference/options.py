@@ -115,9 +115,9 @@ class FillOptions:
             raise ValueError("sources='stack' and stack_axis= go together: the axis along which neighbours are looked "
                              f"at, not {self.sources!r} and {self.stack_axis!r}")  # fmt: skip
         if self.sources == "stack" and (self.values != "intensity" or self.mosaic or self.wrap):
-            raise ValueError("sources='stack' is for plain intensities: leave values=, mosaic= and wrap= out")
+            raise ValueError("sources='stack' is for plain intensities: leave out values, mosaic and wrap")
         if self.sources == "stack" and self.detail != "copied":
-            raise ValueError(f"sources='stack' is about copies: leave detail={self.detail!r} out")
+            raise ValueError(f"sources='stack' is for copies: leave out detail={self.detail!r}")
 
 
 def to_whole(value: object, name: str, least: int, most: int) -> int:

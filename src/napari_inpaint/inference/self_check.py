@@ -125,7 +125,7 @@ def check(
     """
     if options.values != "intensity" or options.mosaic is not None:
         what = "mosaic=" if options.mosaic is not None else f"values={options.values!r}"
-        raise ValueError(f"the self-check compares intensities and colours, so it cannot judge {what}: leave it away")
+        raise ValueError(f"the self-check compares intensities and colours, so it cannot judge {what}: leave it out")
     details = sorted(get_args(Detail), key=lambda detail: detail != options.detail)
     hiding = replace(options, grow=0, channel_axis=-1, nan_is_hole=False, wrap=None)  # its holes have grown
 

@@ -61,6 +61,8 @@ class ImageFile:
     """A value that stands for none, where the file says so."""
     orientation: int = UPRIGHT
     """How the file says that the picture is turned when it is displayed, as in Exif; pixels are as they are stored."""
+    named_channels: int | None = None
+    """A leading axis that the file calls one of channels; its planes are filled one by one."""
 
 
 def read_png(path: Path, file: BinaryIO) -> ImageFile:

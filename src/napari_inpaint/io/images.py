@@ -91,7 +91,7 @@ def open_image(path: Path) -> ImageFile:
 
 def as_file(image: ZarrImage) -> ImageFile:
     """Describe a store like a file."""
-    return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR")
+    return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR", named_channels=image.named_channels)
 
 
 def find_format(head: bytes) -> str | None:

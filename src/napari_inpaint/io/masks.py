@@ -84,9 +84,13 @@ def read_mask(
         path, values, planes, (UPRIGHT if file is None else file.orientation, orientation), layout
     )
     alpha = what != str(path)
-    notes = (f"{path}: the holes are where it is not transparent",) if alpha else ()
+    notes: tuple[str, ...] = (f"{path}: the holes are where it is not transparent",) if alpha else ()
     if threshold is not None:
-        return MaskFile(values > threshold, notes + turned)
+        shown = values * np.uint8(255) if values.dtype == bool else values  # as programs show it
+        above = shown > threshold
+        if values.any() and not above.any():
+            notes += (f"{what} has values up to {shown.max():g}, and none above --mask-threshold {threshold:g}",)
+        return MaskFile(above, notes + turned)
     lossy = file is not None and file.format in ("JPEG", "WEBP") and not alpha and "lossless" not in file.options
     half = find_threshold(values, lossy)
     if half is None:

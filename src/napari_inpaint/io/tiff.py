@@ -107,7 +107,8 @@ def read_tiff(path: Path, file: BinaryIO) -> ImageFile:
             options["mask"] = {"compression": LOSSLESS_MASK, "rowsperstrip": mask.rowsperstrip}
         tag = page.tags.get(ORIENTATION_TAG)
     return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata,
-                     known_orientation(None if tag is None else tag.value))  # fmt: skip
+                     known_orientation(None if tag is None else tag.value),
+                     series.axes.index("C") if "C" in series.axes else None)  # fmt: skip
 
 
 def _find_mask(tiff: tifffile.TiffFile) -> tifffile.TiffPage | None:

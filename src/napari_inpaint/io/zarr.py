@@ -29,6 +29,8 @@ class ZarrImage:
     levels: tuple[Any, ...]
     """Arrays, the largest first; one for a plain array."""
     channel_axis: int | None
+    named_channels: int | None = None
+    """An axis that its metadata call one of channels, whose planes are filled one by one."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -59,7 +61,10 @@ def open_zarr(path: Path, mode: str = "r") -> ZarrImage:
     except Exception as error:  # stores and codecs raise many kinds
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise FileError(f"{path} is no zarr array and no OME-Zarr image: {reason}") from error
-    return ZarrImage(path, node, levels, None)  # the last two axes of OME-Zarr are y and x
+    axes = attributes.get("ome", attributes)["multiscales"][0].get("axes") or ()
+    kinds = [each.get("type") if isinstance(each, dict) else each for each in axes]
+    named = next((axis for axis, kind in enumerate(kinds) if kind in ("channel", "c")), None)
+    return ZarrImage(path, node, levels, None, named)  # the last two axes of OME-Zarr are y and x
 
 
 @contextlib.contextmanager

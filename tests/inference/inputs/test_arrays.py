@@ -307,7 +307,7 @@ class TestTensorStore:
         store, sizes = to_tensorstore(image, (512, 512)), self.counting(monkeypatch)
         assert fill(store, boxes=boxes, out=store) is store
         np.testing.assert_array_equal(store.read().result(), fill(image, boxes=boxes))
-        assert sum(sizes) <= 200**2
+        assert sum(sizes) <= 300**2  # with what the image seems to be, around two corners
 
     def test_nothing_is_read_before_it_is_computed(self, ts, fill, grey, monkeypatch):
         stack = np.stack([grey, grey[::-1], grey[:, ::-1]])

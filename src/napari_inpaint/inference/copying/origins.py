@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     Plane = tuple[int, ...]
 
 INVENTED = int(np.iinfo(np.int32).min)
-"""In the place of an offset: the pixel is no copy, but what the network or a smooth surface put there."""
+"""In the place of an offset: the pixel is no copy, but what the network or a smooth surface put there, or a label that
+was chosen by its rim."""
 COPIED = 255
 """The share of what is wholly a copy, and of known pixels, which are their own."""
 
@@ -54,7 +55,8 @@ def read_offsets(record: Mapping[str, Any], planes: tuple[int, ...]) -> tuple[ND
     """Return where every pixel of a filled image came from.
 
     Joints may have changed copies a little (``correction`` in the record); with ``seam=False`` they are the same bits,
-    in all channels but transparency. `each_origin` gives the same for holes alone, without arrays of the image's size.
+    in all channels but transparency; phases in 64 bits may differ in the last one. `each_origin` gives the same for
+    holes alone, without arrays of the image's size.
 
     Parameters
     ----------
@@ -66,8 +68,9 @@ def read_offsets(record: Mapping[str, Any], planes: tuple[int, ...]) -> tuple[ND
     Returns
     -------
     offsets : int32 array of shape (..., H, W, 3)
-        Planes along the stack, down, and to the right, from each pixel to the one that it is a copy of. 0, 0, 0 where
-        pixels were known; `INVENTED` three times where nothing was copied.
+        From each pixel to the one that it is a copy of: planes along the record's ``stack_axis``, rows down, columns to
+        the right, which go on at the other edge of a panorama. 0, 0, 0 where pixels were known; `INVENTED` three times
+        where nothing was copied.
     shares : uint8 array of shape (..., H, W)
         How much of each pixel is that copy, in 255ths: where copies fit only in part, the rest is invented. 255 also
         where pixels were known, 0 where they are `INVENTED`.

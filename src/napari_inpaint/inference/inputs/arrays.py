@@ -71,7 +71,7 @@ def open_target(out: Any) -> Any:
         return out
     if opened.target is None:
         what = " ".join(str(getattr(out, name)) for name in ("dtype", "device") if hasattr(out, name))
-        raise ValueError(f"out is a {type(out).__name__} that cannot be written from here ({what}): leave it away, and "
+        raise ValueError(f"out is a {type(out).__name__} that cannot be written from here ({what}): leave it out, and "
                          "copy what comes back")  # fmt: skip
     return opened.target
 

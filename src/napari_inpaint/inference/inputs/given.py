@@ -64,7 +64,7 @@ def receive(image: Any, mask: Any, options: FillOptions, out: Any = None) -> Giv
 def _receive_panel(images: Sequence[Any], mask: Any, options: FillOptions, out: Any) -> Given:
     if options.channel_axis != "auto":
         raise ValueError(f"channel_axis is {options.channel_axis}, but a list of arrays is filled as the channels of "
-                         "one image: leave it away, or stack the arrays, as with numpy.stack(images)")  # fmt: skip
+                         "one image: leave it out, or stack the arrays, as with numpy.stack(images)")  # fmt: skip
     members = [open_array(each) for each in images]
     names = list(dict.fromkeys(each.dims for each in members if each.dims))
     if len(names) > 1:
@@ -113,7 +113,13 @@ def _find_channels(opened: Opened, channel_axis: ChannelAxis) -> ChannelAxis:
     last = names
     if isinstance(channel_axis, int):
         last = [name for axis, name in enumerate(names) if axis != channel_axis % len(names)]
-    elif channel_axis == "auto" and opened.array.shape[-1:] in ((3,), (4,)) and set(names[-3:-1]) == ROWS_AND_COLUMNS:
+    elif (
+        channel_axis == "auto"
+        and opened.array.shape[-1:] in ((3,), (4,))
+        and (
+            set(names[-3:-1]) == ROWS_AND_COLUMNS and names[-1].startswith("dim_")  # a name that xarray made
+        )
+    ):
         last = names[:-1]  # that axis may hold channels
     if set(last) >= ROWS_AND_COLUMNS != set(last[-2:]):
         raise ValueError(f"rows and columns must be the last dimensions of an image, not {opened.dims}: transpose it "

@@ -184,7 +184,7 @@ def _check(source: Planes, options: FillOptions) -> Planes:
     axis = options.stack_axis + (named if options.stack_axis < 0 else 0)
     if axis not in axes[:-2]:
         taken = "" if source.channel_axis is None or source.separate else f"axis {source.channel_axis} holds channels, "
-        choice = f"choose one of {', '.join(map(str, axes[:-2]))}" if axes[:-2] else "there is no axis of planes"
+        choice = f"choose {' or '.join(map(str, axes[:-2]))}" if axes[:-2] else "there is no axis of planes"
         raise ValueError(
             f"stack_axis={options.stack_axis} is not an axis of planes in an image of shape {shape}: {taken}{choice}"
         )

@@ -61,7 +61,13 @@ class Panel:
 
 def is_panel(image: object) -> bool:
     """Return whether an image is a list or a tuple of arrays with rows and columns: other lists are numbers."""
-    return isinstance(image, (list, tuple)) and len(image) > 0 and all(len(getattr(a, "shape", ())) >= 2 for a in image)
+    return isinstance(image, (list, tuple)) and len(image) > 0 and all(map(_has_planes, image))
+
+
+def _has_planes(member: object) -> bool:
+    if hasattr(member, "shape"):
+        return len(member.shape) >= 2
+    return any(hasattr(member, name) for name in ("__array__", "__array_interface__", "__dlpack__"))
 
 
 def _find_common(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:

@@ -298,15 +298,13 @@ class Inputs(Container[Any]):
             return []
         shown = {axis - dims.ndim + image.ndim for axis in dims.displayed}
         labels = getattr(image, "axis_labels", None) or [""] * image.ndim
-        return [(f"{labels[axis]} (axis {axis})", axis) for axis in range(image.ndim) if axis not in shown]
+        names = [label if label.strip("-0123456789") else f"axis {axis}" for axis, label in enumerate(labels)]
+        return [(names[axis], axis) for axis in range(image.ndim) if axis not in shown]
 
     def _offer_sources(self, _: object) -> list[tuple[str, int]]:
         """Return the axes along which slices may be copied from those beside them: their places among the leading."""
-        axes = self._offer_axes(None)
-        return [
-            ("the slice itself", OWN_SLICE),
-            *((f"slices along {name}", place) for place, (name, _) in enumerate(axes)),
-        ]
+        names = [f"slices along {name}" for name, _ in self._offer_axes(None)]
+        return [("the slice itself", OWN_SLICE), *((name, place) for place, name in enumerate(names))]
 
     def _choose_model(self, value: str | None) -> None:
         """Ask for a file when that was chosen."""

@@ -32,7 +32,7 @@ def check_kind(source: Planes, options: FillOptions) -> None:
                          "convert it, as with image * (2 * numpy.pi / 256)")  # fmt: skip
     if source.alpha and (options.values == "phase" or options.mosaic is not None):
         name = "mosaic=" if options.values == "intensity" else "values='phase'"
-        raise ValueError(f"alpha=True, but {name} is for images without transparency: leave one of them away")
+        raise ValueError(f"alpha=True, but {name} is for images without transparency: leave one of them out")
     if options.mosaic is not None:
         (rows, columns), (height, width) = options.mosaic, source.shape[-3:-1]
         if height % rows or width % columns:
