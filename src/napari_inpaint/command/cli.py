@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
                         "radians")  # fmt: skip
     parser.add_argument("--mosaic", type=cell, metavar="RxC",
                         help="rows and columns of a colour filter array's cells, 2x2 for Bayer's")  # fmt: skip
-    parser.add_argument("--wrap", choices=["x"], help="a panorama all around: it goes on at its other edge")
+    parser.add_argument("--wrap", choices=["x"], help="a 360° panorama: it goes on at its other edge")
     parser.add_argument("--record", action="store_true",
                         help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(

@@ -203,7 +203,7 @@ class Inpainter:
             Rows and columns of the cells of a colour filter array, (2, 2) for Bayer's: each place of a cell is a
             channel.
         wrap : "x", optional
-            A panorama all around: windows go on across its left and right edges.
+            A 360° panorama: windows go on across its left and right edges.
         on_progress : callable, optional
             Called with the number of steps that are done, and of all: windows and regions.
         cancel : threading.Event, optional

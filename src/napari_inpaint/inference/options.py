@@ -60,7 +60,7 @@ class FillOptions:
     mosaic: tuple[int, int] | None = None
     """Rows and columns of the cells of a colour filter array, (2, 2) for Bayer's."""
     wrap: Literal["x"] | None = None
-    """The axis along which an image goes on at its other side: "x" for a panorama all around."""
+    """The axis along which an image goes on at its other side: "x" for a 360° panorama."""
     rules: int = RULES
     """By which rules: others than `RULES` only to repeat a fill."""
 

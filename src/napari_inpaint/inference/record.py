@@ -78,7 +78,7 @@ class Record:
     network_seconds: float = 0.0
     copy_seconds: float = 0.0
     windows: list[WindowRecord] = field(default_factory=list)
-    """In the pixels of the image; of a mosaic, in its cells, whose places are the channels; of a panorama all around,
+    """In the pixels of the image; of a mosaic, in its cells, whose places are the channels; of a 360° panorama,
     in the image three times side by side; of a phase, cosines of all channels and then sines are the channels. So it is
     with ``copies``. All else is in the pixels of the image."""
     copies: list[CopyRecord] = field(default_factory=list)

@@ -122,7 +122,7 @@ def find_holes(
 def find_around(
     height: int, width: int, mask: NDArray[np.bool_] | None, boxes: Sequence[Box], grow: int
 ) -> tuple[Hole, ...]:
-    """Find the holes of a panorama all around, which grow across its left and right edges; as `find_holes`."""
+    """Find the holes of a 360° panorama, which grow across its left and right edges; as `find_holes`."""
     canvas = np.zeros((height, width), bool) if mask is None else mask.copy()
     for box in boxes:
         canvas[box.slices] = True

@@ -78,7 +78,7 @@ def _guess(job: Job, options: FillOptions) -> list[str]:
     if job.source.shape[-1] == 1 and _is_mosaic(parts):
         return [f"the image looks like a mosaic of a colour filter array, whose colours must not be mixed: {MOSAIC}"]
     if options.wrap is None and _goes_around(job, plane, holes):
-        return [f"the image looks like a panorama all around, with a hole at an edge that goes on beyond: {WRAP}"]
+        return [f"the image looks like a 360° panorama, with a hole at an edge that goes on beyond: {WRAP}"]
     return []
 
 

@@ -34,7 +34,7 @@ SLICES = {"current slice": "current", "all slices": "all", "a range of slices": 
 KINDS: dict[str, dict[str, Any]] = {
     "intensities": {}, "labels": {"values": "labels"}, "a phase in radians": {"values": "phase"},
     "a mosaic of 2 x 2 (Bayer)": {"mosaic": (2, 2)}, "a mosaic of 6 x 6 (X-Trans)": {"mosaic": (6, 6)},
-    "a panorama all around": {"wrap": "x"},
+    "a 360° panorama": {"wrap": "x"},
 }  # fmt: skip
 """What an image is taken for, in words, and as options."""
 OWN_SLICE = -1

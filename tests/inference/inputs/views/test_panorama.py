@@ -1,4 +1,4 @@
-"""Panoramas all around: where the edge lies does not matter."""
+"""360° panoramas: where the edge lies does not matter."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Panoramas all around: the image three times side by side, of which the holes of the middle one are filled."""
+"""360° panoramas: the image three times side by side, of which the holes of the middle one are filled."""
 
 from __future__ import annotations
 
