@@ -199,9 +199,9 @@ def test_the_self_check_hides_in_neighbours_what_is_hidden_there(inpainter, movi
         ({"sources": "stack"}, "go together"),
         ({"stack_axis": 0}, "go together"),
         ({"sources": "volume", "stack_axis": 0}, "sources must be plane or stack"),
-        ({"sources": "stack", "stack_axis": 1}, r"stack_axis=1 is not an axis of planes in .*: choose one of 0"),
+        ({"sources": "stack", "stack_axis": 1}, r"stack_axis=1 is not an axis of planes in .*: choose 0"),
         ({"sources": "stack", "stack_axis": 0.5}, "stack_axis must be a whole number"),
-        ({"sources": "stack", "stack_axis": 0, "detail": "network"}, "leave detail='network' out"),
+        ({"sources": "stack", "stack_axis": 0, "detail": "network"}, "leave out detail='network'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(inpainter, movie, options, message):
