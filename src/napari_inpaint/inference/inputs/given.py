@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CHANNEL_NAMES = {"c", "channel", "channels", "band", "bands", "rgb"}
 """Of dimensions that hold channels."""
+PLANE_NAMES = {"z", "t", "time", "depth", "frame", "frames", "plane", "planes", "slice", "slices"}
+"""Of dimensions that hold planes, and no channels, however few they are."""
 ROWS_AND_COLUMNS = {"y", "x"}
 
 
@@ -116,9 +118,7 @@ def _find_channels(opened: Opened, channel_axis: ChannelAxis) -> ChannelAxis:
     elif (
         channel_axis == "auto"
         and opened.array.shape[-1:] in ((3,), (4,))
-        and (
-            set(names[-3:-1]) == ROWS_AND_COLUMNS and names[-1].startswith("dim_")  # a name that xarray made
-        )
+        and (set(names[-3:-1]) == ROWS_AND_COLUMNS and names[-1] not in PLANE_NAMES)
     ):
         last = names[:-1]  # that axis may hold channels
     if set(last) >= ROWS_AND_COLUMNS != set(last[-2:]):
