@@ -80,7 +80,7 @@ def test_only_the_image_itself_may_replace_the_input(folder, beside):
     path = folder / "in/a.tif"
     path.touch()
     ways = {"synthetic": (path, None), "offsets": (None, path)}
-    tasks, _ = plan_tasks([path], path, None, None, record=False, overwrite=True)
+    tasks = plan_tasks([path], path, None, None, record=False, overwrite=True).tasks
     assert tasks[0].output == path
     synthetic, offsets = ways[beside]
     with pytest.raises(FileError, match=r"a\.tif is an input too"):

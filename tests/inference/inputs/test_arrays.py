@@ -181,6 +181,10 @@ class TestXarray:
         with pytest.raises(ValueError, match=r"rows and columns must be the last dimensions.*'time'.*transpose"):
             fill(xr.DataArray(np.zeros((40,) * len(dims)), dims=dims), boxes=[(1, 1, 5, 5)])
 
+    def test_three_planes_are_no_colours(self, xr, fill, photo):
+        with pytest.raises(ValueError, match=r"rows and columns must be the last dimensions"):
+            fill(xr.DataArray(photo[:96, :128], dims=("y", "x", "z")), boxes=BOXES)
+
     def test_two_dimensions_for_channels_are_refused(self, xr, fill):
         with pytest.raises(ValueError, match=r"two of the dimensions .* could hold the channels"):
             fill(xr.DataArray(np.zeros((2, 3, 40, 40)), dims=("band", "c", "y", "x")), boxes=[(1, 1, 5, 5)])
