@@ -206,7 +206,10 @@ def test_every_script_that_makes_a_picture_is_known():
     assert {path.name for path in (ROOT / "docs").glob("*.py")} == PICTURES.keys()
 
 
-@pytest.mark.parametrize("script", PICTURES)
+SLOW = {"make_pictures.py"}  # a viewer, and fills of all sample images: a minute
+
+
+@pytest.mark.parametrize("script", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PICTURES])
 def test_a_script_makes_its_pictures(script, folder):
     run_program([sys.executable, ROOT / "docs" / script, *PICTURES[script]], folder)
     made = [*folder.glob("*.jpg"), *folder.glob("pictures/*")]
