@@ -13,6 +13,7 @@ from scipy import ndimage
 from napari_inpaint.inference.baselines import classical_methods
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.inputs.boxes import Box, find_overlaps
+from napari_inpaint.inference.inputs.holes import paint_holes
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.metrics import Score, mean_score, score
 from napari_inpaint.inference.options import Detail
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.windows.patches import Patch
 
     Fill = Callable[[NDArray[Any], NDArray[np.bool_], int], NDArray[Any]]
-    """From (H, W, C) pixels and a mask (H, W) to filled pixels."""
+    """From pixels of planes beside one another, (P, H, W, C), their masks, (P, H, W), and the index of the one that is
+    filled, to its filled pixels, (H, W, C)."""
     Run = Callable[..., tuple[list[Patch], Record]]
 
 OURS = "fill"
@@ -134,10 +136,8 @@ def check(
         sources: Sources = "stack" if stacked else "plane"
         chosen = replace(hiding, detail=detail, sources=sources, stack_axis=0 if stacked else None)
         hidden = read_job(pixels, mask, None, chosen, cancel)
-        hidden = replace(
-            hidden, source=replace(hidden.source, separate=job.source.separate), holes={(own,): hidden.holes[own,]},
-            kept={plane: holes for plane, holes in hidden.holes.items() if plane != (own,)},
-        )  # fmt: skip
+        hidden = hidden.leave([plane for plane in hidden.holes if plane != (own,)])
+        hidden = replace(hidden, source=replace(hidden.source, separate=job.source.separate))
         patches, _ = run(hidden, chosen, cancel=cancel)
         return np.asarray(to_copy(hidden.source, patches)[own])
 
@@ -222,7 +222,7 @@ def _free_places(
             if not near.any():
                 yield replace(hole, box=box, spans=(False, False))
                 continue
-            unknown = _paint([holes[i] for i in np.flatnonzero(near)], around)
+            unknown = paint_holes([holes[i] for i in np.flatnonzero(near)], around)
             if not (unknown & reach).any():
                 yield replace(hole, box=box, spans=(False, False))
 
@@ -236,19 +236,19 @@ def try_place(
     colours = job.source.colours
     region = moved.box.widen(max(CONTEXT, 2 * max(moved.box.height, moved.box.width)), height, width)
     pixels = job.source.read(plane, region)  # H, W, C
-    unknown = _paint(job.holes[plane], region)  # H, W
+    unknown = paint_holes(job.holes[plane], region)  # H, W
     unknown |= job.source.find_hidden(plane, region, pixels)
     if pixels.dtype.kind == "f":
         unknown |= ~np.isfinite(pixels[..., colours]).all(-1)
-    hidden = _paint([moved], region)  # H, W
+    hidden = paint_holes([moved], region)  # H, W
     if (hidden & unknown).any():
         return None
     shown, masks = {0: pixels}, {0: unknown | hidden}
     for step, beside in job.source.find_beside(plane).items():  # where the hole goes on there, what is hidden does too
-        shown[step] = job.source.read(beside, region)
-        masks[step] = _paint(job.holes.get(beside, ()), region) | job.source.find_hidden(beside, region, shown[step])
+        shown[step], around = job.source.read(beside, region), job.holes.get(beside, ())
+        masks[step] = paint_holes(around, region) | job.source.find_hidden(beside, region, shown[step])
         inside = moved.box.shift(-region.y0, -region.x0).slices
-        masks[step][inside] |= _paint(job.holes.get(beside, ()), hole.box) & hidden[inside]
+        masks[step][inside] |= paint_holes(around, hole.box) & hidden[inside]
     steps = sorted(shown)
     stack, unknowns = (np.stack([each[step] for step in steps]) for each in (shown, masks))
     filled = {name: fill(stack, unknowns, steps.index(0)) for name, fill in fills.items()}
@@ -274,10 +274,3 @@ def try_place(
         composite = np.where(hidden[..., None], method(visible, hidden | unknown), truth)
         scores[name] = score(truth, composite, hidden, unknown)
     return Place(plane, moved.box, hole.box, scores)
-
-
-def _paint(holes: list[Hole] | tuple[Hole, ...], crop: Box) -> NDArray[np.bool_]:
-    canvas = np.zeros((crop.height, crop.width), bool)
-    for hole in holes:
-        hole.paint(canvas, crop)
-    return canvas

@@ -187,7 +187,7 @@ class _Painter:
         self.sources: Integers = np.empty(0, np.int32)
         self.weights = self.distances = np.empty(0, np.float32)
         self.nearest: Nearest | None = None
-        self.typical = 0.0
+        self.typical = self.usual = 0.0
         self.shares: Floats | None = None
 
     def start(self, filled: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
@@ -219,7 +219,9 @@ class _Painter:
             if self.nearest is None:
                 sources = np.flatnonzero(self.allowed).astype(np.int32)
                 self.nearest = Nearest(table, self.grid, sources, self.each, self.most_sources)
-                self.typical = self._measure_usual(table, self.nearest, TYPICAL)
+                smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
+                usual = self.nearest.measure_usual(self.grid.to_table(smooth), (TYPICAL, USUAL))
+                self.typical, self.usual = np.maximum(usual, LEAST_DISTANCE).tolist()
             self.sources, self.distances = self.nearest.find(table, self.targets)
             if find_shares:
                 self.shares = self._find_shares(table, self.nearest)
@@ -241,15 +243,10 @@ class _Painter:
         bright patches are counts only beyond what joints correct.
         """
         shares = np.ones(self.level.hole.shape, np.float32)
-        usual = self._measure_usual(table, nearest, USUAL)
         distances = LEAST_DISTANCE + nearest.compare_shapes(table, self.targets, self.sources)
-        excess = np.log2(distances / usual) / 2
+        excess = np.log2(distances / self.usual) / 2
         shares[self.level.targets] = np.clip((LOST - excess) / (LOST - FITS), 0, 1)
         return shares
-
-    def _measure_usual(self, table: Floats, nearest: Nearest, share: float) -> float:
-        smooth = ndimage.gaussian_filter(self.grid.to_image(table), (DETAIL, DETAIL, 0))
-        return max(nearest.measure_usual(self.grid.to_table(smooth), share), LEAST_DISTANCE)
 
     def paint(self) -> None:
         """Copy what was found: one pixel each at the finest level, the vote of all patches at others."""

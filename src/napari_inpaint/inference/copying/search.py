@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -12,7 +12,7 @@ from napari_inpaint.inference.blending.joints import ALIKE
 from napari_inpaint.inference.copying.pyramid import RADIUS, SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,7 +150,7 @@ class Nearest:
         list(self.each(describe_block, blocks(len(centres))))
         return described
 
-    def measure_usual(self, smooth: Floats, share: float) -> float:
+    def measure_usual(self, smooth: Floats, share: float | Sequence[float]) -> Any:
         """Return the squared distance within which this share of known patches have others, or what is left of them.
 
         Parameters
@@ -158,7 +158,7 @@ class Nearest:
         smooth : float32 array of shape (pixels, C)
             The table without its detail.
         share
-            0..1
+            0..1; or several, for an array of as many distances.
         """
         sample = slice(None, None, -(-len(self.sources) // SAMPLE))
         sources, patches = self.sources[sample], self.descriptors[sample]
@@ -170,7 +170,7 @@ class Nearest:
         nearest = self.sources[np.take_along_axis(index, distance.argmin(1)[:, None], 1)[:, 0]]
         alike = _differ(patches, self.descriptors[np.searchsorted(self.sources, nearest)])
         alike = alike[np.isfinite(distance.min(1))]
-        return max(float(np.quantile(each, share)) for each in (lost, alike) if len(each))
+        return np.max([np.quantile(each, share) for each in (lost, alike) if len(each)], 0)
 
     def compare_shapes(self, table: Floats, targets: Integers, sources: Integers) -> NDArray[np.float64]:
         """Return the squared distances, (K,), between patches of a table and known ones; their means may differ."""

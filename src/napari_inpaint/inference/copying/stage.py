@@ -250,11 +250,12 @@ class _Region:
         made = canvas.pixels[y + copies.offsets[0], x + copies.offsets[1]]
         largest = 0.0
         if self.options.seam and made.dtype.kind != "b":
-            canvas = canvas.level(levels) if levels else canvas
-            correction = join(canvas.image, canvas.unknown, canvas.spread(self.hole), copies.offsets, cancel)
-            _, steps = canvas.fold(x, copies.offsets)
-            for step, level in levels.items():
-                correction[:, steps == step] += np.array(level)[:, None]
+            leveled = canvas.level(levels) if levels else canvas
+            correction = join(leveled.image, canvas.unknown, canvas.spread(self.hole), copies.offsets, cancel)
+            if levels:
+                _, steps = canvas.fold(x, copies.offsets)
+                for step, level in levels.items():
+                    correction[:, steps == step] += np.array(level)[:, None]
             largest = float(np.abs(correction).max(initial=0))
             for group, curve in zip(self.groups, self.curves, strict=True):
                 low, high = (find(canvas.pixels[..., group][~canvas.unknown]) for find in (np.min, np.max))
