@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tracemalloc
 
 import dask.array as da
 import numpy as np
@@ -11,32 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from napari_inpaint.inference.inputs.arrays import is_mapped
 from napari_inpaint.inference.inputs.given import receive
 from napari_inpaint.inference.options import FillOptions
-from napari_inpaint.inference.windows.patches import BAND
 
-BOX = (20, 30, 60, 80)
-BOXES = [BOX]
-
-
-@pytest.fixture(scope="module")
-def grey(photo):
-    """(96, 128), uint8."""
-    return photo[:96, 100:228, 1].copy()
-
-
-@pytest.fixture(scope="module")
-def mask(grey):
-    drawn = np.zeros(grey.shape, bool)
-    drawn[20:60, 30:80] = drawn[80, 5:100] = True
-    return drawn
-
-
-@pytest.fixture(scope="module")
-def fill(inpainter):
-    """Quick: the surface of the holes does not matter here."""
-    return lambda *arguments, **options: inpainter.fill(*arguments, detail="smooth", **options)
+BOXES = [(20, 30, 60, 80)]
 
 
 class Foreign:
@@ -139,88 +116,6 @@ def test_libraries_are_not_imported_for_what_is_not_theirs():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "set()"
-
-
-class TestXarray:
-    @pytest.fixture(scope="class")
-    def xr(self):
-        return pytest.importorskip("xarray")
-
-    @pytest.mark.parametrize("lazy", [False, True])
-    def test_names_coordinates_and_attributes_come_back(self, xr, fill, grey, lazy):
-        pixels = da.from_array(grey, 40) if lazy else grey
-        coords = {"y": np.arange(96) * 0.5, "x": np.arange(128)[::-1], "lat": (("y", "x"), grey / 2), "when": 7}
-        image = xr.DataArray(pixels, coords, ("y", "x"), "dust", {"units": "K"})
-        filled = fill(image, boxes=BOXES)
-        expected = image.copy(data=fill(grey, boxes=BOXES))
-        assert isinstance(filled.data, da.Array if lazy else np.ndarray)
-        xr.testing.assert_identical(filled, expected)
-        np.testing.assert_array_equal(image, grey)  # it stays what it was
-        variable = fill(image.variable, boxes=BOXES)
-        xr.testing.assert_identical(variable, expected.variable)
-
-    @pytest.mark.parametrize("name", ["c", "channel", "channels", "band", "bands", "rgb", "C", "Channel"])
-    @pytest.mark.parametrize("axis", [0, 1, 2])
-    def test_a_dimension_that_is_called_so_holds_the_channels(self, xr, fill, photo, name, axis):
-        dims = ["y", "x"]
-        dims.insert(axis, name)
-        pixels = np.moveaxis(photo[:96, :128, :2], -1, axis)
-        filled = fill(xr.DataArray(pixels, dims=dims), boxes=BOXES)
-        assert filled.dims == tuple(dims)
-        np.testing.assert_array_equal(filled, fill(pixels, boxes=BOXES, channel_axis=axis))
-        assert receive(xr.DataArray(pixels, dims=dims), None, FillOptions(channel_axis=2)).options.channel_axis == 2
-
-    def test_without_such_a_name_it_is_as_with_numpy(self, xr, fill, photo):
-        pixels = photo[:96, :128]
-        for dims in (("y", "x", "s"), ("row", "column", "what"), None):
-            filled = fill(xr.DataArray(pixels, dims=dims), boxes=BOXES)
-            np.testing.assert_array_equal(filled, fill(pixels, boxes=BOXES))
-
-    @pytest.mark.parametrize("dims", [("y", "x", "time"), ("y", "time", "x"), ("band", "y", "x", "time")])
-    def test_planes_of_other_axes_than_rows_and_columns_are_refused(self, xr, fill, dims):
-        with pytest.raises(ValueError, match=r"rows and columns must be the last dimensions.*'time'.*transpose"):
-            fill(xr.DataArray(np.zeros((40,) * len(dims)), dims=dims), boxes=[(1, 1, 5, 5)])
-
-    def test_three_planes_are_no_colours(self, xr, fill, photo):
-        with pytest.raises(ValueError, match=r"rows and columns must be the last dimensions"):
-            fill(xr.DataArray(photo[:96, :128], dims=("y", "x", "z")), boxes=BOXES)
-
-    def test_two_dimensions_for_channels_are_refused(self, xr, fill):
-        with pytest.raises(ValueError, match=r"two of the dimensions .* could hold the channels"):
-            fill(xr.DataArray(np.zeros((2, 3, 40, 40)), dims=("band", "c", "y", "x")), boxes=[(1, 1, 5, 5)])
-
-    @given(st.permutations(["t", "z", "y", "x"]), st.sets(st.sampled_from(["t", "z"])), st.integers(0, 3))
-    def test_masks_are_turned_by_their_names(self, xr, order, missing, band):
-        """The same as if xarray itself broadcast them to the image."""
-        shape = {"t": 2, "z": 3, "y": 4, "x": 5}
-        dims = ["t", "z", "y", "x"]
-        dims.insert(band, "band")
-        image = xr.DataArray(np.zeros([{**shape, "band": 4}[name] for name in dims]), dims=dims)
-        order = [name for name in order if name not in missing]
-        mask = xr.DataArray(np.random.default_rng(0).random([shape[name] for name in order]) < 0.5, dims=order)
-        found = receive(image, mask, FillOptions()).mask
-        _, expected = xr.broadcast(image.isel(band=0), mask)
-        np.testing.assert_array_equal(np.broadcast_to(found, expected.shape), expected.transpose("t", "z", "y", "x"))
-
-    def test_masks_of_other_dimensions_or_coordinates_are_refused(self, xr, fill, grey, mask):
-        image = xr.DataArray(grey, {"y": np.arange(96)}, ("y", "x"))
-        with pytest.raises(ValueError, match=r"dimensions \('y', 'x', 'band'\).*\('y', 'x'\): rename or reduce"):
-            fill(image, xr.DataArray(mask[..., None], dims=("y", "x", "band")))
-        with pytest.raises(ValueError, match=r"other coordinates along 'y'.*reindex_like"):
-            fill(image, xr.DataArray(mask, {"y": np.arange(96)[::-1]}, ("y", "x")))
-        for dims in (None, ("row", "column")):  # no names in common: as numpy's
-            np.testing.assert_array_equal(fill(image, xr.DataArray(mask, dims=dims)), fill(grey, mask))
-
-    def test_datasets_are_refused(self, xr, fill, grey):
-        with pytest.raises(ValueError, match=r"Dataset holds several variables: choose one"):
-            fill(xr.Dataset({"a": (("y", "x"), grey)}), boxes=BOXES)
-
-    def test_in_place_and_into_others(self, xr, fill, grey):
-        image, out, expected = xr.DataArray(grey.copy()), xr.DataArray(np.zeros_like(grey)), fill(grey, boxes=BOXES)
-        assert fill(image, boxes=BOXES, out=out) is out
-        assert fill(image, boxes=BOXES, out=image) is image
-        np.testing.assert_array_equal(out, expected)
-        np.testing.assert_array_equal(image, expected)
 
 
 class TestTorch:
@@ -343,96 +238,6 @@ class TestTensorStore:
             fill(grey, boxes=BOXES, out=store)
 
 
-class TestMapped:
-    """`numpy.memmap`."""
-
-    BYTES = 1 << 28
-
-    @pytest.fixture
-    def path(self, tmp_path):
-        """A file of zeros, which takes no space."""
-        with (tmp_path / "zeros").open("wb") as file:
-            file.truncate(self.BYTES)
-        return tmp_path / "zeros"
-
-    @pytest.mark.parametrize("way", ["lazy", "a part of it", "in place", "into another", "plan", "self_check"])
-    def test_no_more_than_windows_of_a_file_come_into_memory(self, inpainter, path, tmp_path, way):
-        mapped = np.memmap(path, np.uint8, "r+", shape=(1 << 13, self.BYTES >> 13))
-        mapped[1000:1200, 1000:1200] = np.random.default_rng(0).integers(0, 255, (200, 200))
-        arguments = {"boxes": [(1050, 1060, 1110, 1120)], "detail": "smooth"}
-        inpainter.fill(np.zeros((9, 9)), boxes=[(2, 2, 3, 3)])  # what is imported then does not count
-        tracemalloc.start()
-        try:
-            if way == "in place":
-                assert inpainter.fill(mapped, **arguments, out=mapped) is mapped
-            elif way == "into another":
-                other = np.memmap(tmp_path / "other", np.uint8, "w+", shape=mapped.shape)
-                inpainter.fill(mapped, **arguments, out=other)
-            elif way == "plan":
-                inpainter.plan(mapped, **arguments)
-            elif way == "self_check":
-                inpainter.self_check(mapped, **arguments, places=1)
-            else:
-                filled = inpainter.fill(mapped, **arguments)
-                if way == "a part of it":
-                    assert filled[1060:1070, 1070:1080].compute(scheduler="sync").any()
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        bands = {"a part of it": 2, "into another": 1}.get(way, 0)  # as it is read, and as it is filled
-        assert peak < self.BYTES / 4 + bands * BAND
-
-    @pytest.mark.parametrize("mode", ["r", "r+", "c"])
-    @pytest.mark.parametrize("boxes", [BOXES, []])
-    def test_what_comes_back_is_lazy_and_the_file_stays_as_it_was(self, fill, grey, tmp_path, mode, boxes):
-        np.save(tmp_path / "grey.npy", grey)
-        mapped = np.load(tmp_path / "grey.npy", mmap_mode=mode)
-        filled = fill(mapped, boxes=boxes)
-        assert isinstance(filled, da.Array)
-        result = filled.compute()
-        np.testing.assert_array_equal(result, fill(grey, boxes=boxes))
-        result[:] = 0  # it is nobody else's
-        np.testing.assert_array_equal(np.load(tmp_path / "grey.npy"), grey)
-        np.testing.assert_array_equal(mapped, grey)
-
-    def test_the_record_says_at_once_what_was_filled(self, inpainter, grey, tmp_path):
-        mapped = np.memmap(tmp_path / "grey", np.uint8, "w+", shape=grey.shape)
-        mapped[:] = grey
-        steps = []
-        inpainter.fill(mapped, boxes=BOXES, on_progress=lambda *step: steps.append(step))
-        assert inpainter.last_record["filled_pixels"] == 40 * 50
-        assert len(steps) == 2
-
-    def test_in_place_the_file_changes_in_holes_only(self, fill, grey, tmp_path):
-        np.save(tmp_path / "grey.npy", np.stack([grey, grey]))
-        mapped = np.load(tmp_path / "grey.npy", mmap_mode="r+")
-        view = mapped[1].reshape(96, 128)
-        assert fill(view, boxes=BOXES, out=view) is view
-        mapped.flush()
-        after = np.load(tmp_path / "grey.npy")
-        np.testing.assert_array_equal(after[0], grey)
-        np.testing.assert_array_equal(after[1], fill(grey, boxes=BOXES))
-
-    def test_a_read_only_file_receives_nothing(self, fill, grey, tmp_path):
-        np.save(tmp_path / "grey.npy", grey)
-        mapped = np.load(tmp_path / "grey.npy", mmap_mode="r")
-        with pytest.raises(ValueError, match="out must be an array that can be written"):
-            fill(mapped, boxes=BOXES, out=mapped)
-
-    def test_without_dask_the_remedy_is_named_before_anything_is_filled(self, inpainter, path, monkeypatch):
-        monkeypatch.setitem(sys.modules, "dask.array", None)
-        with pytest.raises(ImportError, match=r'pip install "napari-inpaint\[big\]", or give out='):
-            inpainter.fill(np.memmap(path, np.uint8, "r", shape=(100, 100)), boxes=BOXES)
-
-    def test_arrays_in_memory_of_that_type_are_no_files(self, fill, path):
-        mapped = np.memmap(path, np.uint8, "r", shape=(100, 100))
-        assert is_mapped(mapped)
-        assert is_mapped(mapped[::2].T.reshape(-1, 10) if mapped.T.flags.c_contiguous else mapped[::2].T)
-        for derived in (mapped.copy(), mapped + 1, np.asarray(mapped)):
-            assert not is_mapped(derived)
-            assert isinstance(fill(derived, boxes=BOXES), np.ndarray)
-
-
 def test_a_foreign_device_comes_back(fill, grey):
     filled = fill(Foreign(grey, "there"), boxes=BOXES)
     assert (type(filled), filled.device) == (Foreign, "there")
@@ -500,14 +305,6 @@ REFUSED = {
 def test_what_is_no_image_is_refused_in_a_sentence(fill, image, message):
     with pytest.raises(ValueError, match=message):
         fill(image, boxes=[(1, 1, 2, 2)])
-
-
-def test_channels_of_pillow_images_are_known(fill, photo):
-    pixels = photo[:96, :128]
-    for image in (Image.fromarray(pixels), Image.fromarray(pixels).convert("LA"), Image.fromarray(pixels[..., 0])):
-        array = np.asarray(image)
-        expected = fill(array, boxes=BOXES, channel_axis=-1 if array.ndim > 2 else None)
-        np.testing.assert_array_equal(fill(image, boxes=BOXES), expected)
 
 
 def test_data_frames_are_arrays_of_their_values(fill, grey, mask):
