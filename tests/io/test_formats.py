@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from napari_inpaint.command.cli import main
-from napari_inpaint.io.tiff import RECORD_TAG
+from napari_inpaint.io.codecs.tiff import RECORD_TAG
 from tests.io.holes import BOX, HOLE, check
 
 

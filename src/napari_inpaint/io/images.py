@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from napari_inpaint.io import formats, tiff
 from napari_inpaint.io.atomic import stage
+from napari_inpaint.io.codecs import jpeg, npy, png, tiff, webp
 from napari_inpaint.io.formats import FileError, ImageFile
 from napari_inpaint.io.zarr import ZarrImage, is_zarr, open_zarr, read_zarr_record
 
@@ -28,12 +28,12 @@ FORMATS = {
     ".zarr": "ZARR",
 }  # fmt: skip
 READERS = {
-    "PNG": formats.read_png, "JPEG": formats.read_jpeg, "WEBP": formats.read_webp, "TIFF": tiff.read_tiff,
-    "NPY": formats.read_npy,
+    "PNG": png.read_png, "JPEG": jpeg.read_jpeg, "WEBP": webp.read_webp, "TIFF": tiff.read_tiff,
+    "NPY": npy.read_npy,
 }  # fmt: skip
 WRITERS = {
-    "PNG": formats.write_png, "JPEG": formats.write_jpeg, "WEBP": formats.write_webp, "TIFF": tiff.write_tiff,
-    "NPY": formats.write_npy,
+    "PNG": png.write_png, "JPEG": jpeg.write_jpeg, "WEBP": webp.write_webp, "TIFF": tiff.write_tiff,
+    "NPY": npy.write_npy,
 }  # fmt: skip
 STREAM = Path("-")
 """Standard input, and standard output."""
@@ -96,7 +96,7 @@ def as_file(image: ZarrImage) -> ImageFile:
 
 def find_format(head: bytes) -> str | None:
     """Return the format of a file by its first 12 bytes."""
-    if head.startswith(formats.PNG_SIGNATURE):
+    if head.startswith(png.PNG_SIGNATURE):
         return "PNG"
     if head.startswith(b"\xff\xd8"):
         return "JPEG"

@@ -1,0 +1,1 @@
+"""Formats of image files, each with its reader and writer: pixels and everything else that a file holds."""
