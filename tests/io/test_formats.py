@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from napari_inpaint.command.cli import main
-from napari_inpaint.io.codecs.tiff import RECORD_TAG
+from napari_inpaint.io.codecs.tiff.layout import RECORD_TAG
 from tests.io.holes import BOX, HOLE, check
 
 
@@ -178,12 +178,6 @@ def test_a_jpeg_loses_the_thumbnail_of_what_was_there(tmp_path, photo, capsys):
     assert "thumbnail shows what was there" in capsys.readouterr().err
     assert thumbnail.getvalue() not in (tmp_path / "out.jpg").read_bytes()
     assert Image.open(tmp_path / "out.jpg").getexif()[270] == "a dune"
-
-
-def test_what_a_tiff_loses_is_named(tmp_path, photo, capsys):
-    tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], imagej=True, metadata={"Labels": ["one"], "Info": "much"})
-    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), *BOX]) == 0
-    assert "not kept: ImageJ's overlays" in capsys.readouterr().err
 
 
 def test_a_stack_without_planes_has_an_empty_mask(tmp_path):

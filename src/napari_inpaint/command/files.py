@@ -210,7 +210,9 @@ def fill_source(
     filled = to_copy(Planes(np.asarray(source.pixels), source.channel_axis), patches)
     if isinstance(source.pixels, np.ma.MaskedArray):
         filled = keep_mask(filled, source.pixels, job.source, patches)
-    write_image(outcome, job, source, filled)
+    levels = [np.asarray(filled), *(level.copy() for level in source.levels)]
+    rebuild_levels(levels, source.channel_axis, job, patches, outcome)
+    write_image(outcome, job, source, filled, levels[1:])
 
 
 def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
@@ -219,20 +221,32 @@ def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
     with copied(task.input, task.output, task.overwrite) as (copy, finish):
         image = open_zarr(copy, "r+")
         fill_in_place(job.source.like(image.levels[0]), patches)
-        for above, level in itertools.pairwise(image.levels):
-            picks = outcome.record["values"] != "intensity"
-            changes = patch_level(above, level, image.levels[0].shape, patches, picks)
-            fill_in_place(job.source.like(level), changes)
+        rebuild_levels(image.levels, None, job, patches, outcome)
         if task.record is not None:
             write_zarr_record(image, outcome.record)
         with beside(outcome, job, UPRIGHT):
             finish()
 
 
-def write_image(outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[Any]) -> None:
+def rebuild_levels(
+    levels: Sequence[Any], channel_axis: int | None, job: Job, patches: Sequence[Patch], outcome: Outcome
+) -> None:
+    """Change the reduced versions of an image where they show a fill; the first is the image itself, filled."""
+    picks = outcome.record["values"] != "intensity"
+    for pair in itertools.pairwise(levels):
+        first, above, below = (each if channel_axis is None else np.moveaxis(each, channel_axis, -1)
+                               for each in (levels[0], *pair))  # fmt: skip
+        changes = patch_level(above, below, first.shape, patches, picks)
+        fill_in_place(job.source.like(pair[1]), changes)
+
+
+def write_image(
+    outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[Any], levels: Sequence[NDArray[Any]]
+) -> None:
     """Write an image that was read as a whole, and what belongs beside it."""
     task = outcome.task
-    data = encode_image(task.output, source, pixels, json.dumps(outcome.record) if task.record else None)
+    record = json.dumps(outcome.record) if task.record else None
+    data = encode_image(task.output, source, pixels, record, levels)
     with staged(task.output, data) as appear, beside(outcome, job, source.orientation):
         appear()
 

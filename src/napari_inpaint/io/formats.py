@@ -39,6 +39,8 @@ class ImageFile:
     """How the file says that the picture is turned when it is displayed, as in Exif; pixels are as they are stored."""
     named_channels: int | None = None
     """A leading axis that the file calls one of channels; its planes are filled one by one."""
+    levels: tuple[NDArray[Any], ...] = ()
+    """Its reduced versions, the largest first, which are rebuilt where it is filled."""
 
 
 def to_file(

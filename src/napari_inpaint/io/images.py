@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,12 +13,14 @@ import numpy as np
 from PIL import Image
 
 from napari_inpaint.io.atomic import stage
-from napari_inpaint.io.codecs import jpeg, npy, png, tiff, webp
+from napari_inpaint.io.codecs import jpeg, npy, png, webp
+from napari_inpaint.io.codecs.tiff.reading import read_record_tag, read_tiff
+from napari_inpaint.io.codecs.tiff.writing import write_tiff
 from napari_inpaint.io.formats import FileError, ImageFile
 from napari_inpaint.io.zarr import ZarrImage, is_zarr, open_zarr, read_zarr_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,34 +29,40 @@ FORMATS = {
     ".zarr": "ZARR",
 }  # fmt: skip
 READERS = {
-    "PNG": png.read_png, "JPEG": jpeg.read_jpeg, "WEBP": webp.read_webp, "TIFF": tiff.read_tiff,
+    "PNG": png.read_png, "JPEG": jpeg.read_jpeg, "WEBP": webp.read_webp,
     "NPY": npy.read_npy,
 }  # fmt: skip
 WRITERS = {
-    "PNG": png.write_png, "JPEG": jpeg.write_jpeg, "WEBP": webp.write_webp, "TIFF": tiff.write_tiff,
+    "PNG": png.write_png, "JPEG": jpeg.write_jpeg, "WEBP": webp.write_webp,
     "NPY": npy.write_npy,
 }  # fmt: skip
 STREAM = Path("-")
 """Standard input, and standard output."""
 
 
-def read_image(path: Path) -> ImageFile:
+def read_image(path: Path, series: int | None = None) -> ImageFile:
     """Read an image file.
 
     Parameters
     ----------
     path
         PNG, JPEG, WebP, TIFF or NPY; what it is is decided by its content. ``-`` is standard input.
+    series
+        Which image of a TIFF that holds several; the first by default.
 
     Raises
     ------
     FileError
-        When the file does not exist, is broken, or cannot be written back without loss.
+        When the file does not exist, is broken, has no such image, or cannot be written back without loss.
     """
     try:
         with open_seekable(path) as file:
             kind = find_format(file.read(12))
             file.seek(0)
+            if kind == "TIFF":
+                return read_tiff(path, file, series)
+            if series:
+                raise FileError(f"{path} holds one image, there is no --series {series}")
             if kind is not None:
                 return READERS[kind](path, file)
     except FileError:
@@ -122,7 +129,7 @@ def read_record(path: Path) -> dict[str, Any]:
             with open_seekable(path) as file:
                 kind = find_format(file.read(12))
                 file.seek(0)
-                text = tiff.read_record_tag(file) if kind == "TIFF" else file.read().decode()
+                text = read_record_tag(file) if kind == "TIFF" else file.read().decode()
         record = json.loads(text or "null")
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -133,7 +140,9 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None) -> bytes:
+def encode_image(
+    path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None, levels: Sequence[NDArray[Any]] = ()
+) -> bytes:
     """Encode pixels in the format and with the metadata of the file that they came from.
 
     Parameters
@@ -146,6 +155,8 @@ def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: st
         Same shape and dtype as the source's.
     record
         JSON that goes into a TIFF as a tag; other formats have no place for it.
+    levels
+        Reduced versions, as many as the source has.
 
     Raises
     ------
@@ -154,14 +165,14 @@ def encode_image(path: Path, source: ImageFile, pixels: NDArray[Any], record: st
     """
     check_output(path, source)
     buffer = BytesIO()
-    if record is not None and source.format == "TIFF":
-        tag = (tiff.RECORD_TAG, 2, 0, record, True)  # 2: text
-        source = replace(source, options={**source.options, "extratags": [*source.options["extratags"], tag]})
     try:
-        WRITERS[source.format](buffer, source, pixels)
+        if source.format == "TIFF":
+            write_tiff(buffer, source, (pixels, *levels), record)
+        else:
+            WRITERS[source.format](buffer, source, pixels)
     except MemoryError:
         raise
-    except Exception as error:  # five encoders raise many kinds
+    except Exception as error:  # many encoders raise many kinds
         raise FileError(f"{path} cannot be encoded like {source.path}: {error}; convert the input first") from error
     return buffer.getvalue()
 

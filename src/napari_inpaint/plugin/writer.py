@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from napari_inpaint.io.atomic import stage
-from napari_inpaint.io.codecs.tiff import RECORD_TAG
+from napari_inpaint.io.codecs.tiff.layout import RECORD_TAG
 from napari_inpaint.plugin.layers.results import RECORD
 
 if TYPE_CHECKING:

@@ -53,14 +53,19 @@ def test_what_an_internal_mask_hides_is_no_context_and_what_is_filled_becomes_va
     assert "the same, bit for bit" in capsys.readouterr().err
 
 
-def test_masks_of_other_pages_are_refused_with_a_reason(tmp_path, photo, capsys):
+def test_every_page_may_have_a_mask(tmp_path, photo):
     with tifffile.TiffWriter(tmp_path / "in.tif") as tiff:
-        for _ in range(2):
-            tiff.write(photo[:50, :60, 0], metadata=None)
-            tiff.write(np.ones((50, 60), bool), metadata=None, subfiletype=4, photometric="mask")
-    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), "--box", "5", "5", "9", "9"]) == 1
-    assert "only plain images, with or without a mask, and stacks" in capsys.readouterr().err
-    assert not (tmp_path / "out.tif").exists()
+        for index in range(2):
+            tiff.write(np.roll(photo[:150, :160, 0], index), metadata=None)
+            valid = np.ones((150, 160), bool)
+            valid[:, : 60 - index] = False
+            tiff.write(valid, metadata=None, subfiletype=4, photometric="mask")
+    before = tifffile.imread(tmp_path / "in.tif", series=0)
+    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), *BOX]) == 0
+    check(before, tifffile.imread(tmp_path / "out.tif", series=0), (..., *HOLE))
+    for index, valid in enumerate(tifffile.imread(tmp_path / "out.tif", series=1)):
+        assert valid[HOLE].all()
+        assert valid[:30, : 60 - index].sum() == 0
 
 
 def test_the_mask_of_a_replayed_array_is_missed_by_name(tmp_path, capsys):
