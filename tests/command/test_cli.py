@@ -255,7 +255,7 @@ def test_plans_of_a_folder(scans, capsys):
     assert "a.png: 1 window, 1 hole: 1 for the network" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["--jobs", "0"], ["--grow", "-1"]])
+@pytest.mark.parametrize("words", [[], ["--jobs", "0"], ["--grow", "-1"], ["--series", "-1"]])
 def test_wrong_usage_exits_with_2(scans, words):
     with pytest.raises(SystemExit) as stop:
         main([str(scans / "in"), *words, "-o", str(scans / "out"), *(["--nan"] if words else [])])

@@ -1,5 +1,6 @@
 """What is copied does what Fill does."""
 
+import contextlib
 import shlex
 import subprocess
 import sys
@@ -120,3 +121,21 @@ def test_the_command_fills_all_slices_or_none(photo, tmp_path, plugins):
         to_command(read_job(image, holes, viewer.dims), image, holes, SETTINGS)
     job = read_job(image, holes, viewer.dims, Slices("all"))
     assert "--box 20 30 60 70" in to_command(job, image, holes, SETTINGS)
+
+
+def test_a_store_of_several_images_does_not_say_which_one_a_layer_shows(photo, tmp_path):
+    import zarr
+    from napari.layers._source import layer_source
+
+    group = zarr.open_group(str(tmp_path / "plate.zarr"), mode="w", zarr_format=2)
+    group.attrs["well"] = {"images": [{"path": "0"}, {"path": "1"}]}
+    for name in "01":
+        group.create_array(f"{name}/0", shape=photo.shape[:2], dtype="uint8")[:] = photo[..., 1]
+        group[name].attrs["multiscales"] = [{"datasets": [{"path": "0"}]}]
+    for path, several in ((tmp_path / "plate.zarr", True), (tmp_path / "plate.zarr" / "1", False)):
+        with layer_source(path=str(path)):
+            viewer = make_viewer(Image(photo[..., 1], name="photo"))
+        image, holes = viewer.layers
+        job = read_job(image, holes, viewer.dims)
+        with pytest.raises(ValueError, match="holds several images") if several else contextlib.nullcontext():
+            to_command(job, image, holes, SETTINGS)

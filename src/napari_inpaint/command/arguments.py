@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 RECORDED = ("box", "mask", "mask_pattern", "mask_threshold", "orientation", "nan", "grow", "seam", "detail", "nodata",
-            "alpha", "sources", "stack_axis", "values", "mosaic", "wrap")  # fmt: skip
+            "alpha", "sources", "stack_axis", "values", "mosaic", "wrap", "series")  # fmt: skip
 """Options that a record holds, or that find the holes that it holds."""
 
 

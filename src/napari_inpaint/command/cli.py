@@ -81,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mosaic", type=cell, metavar="RxC",
                         help="rows and columns of a colour filter array's cells, 2x2 for Bayer's")  # fmt: skip
     parser.add_argument("--wrap", choices=["x"], help="a 360° panorama: it goes on at its other edge")
+    parser.add_argument("--series", type=int, metavar="N",
+                        help="which image of a tif or zarr that holds several; 0 is the first")  # fmt: skip
     parser.add_argument("--record", action="store_true",
                         help="write how it was filled to OUTPUT.json, and into tif and zarr themselves")  # fmt: skip
     parser.add_argument(
@@ -140,6 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--output must name a file or a folder, not {str(arguments.output)!r}")
     if arguments.grow < 0:
         parser.error(f"--grow must not be negative, not {arguments.grow}")
+    if arguments.series is not None and arguments.series < 0:
+        parser.error(f"--series counts images from 0, not {arguments.series}")
     if arguments.jobs < 1:
         parser.error(f"--jobs must be at least 1, not {arguments.jobs}")
     open_streams()
@@ -208,7 +212,7 @@ def print_answers(tasks: Sequence[Task], options: FillOptions, arguments: argpar
     from napari_inpaint.inference.inpainter import Inpainter
 
     inpainter, status = Inpainter(arguments.model, arguments.device), 0
-    wanted = Wanted(arguments.box, arguments.mask_threshold, arguments.orientation)
+    wanted = Wanted(arguments.box, arguments.mask_threshold, arguments.orientation, arguments.series)
     ask = inpainter.plan if arguments.plan else inpainter.self_check
     for task in tasks:
         try:
@@ -251,7 +255,7 @@ def fill_all(tasks: Sequence[Task], options: FillOptions, arguments: argparse.Na
     from napari_inpaint.command.holes import Wanted
 
     failed = empty = 0
-    wanted = Wanted(arguments.box, arguments.mask_threshold, arguments.orientation)
+    wanted = Wanted(arguments.box, arguments.mask_threshold, arguments.orientation, arguments.series)
     outcomes = fill_files(tasks, wanted, options, arguments.model, arguments.device, arguments.jobs)
     with tqdm(total=len(tasks), unit="file", disable=None if many else True, leave=False) as bar:
         for outcome in outcomes:

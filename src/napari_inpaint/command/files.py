@@ -27,7 +27,7 @@ from napari_inpaint.inference.windows.pyramid import patch_level
 from napari_inpaint.io.formats import FileError
 from napari_inpaint.io.images import check_output, encode_image, open_image, read_record, staged
 from napari_inpaint.io.orientation import UPRIGHT, encode_orientation
-from napari_inpaint.io.zarr import copied, is_zarr, open_zarr, write_zarr_record
+from napari_inpaint.io.zarr import copied, open_zarr, write_zarr_record
 from napari_inpaint.models import bundled_models
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def fill_file(task: Task, wanted: Wanted, options: FillOptions, inpainter: Inpai
     """Fill one file, and write it and what belongs beside it; or nothing, and say why."""
     outcome = Outcome(task)
     with naming_errors(outcome):
-        source = open_image(task.input)
+        source = open_image(task.input, wanted.series)
         outcome.notes += source.notes
         pixels, mask, clipped, options = read_inputs(source, task, wanted, options, outcome.notes.append)
         job = read_job(pixels, mask, clipped, options)
@@ -101,7 +101,7 @@ def replay_file(task: Task, record: Mapping[str, Any], model: str | None, device
     outcome = Outcome(task)
     with naming_errors(outcome):
         inpainter = open_recorded(record, model, device)
-        source = open_image(task.input)
+        source = open_image(task.input, record.get("series"))
         outcome.notes += source.notes
         pixels, axis = source.pixels, source.channel_axis
         if "rules" not in record:  # before, files were filled without their transparency
@@ -128,7 +128,10 @@ def ask_about_file(task: Task, wanted: Wanted, options: FillOptions, ask: Callab
     ValueError
         As they do, and when a file cannot be read.
     """
-    pixels, mask, clipped, options = read_inputs(open_image(task.input), task, wanted, options, note)
+    source = open_image(task.input, wanted.series)
+    for sentence in source.notes:
+        note(sentence)
+    pixels, mask, clipped, options = read_inputs(source, task, wanted, options, note)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the answer has them too
         return ask(pixels, mask, clipped, **asdict(options))
@@ -199,14 +202,15 @@ def fill_source(
 ) -> None:  # fmt: skip
     """Fill the holes of a file, and write what the outcome's task names; the record goes into the outcome."""
     task = outcome.task
-    if is_zarr(task.input):
-        patches, record = inpainter.run(job, options, recorded=recorded)
-        outcome.record = record.to_dict()
-        write_store(outcome, job, patches)
-        return
-    check_output(task.output, source)
+    if source.format != "ZARR":
+        check_output(task.output, source)
     patches, record = inpainter.run(job, options, recorded=recorded)
     outcome.record = record.to_dict()
+    if "series" in source.options:  # one of several
+        outcome.record["series"] = source.options["series"]
+    if source.format == "ZARR":
+        write_store(outcome, job, patches)
+        return
     filled = to_copy(Planes(np.asarray(source.pixels), source.channel_axis), patches)
     if isinstance(source.pixels, np.ma.MaskedArray):
         filled = keep_mask(filled, source.pixels, job.source, patches)
@@ -219,7 +223,7 @@ def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
     """Write a filled copy of a zarr store: only the chunks of holes are written again, in all of its levels."""
     task = outcome.task
     with copied(task.input, task.output, task.overwrite) as (copy, finish):
-        image = open_zarr(copy, "r+")
+        image = open_zarr(copy, outcome.record.get("series"), "r+")
         fill_in_place(job.source.like(image.levels[0]), patches)
         rebuild_levels(image.levels, None, job, patches, outcome)
         if task.record is not None:

@@ -36,6 +36,8 @@ class Wanted:
     layout: Layout | None = None
     """Of masks and boxes, in photos that are displayed turned; None: as far as their size tells, of masks as they are
     displayed, and of boxes as they are stored."""
+    series: int | None = None
+    """Which image of a file with several; None: the first."""
 
 
 def find_holes(

@@ -62,7 +62,7 @@ def read_image(path: Path, series: int | None = None) -> ImageFile:
             if kind == "TIFF":
                 return read_tiff(path, file, series)
             if series:
-                raise FileError(f"{path} holds one image, there is no --series {series}")
+                raise FileError(f"{path} has no image {series}: only TIFFs and zarr stores hold several")
             if kind is not None:
                 return READERS[kind](path, file)
     except FileError:
@@ -85,20 +85,31 @@ def open_seekable(path: Path) -> Iterator[BinaryIO]:
         yield file if path != STREAM and file.seekable() else BytesIO(file.read())
 
 
-def open_image(path: Path) -> ImageFile:
+def open_image(path: Path, series: int | None = None) -> ImageFile:
     """Read an image, or open a zarr store without reading it.
+
+    Parameters
+    ----------
+    path
+        Of the file or the store.
+    series
+        Which image of several; None for the first.
 
     Raises
     ------
     FileError
         As `read_image` and `open_zarr`.
     """
-    return as_file(open_zarr(path)) if is_zarr(path) else read_image(path)
+    if is_zarr(path):
+        return as_file(open_zarr(path, series))
+    return read_image(path, series)
 
 
 def as_file(image: ZarrImage) -> ImageFile:
     """Describe a store like a file."""
-    return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR", named_channels=image.named_channels)
+    options = {} if image.series is None else {"series": image.series}
+    return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR", options,
+                     notes=(image.note,) if image.note else (), named_channels=image.named_channels)  # fmt: skip
 
 
 def find_format(head: bytes) -> str | None:

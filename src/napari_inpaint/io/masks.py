@@ -68,7 +68,10 @@ def read_mask(
         When the file cannot be read, has another size, or holds NaN.
     """
     if path.is_dir():
-        array = open_zarr(path).levels[0]
+        image = open_zarr(path)
+        array = image.levels[0]
+        if image.series is not None:
+            raise FileError(f"{path} holds several images: name the one that is the mask, such as {path / array.path}")
         lazy = array.ndim > 2 and array.dtype.kind in "bui" and threshold is None and orientation == UPRIGHT
         if lazy and array.shape in (planes[-2:], planes):
             return MaskFile(array)

@@ -76,7 +76,10 @@ def to_command(job: Job, image: Image, holes: Shapes | Labels | str, settings: S
     if RECORD in image.metadata:
         raise ValueError(f"{image.name!r} was filled in place since it was opened: its file does not show that")
     path = Path(str(source))
-    if tuple(open_image(path).pixels.shape) != tuple(job.data.shape):
+    file = open_image(path)
+    if "series" in file.options:
+        raise ValueError(f"{path.name} holds several images: open the one to fill alone")
+    if tuple(file.pixels.shape) != tuple(job.data.shape):
         raise ValueError(f"{image.name!r} is not the image in {path.name} alone: the command fills files one by one")
     boxes = to_shared_boxes(job)
     is_nan = holes == INVALID and np.dtype(job.data.dtype).kind == "f"

@@ -311,8 +311,16 @@ def test_one_of_several_images_is_filled(tmp_path, photo, capsys):
     assert "image 0 of 3 is filled, the others stay as they are: 1 (301 x 640 uint8), 2 (302 x 640" in (
         capsys.readouterr().err
     )
-    second = read_image(tmp_path / "in.tif", 1)
-    assert second.pixels.shape == (301, 640)
+    words = [str(tmp_path / "in.tif"), "-o", str(tmp_path / "second.tif"), "--series", "1", "--record", *BOX]
+    assert main(words) == 0
+    before, after = ([tifffile.imread(tmp_path / name, series=index) for index in range(3)]
+                     for name in ("in.tif", "second.tif"))  # fmt: skip
+    check(before[1], after[1])
+    for index in (0, 2):
+        np.testing.assert_array_equal(before[index], after[index])
+    assert main([words[0], "-o", str(tmp_path / "again.tif"), "--replay", str(tmp_path / "second.tif")]) == 0
+    assert "the same, bit for bit" in capsys.readouterr().err
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "again.tif", series=1), after[1])
     with pytest.raises(FileError, match=r"in\.tif: it has no image 3, it holds 0 \(300 x 640 uint8\), 1"):
         read_image(tmp_path / "in.tif", 3)
 

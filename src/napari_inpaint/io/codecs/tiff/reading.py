@@ -63,7 +63,7 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         image = found[number]
         page = image.keyframe
         _check(path, image, len(data))
-        notes = _describe_others(path, found, number)
+        notes = _describe_others(path, found, number) if series is None else ()
         pixels: NDArray[Any] = from_stored(image, image.asarray())
         axis = find_channels(image)
         palette = read_palette(page)
@@ -87,7 +87,7 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
             pixels = np.ma.MaskedArray(pixels, np.broadcast_to(hidden, pixels.shape))
         levels = tuple(from_stored(level, level.asarray()) for level in image.levels[1:])
         tag = page.tags.get(ORIENTATION_TAG)
-        options = {"data": data, "series": number, "photometric": page.photometric}
+        options = {"data": data, "photometric": page.photometric} | ({"series": number} if len(found) > 1 else {})
         return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata,
                          known_orientation(None if tag is None else tag.value),
                          image.axes.index("C") if "C" in image.axes else None, levels)  # fmt: skip

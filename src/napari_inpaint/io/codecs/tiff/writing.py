@@ -75,7 +75,7 @@ def write_tiff(buffer: BytesIO, source: ImageFile, levels: Sequence[NDArray[Any]
     ))  # fmt: skip
     editor = _Editor(data, directories, pieces)
     with tifffile.TiffFile(BytesIO(original)) as tiff:
-        series = list_series(tiff)[source.options["series"]]
+        series = list_series(tiff)[source.options.get("series", 0)]
         for level, before, after in zip(series.levels, (source.pixels, *source.levels), levels, strict=True):
             editor.write(level, *to_stored(level, np.asarray(before), np.asarray(after)))
         mask = find_mask(tiff, series)
