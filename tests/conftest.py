@@ -83,3 +83,4 @@ def windows(monkeypatch):
     monkeypatch.setattr(Path, "rename", checked(rename))
     monkeypatch.setattr(Path, "replace", checked(replace))
     monkeypatch.setattr(os, "fsync", checked_sync)
+    monkeypatch.setattr("napari_inpaint.io.atomic._exchange", lambda _one, _other: False)

@@ -12,6 +12,7 @@ import filelock
 import pytest
 
 from napari_inpaint.io.atomic import locked, stage, tidy, tidy_all, write_atomically
+from tests.io.faults import DONE, run_at_each_operation
 
 
 def contents(folder):
@@ -283,3 +284,66 @@ def test_a_target_that_another_program_has_open_stays(tmp_path, windows):
     with (tmp_path / "folder" / "old").open("rb"), pytest.raises(PermissionError, match="being used"):
         write_folder(tmp_path / "folder", new="new")
     assert contents(tmp_path) == {"a.png": b"old", "folder/old": b"old"}
+
+
+OLD, NEW = {"one": b"old" * 999, "deep/two": b"old" * 99}, {"one": b"new" * 9999, "deep/three": b"new"}
+
+
+def write_new_file(folder):
+    write_atomically(folder / "file", NEW["one"])
+
+
+def write_new_folder(folder):
+    with stage(folder / "folder") as staged:
+        for name, data in NEW.items():
+            (staged.partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (staged.partial / name).write_bytes(data)
+        staged.sync()
+        staged.appear()
+
+
+def write_new_folder_in_two_steps(folder):
+    """As on systems that cannot exchange two names."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("napari_inpaint.io.atomic._exchange", lambda _one, _other: False)
+        write_new_folder(folder)
+
+
+def write_nothing(folder):
+    pass
+
+
+def write_old(folder):
+    (folder / "file").write_bytes(OLD["one"])
+    for name, data in OLD.items():
+        (folder / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "folder" / name).write_bytes(data)
+
+
+def read_target(folder, job):
+    """Return what a job has written; None when nothing is there."""
+    target = folder / ("file" if "file" in job.__name__ else "folder")
+    return {"one": target.read_bytes()} if target.is_file() else contents(target) if target.is_dir() else None
+
+
+@pytest.mark.posix("nothing is killed by a signal there")
+@pytest.mark.parametrize("prepare", [write_nothing, write_old])
+@pytest.mark.parametrize("job", [write_new_file, write_new_folder, write_new_folder_in_two_steps])
+def test_there_is_the_old_or_the_new_whole_whichever_operation_fails(tmp_path, monkeypatch, job, prepare):
+    monkeypatch.setattr(os, "fsync", bool)
+    old, new = (({"one": each["one"]} if "file" in job.__name__ else each) for each in (OLD, NEW))
+    before = old if prepare is write_old else None
+    for kind, folder, ended in run_at_each_operation(job, prepare, tmp_path):
+        left = read_target(folder, job)
+        if left is None and before and "two_steps" in job.__name__ and kind != "failed once":
+            left = contents(folder / ".folder.replaced")
+        assert left in (before, new)
+        assert left == new or ended != DONE
+        assert kind != "full" or not hidden_names(folder)
+        job(folder)
+        assert read_target(folder, job) == new
+        assert not hidden_names(folder)
+
+
+def hidden_names(folder):
+    return [path.name for path in folder.iterdir() if path.name[0] == "."]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import os
 import shutil
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """What file systems without locks answer: some of FUSE, NFS and Lustre."""
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+"""Of Linux: paths are as usual, and two names are exchanged."""
 HIDDEN = ("lock", "softlock", "partial", "replaced")
 """What stands beside a file or folder while it is written."""
 warnings.filterwarnings("ignore", message="flock not supported")  # filelock makes do without, and says so each time
@@ -66,10 +70,12 @@ class Staged:
             self.partial.replace(self.target)
             return
         replaced = hidden(self.target, "replaced")
-        if self.target.exists():  # a folder takes two steps to replace; `stage` takes the first one back after a crash
+        if self.target.exists():
             if not self.target.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, "it is no folder")
-            self.target.rename(replaced)
+            if _exchange(self.partial, self.target):
+                return
+            self.target.rename(replaced)  # two steps; `stage` takes this one back after a crash
         self.partial.rename(self.target)
         if replaced.exists():
             replaced.rename(self.partial)  # what has this name is garbage, however much of it is deleted
@@ -103,10 +109,13 @@ def stage(path: Path) -> Iterator[Staged]:
     partial, replaced = hidden(target, "partial"), hidden(target, "replaced")
 
     def clean() -> None:
+        if replaced.exists():  # killed between the renames of `appear`
+            if target.exists():  # after the new folder had its name
+                _remove(partial)
+                replaced.rename(partial)
+            else:
+                replaced.rename(target)
         _remove(partial)
-        if replaced.exists():  # killed between the renames of `appear`: before the new folder had its name, or after
-            replaced.rename(partial if target.exists() else target)
-            _remove(partial)
 
     with locked(target):
         clean()
@@ -179,6 +188,15 @@ def hidden(path: Path, kind: str) -> Path:
     """Return the name of a file that stands for another one while that is written."""
     name = path.name if len(os.fsencode(path.name)) < 200 else hashlib.sha256(os.fsencode(path.name)).hexdigest()
     return path.with_name(f".{name}.{kind}")
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step, where the system and the file system can; return whether they did."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    arguments = AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE
+    return rename is not None and rename(*arguments) == 0
 
 
 def _remove(path: Path) -> None:
