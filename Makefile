@@ -4,13 +4,14 @@
 # make test-pyside   the plugin's tests with the other Qt binding
 # make test-lowest   the engine's and the command's tests with the oldest dependencies allowed
 # make test-bioimageio   a package for the BioImage Model Zoo, judged by the zoo's own tool
+# make test-openvino   exported models in OpenVINO, alone and as a provider of ONNX Runtime
 
 PYTHON ?= python3
 BIN := .venv/bin
 TWO_AT_ONCE := -n 2 --dist loadfile # fixtures that take long are made once for each file
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all test-pyside test-lowest test-bioimageio lint docs picture clean
+.PHONY: demo test test-all test-pyside test-lowest test-bioimageio test-openvino lint docs picture clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py
@@ -28,6 +29,7 @@ test: lint
 test-all: lint
 	tools/install-system-libraries
 	$(BIN)/python -m pytest $(TWO_AT_ONCE)
+	$(MAKE) test-openvino
 
 test-pyside: .venv-pyside/ready
 	tools/install-system-libraries
@@ -41,6 +43,9 @@ test-bioimageio: .venv/test .venv-bioimageio/ready
 	mkdir -p build
 	$(BIN)/inpaint-export weights/compact build/compact.onnx --bioimageio build/compact.zip --overwrite
 	.venv-bioimageio/bin/bioimageio test build/compact.zip
+
+test-openvino: .venv/test .venv-openvino/ready
+	OPENVINO_PYTHON=.venv-openvino/bin/python $(BIN)/python -m pytest tests/export/test_openvino.py
 
 docs: .venv/test
 	$(BIN)/python -m mkdocs build --strict --site-dir build/site
@@ -80,8 +85,14 @@ picture: .venv/test
 	.venv-bioimageio/bin/pip install --quiet --disable-pip-version-check "bioimageio.core==0.11.*" "pydantic<2.14" onnxruntime
 	touch $@
 
+# An environment of its own: onnxruntime-openvino overwrites the files of onnxruntime.
+.venv-openvino/ready:
+	$(PYTHON) -m venv .venv-openvino
+	.venv-openvino/bin/pip install --quiet --disable-pip-version-check numpy openvino onnxruntime-openvino
+	touch $@
+
 .venv/bin/python:
 	PYTHON="$(PYTHON)" tools/make-venv
 
 clean:
-	rm -rf .venv .venv-pyside .venv-lowest .venv-bioimageio build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-pyside .venv-lowest .venv-bioimageio .venv-openvino build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

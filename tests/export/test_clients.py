@@ -74,6 +74,20 @@ def test_the_client_in_python(models, tmp_path):
     np.testing.assert_allclose(filled, expected, atol=1)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_opencv_agrees(models, precision):
+    """From version 5 on; before, it reads no file whose images have any size."""
+    cv2 = pytest.importorskip("cv2", minversion="5")
+    network = cv2.dnn.readNetFromONNX(str(models / f"{precision}.onnx"))
+    for size in ((69, 70), (1, 1)):
+        feeds = to_feeds(make_case(*size, "strokes"))
+        for name, array in feeds.items():
+            network.setInput(array, name)
+        got = network.forward(["completion", "composite"])
+        for mine, wanted in zip(got, run(models / f"{precision}.onnx", feeds), strict=True):
+            np.testing.assert_allclose(mine, wanted, atol={"fp32": 1e-5, "fp16": 2e-3, "int8": 2e-2}[precision])
+
+
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """A folder in which Node.js finds onnxruntime-web."""

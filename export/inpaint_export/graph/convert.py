@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from inpaint_export.graph.graph import ExportWrapper
 from inpaint_export.graph.naming import name_nodes
-from inpaint_export.graph.pooling import pad_pools
+from inpaint_export.graph.portable import to_portable
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT, LAYOUTS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def to_onnx(network: Generator, opset: int = OPSETS["fp32"]) -> ir.Model:
     if written != opset:
         raise ValueError(f"torch.onnx writes opset {written} instead of {opset}: choose another --opset")
     name_nodes(model.graph)
-    pad_pools(model.graph)
+    to_portable(model.graph)
     ClearMetadataAndDocStringPass()(model)
     set_axes(model.graph, layout.inputs | layout.outputs)
     return model
