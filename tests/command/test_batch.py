@@ -6,12 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 from PIL import Image
+
+from napari_inpaint.command import batch
+from napari_inpaint.command.files import Outcome
+from napari_inpaint.command.holes import Wanted
+from napari_inpaint.command.tasks import Task
+from napari_inpaint.inference.options import FillOptions
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 pytestmark = pytest.mark.posix("it has no such signals for processes")
@@ -137,3 +144,24 @@ def test_a_killed_worker_costs_no_file(tmp_path, photo):
     _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert b"40 of 40 files filled" in said
+
+
+def test_outcomes_of_a_large_folder_are_not_gathered(tmp_path, monkeypatch):
+    submitted = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, jobs, *_):
+            super().__init__(jobs)
+
+        def submit(self, *words):
+            submitted.append(words)
+            return super().submit(*words)
+
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(batch, "fill_file", lambda task, *_: Outcome(task))
+    tasks = [Task(Path(f"{number}.png"), tmp_path, None, None, None) for number in range(50)]
+    seen = []
+    for outcome in batch.fill_files(tasks, Wanted(), FillOptions(), "compact", "cpu", 2):
+        seen.append(outcome.task)
+        assert len(submitted) <= len(seen) + 2 * batch.AHEAD
+    assert set(seen) == set(tasks)

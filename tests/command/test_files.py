@@ -1,14 +1,22 @@
 """One file: what is filled in it, repeated, and kept."""
 
 import json
+import re
+import shutil
+import signal
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 
+import napari_inpaint.command.batch  # noqa: F401  (these are loaded late, and the command is run many times below)
+import napari_inpaint.command.tasks  # noqa: F401
+from napari_inpaint import Inpainter
 from napari_inpaint.command.cli import main
 from napari_inpaint.io.images import read_image
+from tests.io.faults import DONE, run_at_each_operation
 
 
 @pytest.mark.parametrize("channels", [2, 4])
@@ -161,3 +169,76 @@ def test_frames_that_were_left_are_not_synthetic(tmp_path, photo, capsys):
     assert "in plane 1 nothing is known" in capsys.readouterr().err
     synthetic = np.asarray(Image.open(tmp_path / "mask.png")).reshape(3, 90, 100)
     assert synthetic.any((1, 2)).tolist() == [True, False, True]
+
+
+def fill_beside(folder, suffix):
+    """Fill the image beside a folder, without a network, and write all that can be written."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Inpainter, "warm_up", lambda _: None)
+        return main([
+            f"{folder.parent}/in{suffix}", "-o", f"{folder}/image{suffix}", "--box", "5", "5", "9", "9", "--overwrite",
+            "--detail", "smooth", "--record", "--synthetic-mask", f"{folder}/made-up.png", "--offsets",
+            f"{folder}/offsets.npy",
+        ])  # fmt: skip
+
+
+def fill_png(folder):
+    return fill_beside(folder, ".png")
+
+
+def fill_zarr(folder):
+    return fill_beside(folder, ".zarr")
+
+
+def write_nothing(folder):
+    pass
+
+
+def write_old(folder):
+    shutil.copytree(folder.parent / "old", folder, dirs_exist_ok=True)
+
+
+def read_all(folder):
+    """Return the bytes of each file, and of all files of each store, by name; but not when and how long records say."""
+
+    def read(path):
+        if path.is_dir():
+            return {each.relative_to(path): read(each) for each in path.rglob("*") if each.is_file()}
+        return re.sub(rb'"(created|\w*seconds)": [^,]*', b"", path.read_bytes())
+
+    return {path.name: read(path) for path in folder.iterdir()}
+
+
+@pytest.mark.posix("nothing is killed by a signal there")
+@pytest.mark.parametrize(
+    ("job", "prepare", "kinds"),
+    [
+        (fill_png, write_old, ["killed"]),
+        *(pytest.param(job, prepare, ["killed", "full", "failed once", "failed for good"], marks=pytest.mark.slow)
+          for job in (fill_png, fill_zarr) for prepare in (write_nothing, write_old)),
+    ],
+)  # fmt: skip
+def test_when_the_image_is_there_all_is_there(tmp_path, monkeypatch, photo, job, prepare, kinds):
+    monkeypatch.setattr("os.fsync", bool)
+    picture = photo[:16, :16, 0]
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    zarr.create_array(str(tmp_path / "in.zarr"), shape=(16, 16), chunks=(16, 16), dtype="uint8")[:] = picture
+    suffix = "." + job.__name__.removeprefix("fill_")
+    image, names = f"image{suffix}", {f"image{suffix}", f"image{suffix}.json", "made-up.png", "offsets.npy"}
+    (tmp_path / "old").mkdir()
+    for name in names - {"image.zarr"}:
+        (tmp_path / "old" / name).write_bytes(b"old")
+    if suffix == ".zarr":
+        zarr.create_array(str(tmp_path / "old" / image), shape=(2, 2), dtype="uint8")[:] = 7
+    (tmp_path / "new").mkdir()
+    assert job(tmp_path / "new") == 0
+    old, new = read_all(tmp_path / "old") if prepare is write_old else {}, read_all(tmp_path / "new")
+    assert set(new) == names
+    for _, folder, ended in run_at_each_operation(job, prepare, tmp_path, kinds):
+        left = {name: data for name, data in read_all(folder).items() if name[0] != "."}
+        assert all(left.get(name) in (old.get(name), new[name]) for name in names)
+        assert left == new or (left.get(image) == old.get(image) and ended != DONE)
+        if ended == -signal.SIGKILL:
+            assert job(folder) == 0
+            assert read_all(folder) == new
+        shutil.rmtree(folder)

@@ -32,7 +32,7 @@ TAKES_SPACE = {"create", "write", "os.sendfile", "os.mkdir", "os.fsync", "close"
 LOOKS = {"os.stat", "os.lstat", "os.scandir"}
 """Operations that change nothing: who is killed there could as well be killed at the next one."""
 KINDS = ("killed", "full", "failed once", "failed for good")
-"""What happens at an operation: the process is killed, the disk is full from then on, or it fails, once or from then on."""
+"""At an operation, the process is killed, the disk is full from then on, or it fails, once or from then on."""
 NOT_REACHED, DONE, REPORTED = 10, 11, 12
 """How a process ends: there were fewer operations; or the fault did not matter; or it ended with an error."""
 
@@ -125,7 +125,7 @@ def run_with(fault, job):
     """Do a job that writes into the folder of a fault, and end this process with what came of it."""
     fault.install()
     with (
-        Path(os.devnull).open("w") as nowhere,
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         contextlib.redirect_stderr(nowhere),
         contextlib.redirect_stdout(nowhere),
     ):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
 import os
 import threading
 import time
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from napari_inpaint.command.files import Outcome, fill_file
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from napari_inpaint.command.holes import Wanted
     from napari_inpaint.command.tasks import Task
     from napari_inpaint.inference.options import FillOptions
+
+AHEAD = 2
+"""Files for each process of which one waits while another is filled; outcomes of all at once would fill the memory."""
 
 
 def fill_files(
@@ -39,10 +44,10 @@ def fill_files(
         return
     threads = max(1, (os.cpu_count() or 1) // jobs)
     inpainter = Inpainter(choose_model(model, device, threads), device, threads)
-    left = list(tasks)
+    left = dict.fromkeys(tasks)
     while left:
-        for outcome in _fill_in_processes(left, wanted, options, inpainter, jobs):
-            left.remove(outcome.task)
+        for outcome in _fill_in_processes([*left], wanted, options, inpainter, jobs):
+            del left[outcome.task]
             yield outcome
         jobs = 1  # after a process died, one after another, so that it is known whose file killed it
 
@@ -53,16 +58,23 @@ def _fill_in_processes(
     """Fill files in processes; when one dies, end after what the others finished, or name its file if it ran alone."""
     parent = os.getpid()
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with, (parent,)) as pool:
-        waiting = {pool.submit(fill_file, task, wanted, options, inpainter): task for task in tasks}
+        coming, waiting = iter(tasks), dict[Future[Outcome], "Task"]()
         try:
-            for future in as_completed(waiting) if jobs > 1 else waiting:
-                try:
-                    yield future.result()
-                except BrokenExecutor:
-                    if jobs == 1:
-                        task = waiting[future]
-                        yield Outcome(task, error=f"{task.input}: its process was killed, perhaps for want of memory")
-                        return
+            while True:
+                with contextlib.suppress(BrokenExecutor):  # those that wait say so
+                    for task in itertools.islice(coming, (AHEAD * jobs if jobs > 1 else 1) - len(waiting)):
+                        waiting[pool.submit(fill_file, task, wanted, options, inpainter)] = task
+                if not waiting:
+                    return
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    task = waiting.pop(future)
+                    try:
+                        yield future.result()
+                    except BrokenExecutor:
+                        if jobs == 1:
+                            error = f"{task.input}: its process was killed, perhaps for want of memory"
+                            yield Outcome(task, error=error)
+                            return
         finally:
             pool.shutdown(cancel_futures=True)
 
