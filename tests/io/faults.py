@@ -13,20 +13,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-AUDITED = {
-    "open",
-    "os.rename",
-    "os.remove",
-    "os.rmdir",
-    "os.mkdir",
-    "os.chmod",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
-    "os.utime",
-    "os.scandir",
-    "fcntl.flock",
-}
+from napari_inpaint.io import atomic
+
+AUDITED = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.chmod", "os.link", "os.symlink", "os.truncate",
+           "os.utime", "os.scandir", "fcntl.flock"}  # fmt: skip
 """Operations that Python announces; the others are replaced by ones that do."""
 TAKES_SPACE = {"create", "write", "os.sendfile", "os.mkdir", "os.fsync", "close"}
 LOOKS = {"os.stat", "os.lstat", "os.scandir"}
@@ -60,12 +50,13 @@ class Fault:
         for name in ("fsync", "stat", "lstat"):
             setattr(os, name, self.count(f"os.{name}", getattr(os, name)))
         if hasattr(os, "sendfile"):
-            sent = os.sendfile
-            os.sendfile = lambda out, into, offset, size: self.strike(
-                "os.sendfile", lambda: sent(out, into, offset, max(1, os.fstat(into).st_size // 2))
-            ) or sent(out, into, offset, size)  # fmt: skip
-        from napari_inpaint.io import atomic
+            send = os.sendfile
 
+            def send_counted(out, source, offset, size):
+                self.strike("os.sendfile", lambda: send(out, source, offset, os.fstat(source).st_size // 2 or 1))
+                return send(out, source, offset, size)
+
+            os.sendfile = send_counted
         atomic._exchange = self.count("exchange", atomic._exchange)
 
     def count(self, name, operation):
@@ -89,19 +80,17 @@ class Fault:
 
     def strike(self, name, half=lambda: None):
         """Fail, where it is time to, after half of the operation."""
-        if name not in TAKES_SPACE if self.kind == "full" else self.kind == "killed" and name in LOOKS:
+        if (self.kind == "full" and name not in TAKES_SPACE) or (self.kind == "killed" and name in LOOKS):
             return
-        now, later = self.seen == self.at, self.seen > self.at
+        strikes = self.seen == self.at or (self.seen > self.at and self.kind in ("full", "failed for good"))
         self.seen += 1
-        if self.kind == "killed" and now:
-            half()
+        if not strikes:
+            return
+        half()
+        if self.kind == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.kind == "full" and (now or later):
-            half()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if (self.kind == "failed once" and now) or (self.kind == "failed for good" and (now or later)):
-            half()
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        number = errno.ENOSPC if self.kind == "full" else errno.EIO
+        raise OSError(number, os.strerror(number))
 
 
 class CountedFile(io.FileIO):
@@ -167,7 +156,9 @@ def run_at_each_operation(job, prepare, root, kinds=KINDS):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for line in done.stdout.splitlines():
+    lines = done.stdout.splitlines()
+    assert len(lines) > 5 * len(kinds)  # or operations are not counted any more
+    for line in lines:
         ended, folder = line.split(" ", 1)
         kind = Path(folder).name.rpartition("-")[0]
         assert int(ended) in ((-signal.SIGKILL,) if kind == "killed" else (DONE, REPORTED)), line
