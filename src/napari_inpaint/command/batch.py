@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ProcessPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from napari_inpaint.command.files import Outcome, fill_file
@@ -17,6 +17,7 @@ from napari_inpaint.inference.runtime.loading import choose_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from napari_inpaint.command.holes import Wanted
     from napari_inpaint.command.tasks import Task
@@ -58,7 +59,8 @@ def _fill_in_processes(
     """Fill files in processes; when one dies, end after what the others finished, or name its file if it ran alone."""
     parent = os.getpid()
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with, (parent,)) as pool:
-        coming, waiting = iter(tasks), dict[Future[Outcome], "Task"]()
+        coming = iter(tasks)
+        waiting: dict[Future[Outcome], Task] = {}
         try:
             while True:
                 with contextlib.suppress(BrokenExecutor):  # those that wait say so
