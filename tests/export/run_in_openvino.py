@@ -1,5 +1,8 @@
-"""Run a model of layout nchw-float in OpenVINO: python run_in_openvino.py RUNTIME MODEL CASES OUTPUTS, in an environment
-that has it. CASES is an npz file with images and masks, OUTPUTS one with completions and composites."""
+"""Run a model of layout nchw-float in OpenVINO, in an environment that has it.
+
+python run_in_openvino.py RUNTIME MODEL CASES OUTPUTS; CASES is an npz file of images and masks, OUTPUTS one of what the
+model makes of them.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Files run in OpenVINO as they do in ONNX Runtime: `make test-openvino` brings OpenVINO, in an environment of its own."""
+"""Files compute in OpenVINO what they compute in ONNX Runtime; `make test-openvino` brings OpenVINO."""
 
 import os
 import subprocess
