@@ -18,7 +18,7 @@ def to_portable(graph: ir.Graph) -> None:
         When an average pool that rounds up has padding already, or windows that do not lie side by side.
     """
     for node in list(graph):
-        if node.op_type == "AveragePool" and node.attributes.get_int("ceil_mode", 0):
+        if node.op_type == "AveragePool" and node.attributes.get_int("ceil_mode"):
             pad_pool(node)
         elif node.op_type == "Clip" and node.outputs[0].dtype == ir.DataType.INT64:
             bound_integers(graph, node)

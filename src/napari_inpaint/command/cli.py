@@ -297,7 +297,7 @@ def print_devices() -> int:
     """Print what works on this machine; return 1 when there is something to fix."""
     from napari_inpaint.inference.runtime.devices import check_devices
 
-    report = check_devices()
+    report = check_devices(lambda sentence: sys.stderr.write(f"inpaint-fill: {sentence}\n"))
     sys.stdout.write(f"{report}\n")
     return 0 if report.healthy else 1
 

@@ -4,6 +4,7 @@ from napari_inpaint.inference.runtime import devices, providers
 from napari_inpaint.inference.runtime.devices import check_devices
 from napari_inpaint.inference.runtime.providers import (
     CPU,
+    CUDA,
     Driver,
 )
 from tests.inference.runtime.test_providers import FakeRuntime, without_gpu
@@ -36,3 +37,28 @@ def test_a_gpu_without_a_runtime_for_it_gets_the_command(monkeypatch):
     report = check_devices()
     assert not report.healthy
     assert "to use the GPU: pip uninstall -y onnxruntime" in str(report)
+
+
+def test_every_other_provider_is_tried_and_said_before(monkeypatch):
+    names = ("AzureExecutionProvider", "TensorrtExecutionProvider", "XExecutionProvider", "YExecutionProvider")
+    monkeypatch.setattr(devices, "import_onnxruntime", lambda: FakeRuntime(*names, CUDA, CPU))
+    monkeypatch.setattr(devices, "find_cuda_problem", lambda _: "the GPU is asleep")
+    monkeypatch.setattr(devices, "load_driver", lambda: None)
+    tried, said = [], []
+
+    def try_apart(name):
+        assert said[-1].startswith(f"trying {name}: ")
+        tried.append(name)
+        return "works, 9.0 ms" if name[0] == "X" else "does not work: no idea"
+
+    monkeypatch.setattr(devices, "try_apart", try_apart)
+    report = check_devices(said.append)
+    assert tried == ["XExecutionProvider", "YExecutionProvider"]
+    assert report.lines[-5:] == (
+        "AzureExecutionProvider: not tried: it sends images to a server of Azure, and is no device of this machine",
+        "TensorrtExecutionProvider: does not work: the GPU is asleep",
+        "XExecutionProvider: works, 9.0 ms; use it with: --device XExecutionProvider",
+        "YExecutionProvider: does not work: no idea",
+        "auto: runs on the CPU",
+    )
+    assert report.healthy, "what nobody asked for need not work"

@@ -10,9 +10,11 @@ import onnxruntime
 import pytest
 
 from napari_inpaint import Box, FillCancelledError, Inpainter
+from napari_inpaint.inference.runtime import session as session_module
 from napari_inpaint.inference.runtime.providers import CPU, CUDA, find_cuda_problem
 from napari_inpaint.inference.runtime.session import Session
 from napari_inpaint.models import bundled_models
+from tests.inference.runtime.test_providers import FakeRuntime
 
 BUNDLED = bundled_models()["compact"]["fp32"]
 
@@ -121,8 +123,24 @@ def test_a_window_that_is_too_large_for_a_device_goes_to_the_cpu_with_a_warning(
 def test_other_failures_of_a_device_are_not_hidden():
     session = on_small_device(windows=1)
     session.runtime.run = lambda *_: (_ for _ in ()).throw(RuntimeError("an illegal memory access"))
-    with pytest.raises(RuntimeError, match=r"Small\w+ could not complete a window of 64 x 64.*illegal"):
+    with pytest.raises(RuntimeError, match=r"Small\w+ could not .* 64 x 64 pixels: an illegal .*; use device="):
         session.complete(*case(1))
+
+
+@pytest.mark.parametrize("provider", ["XExecutionProvider", CUDA])
+def test_a_provider_that_was_asked_for_and_does_not_open_is_to_blame(monkeypatch, provider):
+    def open_runtime(data, options, providers, enable_fallback):
+        assert enable_fallback == (provider == CUDA)
+        raise RuntimeError("it failed\nno device is plugged in.\n")
+
+    fake = FakeRuntime(provider, CPU)
+    fake.SessionOptions, fake.InferenceSession = onnxruntime.SessionOptions, open_runtime
+    monkeypatch.setattr(session_module, "import_onnxruntime", lambda: fake)
+    monkeypatch.setattr(session_module, "choose_providers", lambda *_: ([provider, CPU], ""))
+    said = ("is not a model that ONNX Runtime can load: it failed" if provider == CUDA else
+            "X\\w+' cannot be used: it does not open .*: no device is plugged in; use device=")  # fmt: skip
+    with pytest.raises(ValueError, match=said):
+        Session(BUNDLED, provider)
 
 
 def test_bound_inputs_and_outputs_give_the_same():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from napari_inpaint.inference.runtime.loading import measure, open_session
 from napari_inpaint.inference.runtime.providers import (
+    CPU,
     CUDA,
     find_cuda_problem,
     fix_runtime,
@@ -13,6 +15,15 @@ from napari_inpaint.inference.runtime.providers import (
     installed_runtimes,
     load_driver,
 )
+from napari_inpaint.inference.runtime.trying import PATIENCE, try_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOT_HERE = {"AzureExecutionProvider": "it sends images to a server of Azure, and is no device of this machine"}
+"""Providers that are not tried, and why."""
+ON_CUDA = ("TensorrtExecutionProvider",)
+"""Providers that need what CUDA needs, and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +39,14 @@ class DeviceReport:
         return "\n".join(self.lines)
 
 
-def check_devices() -> DeviceReport:
-    """Try every device that matters, and say what works; for what does not, why, and the command that fixes it."""
+def check_devices(say: Callable[[str], object] = lambda _: None) -> DeviceReport:
+    """Try every device, and say what works; for what does not, why, and the command that fixes it, where one is known.
+
+    Parameters
+    ----------
+    say
+        Is told, in a sentence, what is being tried and may take long.
+    """
     installed = installed_runtimes()
     named = ", ".join(f"{name} {version}" for name, version in installed.items())
     lines = [f"installed: {named or 'none of the usual wheels'}"]
@@ -43,38 +60,48 @@ def check_devices() -> DeviceReport:
     available = ort.get_available_providers()
     lines.append(f"ONNX Runtime {ort.__version__} offers: {', '.join(available)} (that is, it was built for them)")
 
-    try:
-        session = open_session(None, "cpu")
-        milliseconds = 1e3 * measure(session) * session.spec.window**2
-        lines.append(
-            f"cpu: works, {milliseconds:.1f} ms for {_describe(session.spec.window)} in {session.spec.precision}"
-        )
-    except (ValueError, RuntimeError) as error:
-        lines.append(f"cpu: does not work: {error}")
-        healthy = False
-
+    works, said = _try_usual("cpu", CPU)
+    lines.append(said)
+    healthy &= works
     problem = find_cuda_problem(ort)
-    if problem:
-        lines.append(f"cuda: does not work: {problem}")
-        driver = load_driver()
-        if driver is not None and driver.gpus:
-            healthy = False
-            if CUDA not in available:
-                lines.append(f"to use the GPU: {fix_runtime()}")
-        return DeviceReport((*lines, "auto: runs on the CPU"), healthy)
+    works, said = (False, f"cuda: does not work: {problem}") if problem else _try_usual("cuda", CUDA)
+    lines.append(said)
+    driver = load_driver()
+    if not problem:
+        healthy &= works
+    elif driver is not None and driver.gpus:
+        healthy = False
+        if CUDA not in available:
+            lines.append(f"to use the GPU: {fix_runtime()}")
+    lines += _try_others(available, problem, say)
+    return DeviceReport((*lines, f"auto: runs on {'CUDA' if works else 'the CPU'}"), healthy)
+
+
+def _try_usual(device: str, provider: str) -> tuple[bool, str]:
+    """Return whether a device works that `Inpainter` may choose by itself, and a line about it."""
     try:
-        session = open_session(None, "cuda")
+        session = open_session(None, device)
         milliseconds = 1e3 * measure(session) * session.spec.window**2
-        works = session.provider == CUDA
-        lines.append(
-            f"cuda: works, {milliseconds:.1f} ms for {_describe(session.spec.window)} in {session.spec.precision}"
-            if works else f"cuda: does not work: {session.cuda_problem}"
-        )  # fmt: skip
     except (ValueError, RuntimeError) as error:
-        works = False
-        lines.append(f"cuda: does not work: {error}")
-    return DeviceReport((*lines, f"auto: runs on {'CUDA' if works else 'the CPU'}"), healthy and works)
+        return False, f"{device}: does not work: {error}"
+    if session.provider != provider:
+        return False, f"{device}: does not work: {session.cuda_problem}"
+    window = f"a window of {session.spec.window} x {session.spec.window} pixels"
+    return True, f"{device}: works, {milliseconds:.1f} ms for {window} in {session.spec.precision}"
 
 
-def _describe(side: int) -> str:
-    return f"a window of {side} x {side} pixels"
+def _try_others(available: Any, cuda_problem: str, say: Callable[[str], object]) -> Iterator[str]:
+    """Give a line about each provider that runs only when its name is given as the device."""
+    for provider in available:
+        if provider in (CPU, CUDA):
+            continue
+        if provider in NOT_HERE:
+            yield f"{provider}: not tried: {NOT_HERE[provider]}"
+        elif provider in ON_CUDA and cuda_problem:
+            yield f"{provider}: does not work: {cuda_problem}"
+        else:
+            say(f"trying {provider}: it may compile the model for minutes, and is stopped after {PATIENCE} s")
+            result = try_apart(provider)
+            yield f"{provider}: {result}" + (
+                f"; use it with: --device {provider}" if result.startswith("works") else ""
+            )

@@ -89,7 +89,7 @@ def open_session(model: str | Path | None, device: str = "auto", threads: int | 
             if session.provider != CPU:
                 return session
         elif provider != CPU:
-            return _open(files[_float(files)], device, threads)
+            return _open(most_exact(files), device, threads)
         return _open(files[fastest_on_cpu(files, threads)], device, threads)
 
 
@@ -146,6 +146,11 @@ def is_int8_fast(threads: int | None) -> bool:
         cache.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(cache, json.dumps(known, indent=1).encode())
     return known[key]
+
+
+def most_exact(files: Mapping[str, Path]) -> Path:
+    """Return the file of the most exact precision."""
+    return files[_float(files)]
 
 
 def _float(files: Mapping[str, Path]) -> str:

@@ -20,6 +20,8 @@ RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxrunti
 LAST_OF_CUDA_12 = "<1.27"
 FIX_LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 
+LONGEST_REASON = 300
+"""Characters of what a provider says that are shown."""
 
 _forked = False
 
@@ -180,3 +182,10 @@ def _preload_libraries(ort: Any) -> list[str]:
     with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it does not find, and goes on
         ort.preload_dlls()
     return re.findall(r"^Failed to load ([^/\\\s]+): ", said.getvalue(), re.MULTILINE)
+
+
+def find_reason(said: str) -> str:
+    """Return the cause in what a provider says: the last line, without what ONNX Runtime puts in front."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["nothing"]
+    reason = lines[-1].rpartition("Status Message: ")[2].rstrip(".")
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 4]} ..."

@@ -15,7 +15,14 @@ import numpy as np
 from napari_inpaint.errors import first_line
 from napari_inpaint.inference.cancelling import stop_if
 from napari_inpaint.inference.runtime.contract import COMPLETION, FLOAT_LAYOUT, IMAGE, LAYOUTS, MASK, ModelSpec
-from napari_inpaint.inference.runtime.providers import CPU, CUDA, choose_providers, import_onnxruntime, make_options
+from napari_inpaint.inference.runtime.providers import (
+    CPU,
+    CUDA,
+    choose_providers,
+    find_reason,
+    import_onnxruntime,
+    make_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +88,16 @@ class Session:
         self._open_on_cpu = functools.partial(Session, path, "cpu", threads)
         self._lock, self._memory = threading.Lock(), BATCH_MEMORY
         try:
-            self.runtime = ort.InferenceSession(data, make_options(ort, threads), providers=providers)
+            usual = providers[0] in (CPU, CUDA)  # others must not fall back to them, which is announced on stdout
+            self.runtime = ort.InferenceSession(
+                data, make_options(ort, threads), providers=providers, enable_fallback=usual
+            )
         except Exception as error:  # ONNX Runtime raises many kinds of its own
+            if not usual:
+                raise ValueError(
+                    f"device {device!r} cannot be used: it does not open {path}: {find_reason(str(error))}; use "
+                    "device='auto' or 'cpu'"
+                ) from error
             raise ValueError(f"{path} is not a model that ONNX Runtime can load: {first_line(error)}") from error
         self.version: str = ort.__version__
         self.provider: str = self.runtime.get_providers()[0]
@@ -168,10 +183,10 @@ class Session:
                     return np.concatenate(list(parts))
                 self._move_to_cpu(provider, error)
                 return self._complete(image, mask, options)
-            raise RuntimeError(
-                f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels (is there "
-                f"enough memory?): {first_line(error)}"
-            ) from error
+            window = f"{provider} could not complete a window of {image.shape[2]} x {image.shape[3]} pixels"
+            if provider not in (CPU, CUDA):
+                raise RuntimeError(f"{window}: {find_reason(str(error))}; use device='auto' or 'cpu'") from error
+            raise RuntimeError(f"{window} (is there enough memory?): {first_line(error)}") from error
         if completion.shape != image.shape or not np.isfinite(completion).all():
             raise RuntimeError(
                 f"the model is damaged: for an image of shape {image.shape} its completion has shape "
