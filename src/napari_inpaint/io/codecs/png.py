@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from napari_inpaint.io.codecs.deflating import compress
 from napari_inpaint.io.formats import FileError, ImageFile, to_file
 from napari_inpaint.io.orientation import read_orientation
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"hIST", b"bKGD", b"IDAT", b"IEND"}
 """Chunks that belong to one encoding of the pixels; all others are carried over."""
+PNG_LEVEL = 1
+"""Of compression; with the filter that suits photos it takes half of the usual time, in 10 % more bytes."""
 PILLOW_MODES = {"1", "L", "LA", "RGB", "RGBA", "I;16"}
 """Modes that arrays and back do not change."""
 
@@ -59,10 +60,22 @@ def read_png(path: Path, file: BinaryIO) -> ImageFile:
 
 def write_png(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any]) -> None:
     """Write a PNG with the chunks of its source that do not describe the pixels."""
-    header, data = compress(pixels)
+    if pixels.dtype == bool:
+        encoded = BytesIO()
+        Image.fromarray(pixels).save(encoded, "PNG")
+        data = encoded.getvalue()
+    else:
+        import imagecodecs
+
+        average = imagecodecs.PNG.FILTER.AVG
+        data = bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels), level=PNG_LEVEL, filter=average))
     buffer.write(PNG_SIGNATURE)
-    for kind, content in ((b"IHDR", header), *source.options["chunks"], (b"IDAT", data), (b"IEND", b"")):
-        buffer.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content)))
+    for index, (kind, content) in enumerate(_png_chunks(data)):
+        if kind in PNG_PIXEL_CHUNKS:
+            _write_png_chunk(buffer, kind, content)
+        if index == 0:
+            for other_kind, other_content in source.options["chunks"]:
+                _write_png_chunk(buffer, other_kind, other_content)
 
 
 def _png_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, bytes]]:
@@ -74,3 +87,7 @@ def _png_chunks(data: bytes | bytearray) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
     raise ValueError("the file ends before its end mark")
+
+
+def _write_png_chunk(buffer: BytesIO, kind: bytes, content: bytes) -> None:
+    buffer.write(struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content)))
