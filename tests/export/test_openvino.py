@@ -37,7 +37,7 @@ TOLERANCES = {
     # In bfloat16 on CPUs that have it, with 8 bits after the point: 1e-2 was seen.
     "openvino by default": dict.fromkeys(EXACT, 5e-2),
 }
-"""Largest differences of any pixel from ONNX Runtime on the CPU; holes differ by a fifth of it on average."""
+"""Largest differences of any pixel from ONNX Runtime on the CPU; holes differ by at most half of it on average."""
 
 
 @pytest.fixture(scope="module")
@@ -80,5 +80,5 @@ def test_openvino_agrees(folder, runtime, precision):
         for name, wanted in zip(("completion", "composite"), session.run(None, feeds), strict=True):
             difference = np.abs(got[f"{name} {n}"] - wanted)
             assert difference.max() <= most
-            assert not hole.any() or difference[hole].mean() <= most / 5
+            assert not hole.any() or difference[hole].mean() <= most / 2
         np.testing.assert_array_equal(got[f"composite {n}"][~hole], feeds["image"][~hole])
