@@ -111,6 +111,9 @@ def test_hostile_models_are_refused(tmp_path, photo, capsys, change):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.onnx", "in.png"]
 
 
+CODECS = {"JP2": "jpeg2k_encode", "JXL": "jpegxl_encode", "AVIF": "avif_encode"}
+
+
 def encode(kind):
     image = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
     buffer = io.BytesIO()
@@ -122,12 +125,17 @@ def encode(kind):
         import imagecodecs
 
         buffer.write(imagecodecs.png_encode(image.astype(np.uint16)))
+    elif kind in CODECS:
+        import imagecodecs
+
+        buffer.write(getattr(imagecodecs, CODECS[kind])(image))
     else:
         Image.fromarray(image).save(buffer, kind)
     return buffer.getvalue()
 
 
-KINDS = {"PNG": ".png", "PNG16": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "NPY": ".npy"}
+KINDS = {"PNG": ".png", "PNG16": ".png", "JPEG": ".jpg", "WEBP": ".webp", "TIFF": ".tif", "NPY": ".npy",
+         "BMP": ".bmp", "GIF": ".gif", "JP2": ".jp2", "JXL": ".jxl", "AVIF": ".avif"}  # fmt: skip
 FILES = {kind: encode(kind) for kind in KINDS}
 
 
@@ -203,7 +211,17 @@ def bombs():
     header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000), }"
     header += b" " * (118 - len(header)) + b"\n"
     npy = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(800)
+    image = FILES["JP2"]
+    size = struct.pack(">II", 40, 50)
+    huge = struct.pack(">II", 1 << 20, 1 << 20)
+    place = image.index(b"\xff\x4f\xff\x51") + 8
+    jp2 = image.replace(size, huge)[:place] + huge + image[place + 8 :]
+    avif = FILES["AVIF"].replace(b"ispe" + bytes(4) + struct.pack(">II", 50, 40), b"ispe" + bytes(4) + huge)
+    bmp = FILES["BMP"][:18] + struct.pack("<ii", 1 << 20, 1 << 20) + FILES["BMP"][26:]
+    gif = FILES["GIF"][:6] + b"\xff\xff\xff\xff" + FILES["GIF"][10:]
+    jxl = b"\xff\x0a" + (((1 << 20) - 1) << 3 | 3 << 1 | 1 << 33 | 1 << 36).to_bytes(5, "little") + FILES["JXL"][7:]
     return {
+        "wide.jp2": jp2, "wide.avif": avif, "wide.bmp": bmp, "wide.gif": gif, "wide.jxl": jxl,
         "8 bits.png": png_of(60_000, 60_000, 8, zeros), "16 bits.png": png_of(60_000, 60_000, 16, zeros),
         "wide.tif": bytes(wide), "array.npy": npy,
     }  # fmt: skip
@@ -223,7 +241,7 @@ def test_decompression_bombs_are_refused(tmp_path, capsys, name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.98])
+@pytest.mark.parametrize("share", [0.02, 0.25, 0.5, 0.75, 0.98])
 def test_truncated_files_are_refused(tmp_path, capsys, kind, share):
     path = tmp_path / f"in{KINDS[kind]}"
     path.write_bytes(FILES[kind][: int(len(FILES[kind]) * share)])

@@ -99,8 +99,8 @@ def test_several_masks_are_named(folder, masks):
 
 
 def test_an_error_says_what_was_looked_for(folder):
-    problem = find(folder, "a.jpg", ["a.bmp", "b.png"]).problem
-    for words in ("images/a.jpg has no mask in", "a.*", "a.jpg.*", "a_mask*", ".png", "a.bmp is of no format"):
+    problem = find(folder, "a.jpg", ["a.psd", "b.png"]).problem
+    for words in ("images/a.jpg has no mask in", "a.*", "a.jpg.*", "a_mask*", ".png", "a.psd is of no format"):
         assert words in problem
     assert "is no folder" in MaskFinder().find(Path("x/a.jpg"), folder, Path("monday")).problem
     assert "looked for a_hole*" in find(folder, "a.jpg", [], "{stem}_hole*").problem

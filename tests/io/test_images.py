@@ -56,13 +56,6 @@ def test_png_pixels_and_metadata_survive(tmp_path, photo, index):
             assert round(image.info["dpi"][0]) == 300
 
 
-def test_palette_png_becomes_rgb_and_says_so(tmp_path, photo):
-    Image.fromarray(photo).convert("P").save(tmp_path / "p.png")
-    source = read_image(tmp_path / "p.png")
-    assert source.pixels.shape == photo.shape
-    assert "RGB" in source.notes[0]
-
-
 def test_jpeg_keeps_its_quality_and_exif(tmp_path, photo):
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation
@@ -76,7 +69,7 @@ def test_jpeg_keeps_its_quality_and_exif(tmp_path, photo):
         assert a.info["icc_profile"] == b.info["icc_profile"]
     difference = np.abs(read_image(tmp_path / "out.jpg").pixels.astype(int) - source.pixels)
     assert difference.mean() < 0.5
-    assert "JPEG" in source.notes[0]
+    assert "JPEG" in source.rewriting[0]
 
 
 TIFFS = {
@@ -132,7 +125,7 @@ def test_unreadable_files_are_named(tmp_path, photo):
             with pytest.raises(FileError, match=f"broken-{name}"):
                 read_image(broken)
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(FileError, match=r"text\.png is no PNG, JPEG, WebP, TIFF"):
+    with pytest.raises(FileError, match=r"text\.png is no image that is read here: PNG, JPEG"):
         read_image(tmp_path / "text.png")
     with pytest.raises(FileError, match="No such file"):
         read_image(tmp_path / "nothing.png")
@@ -140,17 +133,12 @@ def test_unreadable_files_are_named(tmp_path, photo):
         read_image(tmp_path)
 
 
-def test_a_cmyk_jpeg_is_refused(tmp_path, photo):
-    Image.fromarray(photo).convert("CMYK").save(tmp_path / "c.jpg")
-    with pytest.raises(FileError, match="CMYK"):
-        read_image(tmp_path / "c.jpg")
-
-
-def test_the_output_must_have_the_inputs_format(tmp_path, photo):
-    source = read_image(save(tmp_path / "a.png", photo))
-    with pytest.raises(FileError, match=r"the input is PNG, so the output must end in \.png"):
-        write_image(tmp_path / "a.jpg", source, photo)
-    assert not (tmp_path / "a.jpg").exists()
+@pytest.mark.parametrize("name", ["a", "a.txt", "a.png.gz"])
+def test_outputs_without_a_format_are_refused(tmp_path, photo, name):
+    source = read_image(save(tmp_path / "in.png", photo))
+    with pytest.raises(FileError, match=r"the output must end in one of \.png"):
+        write_image(tmp_path / name, source, photo)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
 
 
 def test_a_full_disk_is_named(tmp_path, photo, monkeypatch):
@@ -193,7 +181,7 @@ def test_labels_and_white_is_zero_masks(tmp_path):
 def test_lossy_tiffs_are_written_without_loss_and_it_says_so(tmp_path, photo):
     tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], compression="jpeg")
     source = read_image(tmp_path / "in.tif")
-    assert "DEFLATE" in source.notes[0]
+    assert "DEFLATE" in source.rewriting[0]
     write_image(tmp_path / "out.tif", source, source.pixels)
     np.testing.assert_array_equal(read_image(tmp_path / "out.tif").pixels, source.pixels)
 

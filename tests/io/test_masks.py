@@ -168,3 +168,20 @@ def test_the_size_of_a_mask_tells_how_it_is_meant(tmp_path, orientation):
             assert notes == ()
     with pytest.raises(FileError, match=f"as it is stored, with orientation {orientation}"):
         read_mask(tmp_path / "shown.png", (9, 9), orientation)
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".jp2", ".jxl", ".webp"])
+def test_masks_that_were_encoded_with_loss_are_cut_at_half_of_what_they_can_hold(tmp_path, suffix):
+    import imagecodecs
+
+    grey = np.zeros((64, 80), np.uint8)
+    grey[10:30, 20:50] = 255
+    data = {
+        ".avif": lambda: imagecodecs.avif_encode(np.dstack([grey] * 3), level=30, pixelformat="420"),
+        ".jp2": lambda: imagecodecs.jpeg2k_encode(grey, level=30, reversible=False),
+        ".jxl": lambda: imagecodecs.jpegxl_encode(grey, lossless=False, distance=6.0),
+        ".webp": lambda: imagecodecs.webp_encode(np.dstack([grey] * 3), level=30, lossless=False),
+    }[suffix]()
+    (tmp_path / f"mask{suffix}").write_bytes(data)
+    holes = read_mask(tmp_path / f"mask{suffix}", (64, 80)).holes
+    assert (holes != (grey > 0)).mean() < 0.01

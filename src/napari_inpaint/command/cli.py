@@ -39,9 +39,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("input", type=Path, nargs="*", metavar="INPUT",
-                        help="png, jpg, webp, tif, npy, zarr; stacks too; or folders of them; - is stdin")  # fmt: skip
+                        help="png, jpg, webp, tif, npy, zarr, jp2, jxl, avif, gif, bmp; stacks too; or folders of "
+                        "them; - is stdin")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, metavar="OUTPUT",
-                        help="a file of the same format; a folder for several inputs; - is stdout")  # fmt: skip
+                        help="a file, also of another format; a folder for several inputs; - is stdout")  # fmt: skip
     parser.add_argument("--box", type=int, nargs=4, action="append", default=[], metavar=("Y0", "X0", "Y1", "X1"),
                         help="a rectangle to fill: top, left, bottom and right, in stored pixels; the last "
                         "two are exclusive; can be repeated")  # fmt: skip

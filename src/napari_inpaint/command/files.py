@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
     Answer = Plan | SelfCheck
 
+GROWN = 2
+"""How many times as many bytes are worth a word."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -202,8 +205,7 @@ def fill_source(
 ) -> None:  # fmt: skip
     """Fill the holes of a file, and write what the outcome's task names; the record goes into the outcome."""
     task = outcome.task
-    if source.format != "ZARR":
-        check_output(task.output, source)
+    outcome.notes += check_output(task.output, source)
     patches, record = inpainter.run(job, options, recorded=recorded)
     outcome.record = record.to_dict()
     if "series" in source.options:  # one of several
@@ -250,9 +252,16 @@ def write_image(
     """Write an image that was read as a whole, and what belongs beside it."""
     task = outcome.task
     record = json.dumps(outcome.record) if task.record else None
-    data = encode_image(task.output, source, pixels, record, levels)
+    data = encode_image(task.output, source, pixels, record, levels, find_filled(job, outcome))
+    if task.input.is_file() and len(data) > GROWN * (size := task.input.stat().st_size):
+        outcome.notes.append(f"{task.output} has {len(data) / size:.1f} times as many bytes as {task.input}")
     with staged(task.output, data) as appear, beside(outcome, job, source.orientation):
         appear()
+
+
+def find_filled(job: Job, outcome: Outcome) -> NDArray[np.bool_]:
+    """Return which pixels a fill may have changed, (..., H, W)."""
+    return read_holes(outcome.record, job.source.shape[:-1])
 
 
 @contextlib.contextmanager
@@ -271,7 +280,7 @@ def beside(outcome: Outcome, job: Job, orientation: int) -> Iterator[None]:
     if task.record is not None:
         files[task.record] = json.dumps(outcome.record, indent=1).encode()
     if task.synthetic is not None:
-        files[task.synthetic] = encode_mask(read_holes(outcome.record, job.source.shape[:-1]), orientation)
+        files[task.synthetic] = encode_mask(find_filled(job, outcome), orientation)
     if task.offsets is not None:
         files[task.offsets] = encode_offsets(task.offsets, outcome.record, job.source.shape[:-1])
     for path, data in files.items():

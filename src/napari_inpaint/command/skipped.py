@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from napari_inpaint.io.codecs.avif import HEIC_WAY_OUT
 from napari_inpaint.io.images import FORMATS, find_format
 from napari_inpaint.io.zarr import is_zarr
 
@@ -25,7 +26,10 @@ def why_skipped(path: Path) -> str:
         return "pipes and devices are no files"
     if suffix in FORMATS:
         return ""  # broken links too, which are named when their turn comes
-    if kind := _format_inside(path):
+    kind = _format_inside(path)
+    if kind == "HEIC":
+        return HEIC_WAY_OUT
+    if kind is not None:
         return f"only {', '.join(FORMATS)} are read; as they hold {kind}, give them such a suffix"
     return f"only {', '.join(FORMATS)} are read"
 

@@ -13,9 +13,10 @@ import numpy as np
 from PIL import Image
 
 from napari_inpaint.io.atomic import stage
-from napari_inpaint.io.codecs import jpeg, npy, png, webp
+from napari_inpaint.io.codecs import avif, bmp, gif, jpeg, jpeg2000, jpegxl, npy, png, webp
 from napari_inpaint.io.codecs.tiff.reading import read_record_tag, read_tiff
 from napari_inpaint.io.codecs.tiff.writing import write_tiff
+from napari_inpaint.io.convert import arrange, convert, describe
 from napari_inpaint.io.formats import FileError, ImageFile
 from napari_inpaint.io.zarr import ZarrImage, is_zarr, open_zarr, read_zarr_record
 
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
 
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF", ".npy": "NPY",
-    ".zarr": "ZARR",
+    ".zarr": "ZARR", ".jpe": "JPEG", ".jfif": "JPEG", ".jp2": "JPEG 2000", ".j2k": "JPEG 2000", ".j2c": "JPEG 2000",
+    ".jpx": "JPEG 2000", ".jpf": "JPEG 2000", ".jxl": "JPEG XL", ".avif": "AVIF", ".gif": "GIF", ".bmp": "BMP",
 }  # fmt: skip
 READERS = {
     "PNG": png.read_png, "JPEG": jpeg.read_jpeg, "WEBP": webp.read_webp,
-    "NPY": npy.read_npy,
+    "NPY": npy.read_npy, "JPEG 2000": jpeg2000.read_jpeg2000, "JPEG XL": jpegxl.read_jpegxl, "AVIF": avif.read_avif,
+    "GIF": gif.read_gif, "BMP": bmp.read_bmp, "HEIC": avif.read_avif,
 }  # fmt: skip
 WRITERS = {
     "PNG": png.write_png, "JPEG": jpeg.write_jpeg, "WEBP": webp.write_webp,
-    "NPY": npy.write_npy,
+    "NPY": npy.write_npy, "JPEG 2000": jpeg2000.write_jpeg2000, "JPEG XL": jpegxl.write_jpegxl,
+    "AVIF": avif.write_avif, "BMP": bmp.write_bmp,
 }  # fmt: skip
 STREAM = Path("-")
 """Standard input, and standard output."""
@@ -46,7 +50,7 @@ def read_image(path: Path, series: int | None = None) -> ImageFile:
     Parameters
     ----------
     path
-        PNG, JPEG, WebP, TIFF or NPY; what it is is decided by its content. ``-`` is standard input.
+        Of one of `FORMATS`; what it is is decided by its content. ``-`` is standard input.
     series
         Which image of a TIFF that holds several; the first by default.
 
@@ -75,7 +79,7 @@ def read_image(path: Path, series: int | None = None) -> ImageFile:
         raise FileError(f"{path} has too many pixels to be read safely in this format; convert it to TIFF") from error
     except Exception as error:  # five decoders raise many kinds about broken files
         raise FileError(f"{path} is broken: {error or type(error).__name__}") from error
-    raise FileError(f"{path} is no PNG, JPEG, WebP, TIFF or NPY image")
+    raise FileError(f"{path} is no image that is read here: {', '.join(dict.fromkeys(FORMATS.values()))}")
 
 
 @contextlib.contextmanager
@@ -122,6 +126,16 @@ def find_format(head: bytes) -> str | None:
         return "WEBP"
     if head.startswith(np.lib.format.MAGIC_PREFIX):
         return "NPY"
+    if head.startswith((jpeg2000.SIGNATURE, jpeg2000.CODESTREAM)):
+        return "JPEG 2000"
+    if head.startswith((jpegxl.SIGNATURE, jpegxl.CODESTREAM)):
+        return "JPEG XL"
+    if head[4:8] == b"ftyp" and head[8:12] in avif.HEIF_BRANDS:
+        return "HEIC" if head[8:12] in avif.HEIC_BRANDS else "AVIF"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if head.startswith(b"BM") and not any(head[6:10]):  # reserved
+        return "BMP"
     return "TIFF" if head[:2] in (b"II", b"MM") else None
 
 
@@ -152,14 +166,15 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def encode_image(
-    path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None, levels: Sequence[NDArray[Any]] = ()
-) -> bytes:
-    """Encode pixels in the format and with the metadata of the file that they came from.
+    path: Path, source: ImageFile, pixels: NDArray[Any], record: str | None = None,
+    levels: Sequence[NDArray[Any]] = (), holes: NDArray[np.bool_] | None = None,
+) -> bytes:  # fmt: skip
+    """Encode pixels in the format that a path names, with the metadata of the file that they came from.
 
     Parameters
     ----------
     path
-        Where they will be written; its suffix must be one of the source's format.
+        Where they will be written; standard output has the source's format.
     source
         The file that was read.
     pixels
@@ -168,6 +183,8 @@ def encode_image(
         JSON that goes into a TIFF as a tag; other formats have no place for it.
     levels
         Reduced versions, as many as the source has.
+    holes
+        Where pixels may have changed, (..., H, W): of animations, whose pictures show parts of one another.
 
     Raises
     ------
@@ -177,34 +194,50 @@ def encode_image(
     check_output(path, source)
     buffer = BytesIO()
     try:
-        if source.format == "TIFF":
-            write_tiff(buffer, source, (pixels, *levels), record)
+        target = convert(find_target(path, source), source)
+        if target is not source:
+            pixels, levels = arrange(source, pixels), ()
+        if target.format == "TIFF":
+            write_tiff(buffer, target, (pixels, *levels), record)
+        elif target.format == "GIF":
+            gif.write_gif(buffer, target, pixels, holes)
         else:
-            WRITERS[source.format](buffer, source, pixels)
+            WRITERS[target.format](buffer, target, pixels)
     except MemoryError:
         raise
     except Exception as error:  # many encoders raise many kinds
-        raise FileError(f"{path} cannot be encoded like {source.path}: {error}; convert the input first") from error
+        raise FileError(
+            f"{path} cannot be encoded: {error}; name an output of another format, as .tif or .npy"
+        ) from error
     return buffer.getvalue()
 
 
-def check_output(path: Path, source: ImageFile) -> None:
-    """Refuse an output path that an image of the source's format cannot have.
+def check_output(path: Path, source: ImageFile) -> tuple[str, ...]:
+    """Refuse an output path that an image cannot have, and return what the user should know of what is written there.
 
     Raises
     ------
     FileError
-        When the suffix is of another format than the source's, or the folder does not exist.
+        When the suffix is of a format that cannot hold the image, or of none, or the folder does not exist.
     """
-    if path == STREAM:
-        return
-    if FORMATS.get(path.suffix.lower()) != source.format:
-        suffixes = " or ".join(suffix for suffix, kind in FORMATS.items() if kind == source.format)
-        raise FileError(
-            f"{path}: the input is {source.format}, so the output must end in {suffixes}; convert it afterwards"
-        )
-    if not path.parent.is_dir():
+    notes = describe(path, find_target(path, source), source)
+    if path != STREAM and not path.parent.is_dir():
         raise FileError(f"{path} cannot be written: {path.parent} is no folder")
+    return notes
+
+
+def find_target(path: Path, source: ImageFile) -> str:
+    """Return the format of an output.
+
+    Raises
+    ------
+    FileError
+        When its suffix is of none.
+    """
+    kind = source.format if path == STREAM else FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise FileError(f"{path}: the output must end in one of {', '.join(FORMATS)}")
+    return kind
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Layout = Literal["displayed", "stored"]
 """How the pixels of a turned photo are counted: as it is seen, or as its file holds them."""
 LOSSY_THRESHOLD = 127.5
-"""Of JPEG and WebP: half of what they can hold, since black and white are a few shades there."""
+"""Of images that are encoded with loss: half of what they can hold, since black and white are a few shades there."""
 WHITES = (255, 65535)
 """The brightest that images of 8 and 16 bits can be; no labels, as a rule."""
 
@@ -51,7 +51,8 @@ def read_mask(
     Parameters
     ----------
     path
-        PNG, JPEG, WebP, TIFF, NPY or zarr; of zarr, stacks of integers are not read yet, and are not 0 inside holes.
+        Of one of `napari_inpaint.io.images.FORMATS`; of zarr, stacks of integers are not read yet, and are not 0
+        inside holes.
     planes
         The image's leading axes, height and width, as it is stored: the mask must have its height and width, or all of
         it, as it is stored or displayed.
@@ -94,7 +95,7 @@ def read_mask(
         if values.any() and not above.any():
             notes += (f"{what} has values up to {shown.max():g}, and none above --mask-threshold {threshold:g}",)
         return MaskFile(above, notes + turned)
-    lossy = file is not None and file.format in ("JPEG", "WEBP") and not alpha and "lossless" not in file.options
+    lossy = file is not None and file.lossy and not alpha
     half = find_threshold(values, lossy)
     if half is None:
         return MaskFile(values if values.dtype == bool else values != 0, notes + turned)

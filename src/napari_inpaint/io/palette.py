@@ -55,3 +55,15 @@ def to_indices(indices: NDArray[Any], before: NDArray[Any], after: NDArray[Any],
     if changed.any():
         result[changed] = cKDTree(palette).query(after[changed])[1]
     return result
+
+
+def unpack_rows(rows: NDArray[np.uint8], width: int, bits: int) -> NDArray[np.uint8]:
+    """Return numbers of 1, 2, 4 or 8 bits, one a byte, of rows that are packed."""
+    single = np.unpackbits(rows, axis=1).reshape(len(rows), -1, bits)[:, :width]
+    return np.right_shift(np.packbits(single, axis=-1)[..., 0], np.uint8(8 - bits))
+
+
+def pack_rows(indices: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
+    """Return rows of numbers, (H, W), packed with as many bits; what remains of the last byte is 0."""
+    single = np.unpackbits(indices[..., None], axis=-1)[..., 8 - bits :]
+    return np.packbits(single.reshape(len(indices), -1), axis=1)

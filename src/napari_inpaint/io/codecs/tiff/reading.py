@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from tifffile import PHOTOMETRIC
 
+from napari_inpaint.io.codecs.tiff.fresh import read_metadata
 from napari_inpaint.io.codecs.tiff.layout import (
     LOSSLESS,
     RECORD_TAG,
@@ -67,11 +68,12 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         pixels: NDArray[Any] = from_stored(image, image.asarray())
         axis = find_channels(image)
         palette = read_palette(page)
+        rewriting: tuple[str, ...] = ()
         if palette is not None:
-            notes += (f"{path}: fills take the nearest of the {len(palette)} colours of its palette",)
+            rewriting += (f"{path}: fills take the nearest of the {len(palette)} colours of its palette",)
         compression = tifffile.COMPRESSION(page.compression).name
         if compression not in LOSSLESS:
-            notes += (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
+            rewriting += (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
         alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
         try:
             nodata = _read_nodata(page)
@@ -90,7 +92,8 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         options = {"data": data, "photometric": page.photometric} | ({"series": number} if len(found) > 1 else {})
         return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata,
                          known_orientation(None if tag is None else tag.value),
-                         image.axes.index("C") if "C" in image.axes else None, levels)  # fmt: skip
+                         image.axes.index("C") if "C" in image.axes else None, levels, read_metadata(page),
+                         rewriting)  # fmt: skip
 
 
 def _check(path: Path, image: tifffile.TiffPageSeries, size: int) -> None:
