@@ -25,7 +25,7 @@ def test_a_sample_is_filled_where_it_says(opener):
     image, holes = viewer.layers
     assert "CC BY" in image.metadata["credit"]
     job = read_job(image, holes, viewer.dims, Slices("all"))
-    result = run_fill(job, Settings("compact", "cpu"), False, threading.Event())
+    (result,) = run_fill([job], Settings("compact", "cpu"), [False], threading.Event()).results
     assert result.record["filled_pixels"] > 5000
 
 

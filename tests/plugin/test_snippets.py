@@ -62,7 +62,7 @@ def test_the_python_program_makes_the_same_pixels(photo, name):
     program = to_python(job, image, viewer.layers["holes"], slices, 0, settings)
     names = {"viewer": viewer}
     exec(program, names)
-    expected = run_fill(job, settings, False, threading.Event()).data
+    expected = run_fill([job], settings, [False], threading.Event()).results[0].data
     np.testing.assert_array_equal(names["result"], expected[0] if image.multiscale else expected)
     assert (names["result"] != (image.data[0] if image.multiscale else image.data)).any()
 
@@ -78,7 +78,7 @@ def test_the_python_program_for_labels_and_nan(photo):
         names = {"viewer": viewer}
         exec(to_python(job, image, holes, Slices(), label, SETTINGS), names)
         assert np.isfinite(names["result"]).all()
-        result = run_fill(job, SETTINGS, False, threading.Event())
+        (result,) = run_fill([job], SETTINGS, [False], threading.Event()).results
         np.testing.assert_array_equal(names["result"], result.data)
 
 
@@ -93,7 +93,7 @@ def test_the_command_makes_the_same_file(photo, tmp_path, settings, plugins):
     words = shlex.split(to_command(job, image, holes, settings))
     assert words[0] == "inpaint-fill"
     subprocess.run([Path(sys.executable).with_name("inpaint-fill"), *words[1:]], check=True, capture_output=True)
-    expected = run_fill(job, settings, False, threading.Event()).data
+    expected = run_fill([job], settings, [False], threading.Event()).results[0].data
     np.testing.assert_array_equal(np.asarray(Picture.open(tmp_path / "a photo filled.png")), expected)
 
 

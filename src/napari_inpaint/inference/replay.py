@@ -73,6 +73,11 @@ def read_holes(record: Mapping[str, Any], planes: tuple[int, ...]) -> NDArray[np
             f"this fill was made in planes of the axes {tuple(record['axes'])}, which only napari can: it cannot be "
             "repeated here"
         )
+    if "together" in record:
+        raise ValueError(
+            f"this fill was made together with other channels ({', '.join(record['together'])}) by napari: it cannot "
+            "be repeated for one of them"
+        )
     mask = np.zeros(planes, bool)
     for plane, box, pixels in each_hole(record, planes):
         mask[plane][box.slices] |= pixels

@@ -15,7 +15,7 @@ from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.windows.patches import Patch
 from napari_inpaint.inference.windows.pyramid import average_blocks
-from napari_inpaint.plugin.layers.job import KEPT_ATTRIBUTES, Slices, read_job
+from napari_inpaint.plugin.layers.job import OWN_ATTRIBUTES, Slices, read_job
 from napari_inpaint.plugin.layers.results import (
     RECORD,
     add_record,
@@ -41,7 +41,8 @@ def fill(image, corners=CORNERS, in_place=False, slices=Slices(), shape_type="re
     for axis in viewer.dims.not_displayed:
         viewer.dims.set_point(axis, 1)
     job = read_job(image, shapes, viewer.dims, slices)
-    return run_fill(job, SETTINGS, in_place, threading.Event())
+    filled = run_fill([job], SETTINGS, [in_place], threading.Event())
+    return filled if isinstance(filled, str) else filled.results[0]
 
 
 def to_layer(result):
@@ -60,7 +61,6 @@ def test_layers_of_labels_get_labels_that_exist_in_all_levels(levels):
     result = fill(Labels(data if levels > 1 else CELLS, multiscale=levels > 1))
     assert result.job.is_labels
     assert result.record["values"] == "labels"
-    assert "labels of their rims" in result.sentences[0]
     for before, after in zip(data, result.data if levels > 1 else [result.data], strict=True):
         assert np.isin(after, CELLS).all()
         assert after.dtype == before.dtype
@@ -78,6 +78,7 @@ def test_the_result_takes_over_everything_that_is_seen(photo):
         photo[..., 0], name="photo", scale=(0.5, 0.25), translate=(3, 4), rotate=30, shear=[0.1], colormap="magma",
         contrast_limits=(10, 200), gamma=0.7, blending="additive", opacity=0.8, metadata={"mine": 1},
         units=("um", "um"), axis_labels=("y", "x"), interpolation2d="linear",
+        projection_mode="max", rendering="iso", iso_threshold=77, attenuation=0.2, depiction="plane",
     )  # fmt: skip
     world = np.array([image.data_to_world(p) for p in CORNERS])
     layer = to_layer(fill(image, world, shape_type="polygon"))
@@ -86,8 +87,8 @@ def test_the_result_takes_over_everything_that_is_seen(photo):
     assert layer.metadata[RECORD]["model"] == "compact"
     assert layer.metadata[RECORD]["earlier"] == []
     assert image.metadata == {"mine": 1}
-    for name in KEPT_ATTRIBUTES:
-        if name not in ("affine", "colormap"):
+    for name in set(image.as_layer_data_tuple()[1]) - {*OWN_ATTRIBUTES}:
+        if name not in ("affine", "colormap", "experimental_clipping_planes"):
             assert np.all(np.asarray(getattr(layer, name)) == np.asarray(getattr(image, name))), name
     assert layer.colormap.name == "magma"
     np.testing.assert_allclose(layer.extent.world, image.extent.world)
@@ -232,8 +233,8 @@ def test_what_the_user_must_change_comes_as_a_sentence(photo):
     viewer = ViewerModel()
     image = viewer.add_image(photo)
     job = read_job(image, Shapes(CORNERS, shape_type="rectangle"), viewer.dims)
-    assert run_fill(job, SETTINGS, False, cancelled) == "Cancelled; nothing was changed."
-    assert run_check(job, SETTINGS, cancelled) == "Cancelled; nothing was changed."
+    assert run_fill([job], SETTINGS, [False], cancelled) == "Cancelled; nothing was changed."
+    assert run_check([job], SETTINGS, cancelled) == "Cancelled; nothing was changed."
 
 
 def test_the_check_looks_at_the_very_holes(photo):
@@ -241,7 +242,7 @@ def test_the_check_looks_at_the_very_holes(photo):
     for array in (photo, da.from_array(photo, (100, 100, 3))):
         image = viewer.add_image(array, rgb=True)
         job = read_job(image, Shapes(CORNERS, shape_type="rectangle"), viewer.dims)
-        report = run_check(job, SETTINGS, threading.Event())
+        report = run_check([job], SETTINGS, threading.Event())
         assert {place.hole for place in report.places} == {(20, 30, 60, 70)}
         assert "fill" in report.scores
 

@@ -53,7 +53,7 @@ def _write_channels(patches: Sequence[Patch], panel: Panel, targets: Sequence[An
     changed: list[tuple[Planes, list[Patch]]] = []
     try:
         for channel, (array, target) in enumerate(zip(panel.arrays, targets, strict=True)):
-            own = list(_to_channel(patches, channel, np.dtype(array.dtype)))
+            own = list(to_channel(patches, channel, np.dtype(array.dtype)))
             source = Planes(array if is_elsewhere(array) else np.asarray(array), None)
             results.append(write(own, source, array, target, cancel))
             if target is array:
@@ -65,7 +65,7 @@ def _write_channels(patches: Sequence[Patch], panel: Panel, targets: Sequence[An
     return results
 
 
-def _to_channel(patches: Iterable[Patch], channel: int, dtype: np.dtype[Any]) -> Iterable[Patch]:
+def to_channel(patches: Iterable[Patch], channel: int, dtype: np.dtype[Any]) -> Iterable[Patch]:
     """Yield what patches change in one channel, in its own dtype."""
     for patch in patches:
         if patch.channels.start <= channel < patch.channels.stop:

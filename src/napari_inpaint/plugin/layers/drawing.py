@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from napari.layers import Image, Shapes
+from napari.layers import Image, Labels, Shapes
 
 from napari_inpaint.plugin.layers.frame import full_resolution
 from napari_inpaint.plugin.layers.job import PLACE, attributes_of
@@ -15,13 +15,14 @@ from napari_inpaint.plugin.layers.job import PLACE, attributes_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari.layers import Layer, Points
     from numpy.typing import NDArray
 
 HOLES: dict[str, Any] = {
-    "name": "holes", "face_color": "#ff000026", "edge_color": "red", "opacity": 1.0,
+    "name": "holes", "face_color": "transparent", "edge_color": "red", "opacity": 1.0,
     "metadata": {"napari_inpaint_holes": True},
 }  # fmt: skip
-"""How a layer of holes looks: what is below stays visible; and how it is known again."""
+"""How a layer of holes looks: it tints nothing below it; and how it is known again."""
 EDGES = 250
 """An edge is the image's shorter side divided by this wide, and at least a pixel."""
 UNFINISHED = ("add_path", "add_polyline", "add_polygon", "add_polygon_lasso")
@@ -30,9 +31,9 @@ UNFINISHED = ("add_path", "add_polyline", "add_polygon", "add_polygon_lasso")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnShape:
-    """A shape that is filled as it was drawn: taking the fill back takes it away too."""
+    """A shape, or a point, as it was drawn."""
 
-    layer: Shapes
+    layer: Shapes | Points
     vertices: NDArray[np.floating[Any]]
 
     @property
@@ -49,7 +50,7 @@ class DrawnShape:
 
 
 class Follower:
-    """Tells which shapes are added to a layer.
+    """Tells which shapes or points are added to a layer.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class Follower:
     def __init__(self, on_drawn: Callable[[DrawnShape], object]) -> None:
         self._on_drawn, self._layer, self._seen = on_drawn, None, 0
 
-    def follow(self, layer: Shapes | None) -> None:
+    def follow(self, layer: Shapes | Points | None) -> None:
         """Listen to this layer from now on, and no longer to the one before."""
         if self._layer is not None:
             self._layer.events.data.disconnect(self._look)
@@ -111,7 +112,21 @@ def can_draw_in(layer: object, viewer: napari.Viewer, image: Image) -> bool:
 def start_drawing(viewer: napari.Viewer, layer: Shapes) -> None:
     """Let the user draw rectangles in a layer."""
     viewer.layers.selection = {layer}
+    raise_holes(viewer, layer)
     layer.mode = "add_rectangle"
+
+
+def raise_holes(viewer: napari.Viewer, layer: Layer) -> None:
+    """Show a layer of holes on top of all others, without a tint: what is below it is to be judged."""
+    if not layer.visible:  # else napari would end the drawing
+        layer.visible = True
+    index = viewer.layers.index(layer)
+    if index < len(viewer.layers) - 1:
+        viewer.layers.move(index, len(viewer.layers))
+    if isinstance(layer, Labels):
+        layer.contour = max(layer.contour, 1)
+    elif np.any(np.asarray(layer.face_color)[..., -1:]):  # of those that are drawn already, and of the next ones
+        layer.face_color = layer.current_face_color = "transparent"
 
 
 def add_holes_to_current_viewer() -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.components import Dims
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
+    from numpy.typing import NDArray
 
     Plane = tuple[int, ...]
 
@@ -71,6 +72,11 @@ def full_resolution(layer: Image | Labels) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
+def is_thick(layer: Layer) -> bool:
+    """Return whether a layer shows all that lies in a thick slice, and not only what lies at its point."""
+    return str(layer.projection_mode) != "none"
+
+
 class Frame:
     """Where an image layer lies in a viewer, and which of its planes is seen.
 
@@ -104,6 +110,31 @@ class Frame:
         self.from_world = np.linalg.inv(self.to_world)
         here = geometry.apply(self.from_world, self.point[self.offset :])
         self.current = tuple(int(np.rint(here[axis])) for axis in self.leading)
+        self.margins = np.array([dims.margin_left, dims.margin_right], float)
+        self.margins[:, self.displayed] = 0
+        low, high = self.reach(here, self.from_world, image)
+        self.seen = [range(max(0, int(low[axis])), min(shape[axis], int(high[axis]) + 1)) for axis in self.leading]
+        """The indices that are shown at once, along every leading axis: more than one in a thick slice."""
+
+    def reach(
+        self, here: NDArray[np.float64], from_world: NDArray[np.floating[Any]], layer: Layer
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the first and the last index that a layer shows along its axes, cut as napari does.
+
+        Parameters
+        ----------
+        here : float array of shape (n,)
+            Where the slice lies in the layer.
+        from_world : float array of shape (n + 1, n + 1)
+        layer
+        """
+        if not is_thick(layer):
+            return np.rint(here), np.rint(here)
+        n = len(here)
+        before, after = self.margins[:, len(self.point) - n :] @ from_world[:n, :n].T
+        low, stop = np.rint(here - before), here + after
+        high = np.where(np.isclose(np.rint(stop), stop), np.rint(stop), np.rint(stop) - 1)
+        return low, np.maximum(low, high)
 
     def choose(self, slices: Slices) -> list[Plane]:
         """Return the planes that are to be filled.
@@ -116,12 +147,9 @@ class Frame:
         if slices.which == "all":
             return list(np.ndindex(*self.counts))
         along = slices.axis if slices.which == "range" else None
-        if any(
-            not 0 <= index < count and axis != along
-            for index, count, axis in zip(self.current, self.counts, self.leading, strict=True)
-        ):
+        if any(not seen and axis != along for seen, axis in zip(self.seen, self.leading, strict=True)):
             raise ValueError(f"the current slice lies outside layer {self.image.name!r}: move the sliders into it")
-        ranges: list[Sequence[int]] = [(index,) for index in self.current]
+        ranges: list[Sequence[int]] = [*self.seen]
         if slices.which == "range":
             if slices.axis not in self.leading:
                 raise ValueError(

@@ -55,7 +55,7 @@ def apply(matrix: NDArray[np.floating[Any]], points: NDArray[np.floating[Any]]) 
 
 
 def to_outlines(
-    vertices: NDArray[np.floating[Any]], kind: str, edge_width: float, axes: Sequence[int]
+    vertices: NDArray[np.floating[Any]], kind: str, width: float | NDArray[np.floating[Any]], axes: Sequence[int]
 ) -> Iterator[NDArray[np.floating[Any]]]:
     """Yield the corners of polygons that cover a shape, in the coordinates of its layer.
 
@@ -64,9 +64,9 @@ def to_outlines(
     vertices : float array of shape (points, n)
         As napari keeps them: the four corners of the box of an ellipse, the knots of a path.
     kind
-        napari's name of the shape's type; a path or line is a brush stroke.
-    edge_width
-        Width of a stroke.
+        napari's name of the shape's type; a path or line is a brush stroke, of one knot a disc.
+    width
+        Of a stroke; of a disc also two numbers, along both axes.
     axes
         The two axes that the shape is drawn in.
     """
@@ -76,7 +76,7 @@ def to_outlines(
     if kind == "ellipse":
         yield _ring(vertices.mean(0), (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2)
         return
-    radius = edge_width / 2  # of a stroke: a disc at every knot, a bar between two
+    radius = np.asarray(width) / 2  # of a stroke: a disc at every knot, a bar between two
     along = np.zeros((2, vertices.shape[1]))
     along[[0, 1], list(axes)] = radius
     for knot in vertices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.plugin.layers import geometry
-from napari_inpaint.plugin.layers.frame import full_resolution
+from napari_inpaint.plugin.layers.frame import full_resolution, is_thick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from napari.layers import Labels, Shapes
+    from napari.layers import Labels, Points, Shapes
     from numpy.typing import NDArray
 
     from napari_inpaint.inference.inputs.boxes import Box
@@ -64,19 +65,19 @@ class Drawn:
 
 
 def read_shapes(
-    shapes: Shapes, frame: Frame, planes: list[Plane], slices: Slices, only: Collection[int] | None
+    shapes: Shapes | Points, frame: Frame, planes: list[Plane], slices: Slices, only: Collection[int] | None
 ) -> dict[Plane, list[Drawn]]:
-    """Return the shapes of every plane that has some.
+    """Return the shapes of every plane that has some; points are discs of their size.
 
     Raises
     ------
     ValueError
         When there is none.
     """
-    everything = list(zip(shapes.data, shapes.shape_type, shapes.edge_width, strict=True))  # napari makes them anew
+    read = _ShapeReader(shapes, frame)
+    everything = list(_each_shape(shapes, read.axes))
     if not everything:
         raise ValueError(f"layer {shapes.name!r} is empty: draw a rectangle around what should go")
-    read = _ShapeReader(shapes, frame)
     drawn = (read(*each) for index, each in enumerate(everything) if only is None or index in only)
     here = [shape for shape in drawn if shape is not None]
     if slices.which == "current" or slices.repeat:
@@ -101,10 +102,22 @@ def read_shapes(
     return found
 
 
+def _each_shape(layer: Shapes | Points, axes: list[int]) -> Iterable[tuple[Any, str, Any]]:
+    """Return the vertices, the kind and the width of what was drawn, as `geometry.to_outlines` takes them."""
+    if hasattr(layer, "shape_type"):  # napari makes these lists anew
+        return zip(layer.data, layer.shape_type, layer.edge_width, strict=True)
+    scale = np.abs(layer.scale)
+    across = scale[-1] / scale[axes]  # a point is a disc on the screen, whose size counts along the last axis
+    return [
+        (point[None], "path", size * across)
+        for point, size, shown in zip(layer.data, layer.size, layer.shown, strict=True) if shown
+    ]  # fmt: skip
+
+
 class _ShapeReader:
     """Reads the shapes of a layer in the pixels of an image."""
 
-    def __init__(self, shapes: Shapes, frame: Frame) -> None:
+    def __init__(self, shapes: Shapes | Points, frame: Frame) -> None:
         self.frame, self.name = frame, shapes.name
         self.offset = len(frame.point) - shapes.ndim
         if self.offset > frame.displayed[0]:
@@ -112,10 +125,11 @@ class _ShapeReader:
         self.axes = [axis - self.offset for axis in frame.displayed]
         self.others = [axis for axis in range(shapes.ndim) if axis not in self.axes]
         self.to_world = geometry.to_world_matrix(shapes, frame.units)
-        now = geometry.apply(np.linalg.inv(self.to_world), frame.point[self.offset :])
-        self.now = np.rint(now[self.others])
+        from_world = np.linalg.inv(self.to_world)
+        now = geometry.apply(from_world, frame.point[self.offset :])
+        self.low, self.high = (each[self.others] for each in frame.reach(now, from_world, shapes))
 
-    def __call__(self, vertices: Any, kind: str, edge_width: float) -> Drawn | None:
+    def __call__(self, vertices: Any, kind: str, width: Any) -> Drawn | None:
         """Return a shape; None when it was drawn in other axes, or on another slice of one that the image lacks."""
         frame, vertices = self.frame, np.asarray(vertices, float)
         if not np.isfinite(vertices).all():
@@ -123,7 +137,7 @@ class _ShapeReader:
         place = np.rint(vertices[:, self.others])
         if (place != place[0]).any():
             return None
-        seen = bool((place[0] == self.now).all())
+        seen = bool(((self.low <= place[0]) & (place[0] <= self.high)).all())
         if not seen and any(axis + self.offset < frame.offset for axis in self.others):
             return None
         first = self._to_image(vertices[:1])[0]
@@ -131,7 +145,7 @@ class _ShapeReader:
             int(np.rint(first[axis].round(geometry.DIGITS))) if axis + frame.offset >= self.offset else None
             for axis in frame.leading
         )
-        pieces = geometry.to_outlines(vertices, kind, float(edge_width), self.axes)
+        pieces = geometry.to_outlines(vertices, kind, width, self.axes)
         return Drawn([self._to_image(piece)[:, frame.view.axes] for piece in pieces], plane, seen)
 
     def _to_image(self, points: NDArray[Any]) -> NDArray[np.float64]:
@@ -172,8 +186,8 @@ class Canvas:
         return self._last[1]
 
 
-def read_labels(labels: Labels, frame: Frame, planes: list[Plane], label: int) -> Masks:
-    """Return masks that look up every pixel's label where it lies in the world."""
+def read_labels(labels: Labels, frame: Frame, planes: list[Plane], slices: Slices, label: int) -> Masks:
+    """Return masks that look up every pixel's label where it lies in the world; of a thick slice, what is seen."""
     offset = len(frame.point) - labels.ndim
     if offset > frame.displayed[0]:
         raise ValueError(f"layer {labels.name!r} is flat in this view: show it along its own rows and columns")
@@ -195,7 +209,11 @@ def read_labels(labels: Labels, frame: Frame, planes: list[Plane], label: int) -
         down, right = locate(plane, 1, 0) - start, locate(plane, 0, 1) - start
         return geometry.resample(array, is_hole, start, down, right, (frame.height, frame.width))
 
-    return Masks(planes, draw)
+    if slices.which != "current" or len(planes) == 1:
+        return Masks(planes, draw)
+    shown = planes if is_thick(labels) else [frame.current]
+    seen = functools.cache(lambda: np.logical_or.reduce([draw(plane) for plane in shown]))
+    return Masks(planes, lambda _: seen())
 
 
 def find_invalid(pixels: NDArray[Any], rgb: bool) -> NDArray[np.bool_]:

@@ -132,9 +132,19 @@ def to_data(job: Job, patches: Sequence[Patch], cancel: Event, picks: bool = Fal
     return levels if job.attributes["multiscale"] else levels[0]
 
 
-def to_record(job: Job, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the engine's record of a job as a layer keeps it: planes of other axes than the last are named."""
-    return {**record} if job.view.is_plain(job.data.ndim) else {**record, "axes": list(job.view.axes)}
+def to_record(job: Job, record: Mapping[str, Any], together: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the engine's record of a job as a layer keeps it: planes of other axes than the last are named.
+
+    Parameters
+    ----------
+    job, record
+    together
+        The names of all layers, when it was filled as one of the channels of an image.
+    """
+    kept = {**record} if job.view.is_plain(job.data.ndim) else {**record, "axes": list(job.view.axes)}
+    if not together:
+        return kept
+    return {**kept, "shape": record["shape"][:-1], "dtype": str(job.data.dtype), "together": list(together)}
 
 
 def each_record(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import napari
+    from napari.layers import Layer
 
     from napari_inpaint.plugin.widget.widget import InpaintWidget
 
@@ -35,25 +36,25 @@ class DockWatcher(QObject):
 
 
 class BorrowedKey:
-    """A key of the viewer that the widget binds while it is open.
+    """A key of the viewer, or of a layer, that the widget binds while it is open.
 
     Parameters
     ----------
-    viewer
+    owner
     key
         As napari names it.
     act
         What the key does.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer, key: str, act: Callable[[], object]) -> None:
-        self._viewer, self._key = viewer, key
+    def __init__(self, owner: napari.viewer.Viewer | Layer, key: str, act: Callable[[], object]) -> None:
+        self._owner, self._key = owner, key
         self._own: Any = lambda _: act()
-        self._before = viewer.bind_key(key, self._own, overwrite=True)
+        self._before = owner.bind_key(key, self._own, overwrite=True)
 
     def give_back(self) -> None:
         """Bind what was bound before; what somebody else has bound meanwhile stays."""
-        bound = self._viewer.bind_key(self._key, None, overwrite=True)
+        bound = self._owner.bind_key(self._key, None, overwrite=True)
         kept = self._before if bound is self._own else bound
         if kept is not None:
-            self._viewer.bind_key(self._key, kept, overwrite=True)
+            self._owner.bind_key(self._key, kept, overwrite=True)

@@ -1,28 +1,48 @@
-"""Fills that can be compared with what was there, and taken back."""
+"""Fills that can be compared with what was there; and taken back, as can strokes, the newest first."""
 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 
-from napari_inpaint.plugin.layers.frame import full_resolution
-from napari_inpaint.plugin.layers.job import to_attributes
+from napari_inpaint.plugin.layers.changes import Added, Replaced, replace_data, shines_through
+from napari_inpaint.plugin.layers.job import LATER_ATTRIBUTES, to_attributes
 from napari_inpaint.plugin.layers.results import Filled, add_record, each_record, fill_in_place
 from napari_inpaint.plugin.widget.origins import OriginLayers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import napari
     from napari.layers import Image
 
+    from napari_inpaint.plugin.layers.changes import Change
     from napari_inpaint.plugin.layers.drawing import DrawnShape
-    from napari_inpaint.plugin.widget.inputs import Request
-    from napari_inpaint.plugin.widget.worker import Result
+    from napari_inpaint.plugin.widget.request import Request
+    from napari_inpaint.plugin.widget.worker import Outcome, Result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fill:
+    """What one fill did to the layers of the viewer."""
+
+    changes: tuple[Change, ...]
+    drawn: DrawnShape | None
+    """The shape that was filled as it was drawn: taking the fill back takes it away too."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painted:
+    """A stroke in a layer of labels, which has a history of its own."""
+
+    layer: Labels
 
 
 class History:
-    """What was filled in a viewer.
+    """What was filled, and drawn, in a viewer.
 
     Parameters
     ----------
@@ -33,92 +53,196 @@ class History:
 
     Attributes
     ----------
-    fills
-        In place, the last one last; with the shape that it was drawn with.
-    made
-        The newest layer that was made of an image, and the data that the image had then, by the image.
+    steps
+        Fills, shapes and strokes, the last one last.
+    is_adding
+        Whether layers are being added; what is selected meanwhile is not the user's choice.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer, with_origins: bool = False) -> None:
         self.viewer = viewer
         self.origins = OriginLayers(viewer, with_origins)
-        self.fills: list[tuple[Filled, DrawnShape | None]] = []
-        self.made: dict[Image, tuple[Image, Any]] = {}
-        self._shown: Any = None  # the last fill: `Filled`, or the new layer
-        self._compared: Image | None = None
+        self.steps: list[Fill | Painted | DrawnShape] = []
+        self.is_adding = False
+        self._undone: list[Painted] = []
+        self._before: list[Image] = []  # layers that show what was there before fills, while these are compared
+        self._hidden: list[Added] = []
 
-    def add_layer(self, request: Request, result: Result) -> None:
-        """Show a fill as a new layer; of a shape that was filled as it was drawn, the next ones are filled in it."""
-        attributes, drawn, layers = request.job.attributes, request.drawn, self.viewer.layers
+    # What is done
+
+    def take(self, request: Request, outcome: Outcome) -> dict[Image, Image]:
+        """Show a fill; return the layers that were filled, by those that they were made of."""
+        changes: list[Change] = []
+        made: dict[Image, Image] = {}
+        with self._keeping_selection(made):
+            for source, target, result in zip(request.sources, request.targets, outcome.results, strict=True):
+                if result is None:
+                    continue
+                if target is None:
+                    changes.append(self._add_result(source, result))
+                    made[source] = changes[-1].layer
+                elif result.data is None:
+                    changes.append(fill_in_place(target, result.job.view, result.patches, result.record))
+                else:
+                    changes.append(replace_data(target, result.data, result.record))
+                self.origins.update(changes[-1].layer)
+        self.steps.append(Fill(tuple(changes), request.drawn))
+        return made
+
+    @contextlib.contextmanager
+    def _keeping_selection(self, made: Mapping[Image, Image] | None = None) -> Iterator[None]:
+        """Let the user go on with what was selected, or with what is made of it."""
+        layers = self.viewer.layers
+        selection, active = set(layers.selection), layers.selection.active
+        mode = getattr(active, "mode", None)
+        self.is_adding = True
+        try:
+            yield
+        finally:
+            layers.selection = {(made or {}).get(each, each) for each in selection if each in layers}
+            if active in layers and mode is not None:
+                active.mode = mode
+            self.is_adding = False
+
+    def _add_result(self, source: Image, result: Result) -> Added:
+        """Add a layer right above the one that it was made of, so that it covers no other."""
+        attributes, layers = result.job.attributes, self.viewer.layers
         metadata = dict(attributes["metadata"])
         add_record(metadata, result.record)
-        selection, mode = set(layers.selection), None if drawn is None else drawn.layer.mode
-        layer = self._add(request.source, result.data, attributes | {"metadata": metadata})
-        self.made[request.source] = layer, request.job.data
-        self._shown = layer
-        if drawn is not None:
-            self._add_fill(Filled(layer, request.job.view, layer.data, result.patches), drawn)
-            if drawn.layer in layers:  # the user goes on drawing
-                layers.selection = {each for each in selection if each in layers}
-                drawn.layer.mode = mode
-        self.origins.update(layer)
-
-    def fill_in_place(self, target: Image, request: Request, result: Result) -> None:
-        """Write a fill into the data of a layer."""
-        self._add_fill(fill_in_place(target, request.job.view, result.patches, result.record), request.drawn)
-        self.origins.update(target)
-
-    def _add_fill(self, filled: Filled, drawn: DrawnShape | None) -> None:
-        self.fills.append((filled, drawn))
-        self._shown = filled
+        layer = self._add(source, result.data, attributes | {"metadata": metadata})
+        hides = source in layers and source.visible and shines_through(source)
+        if source in layers:
+            layers.move(len(layers) - 1, layers.index(source) + 1)
+        if hides:
+            source.visible = False
+        return Added(layer, source, result.job.given, layer.data, hides)
 
     def _add(self, source: Image | Labels, data: Any, attributes: dict[str, Any]) -> Any:
         """Add a layer of the same kind as its source."""
         add = self.viewer.add_labels if isinstance(source, Labels) else self.viewer.add_image
-        return add(data, **attributes)
+        layer = add(data, **attributes)
+        for name in LATER_ATTRIBUTES:
+            if hasattr(source, name):
+                setattr(layer, name, getattr(source, name))
+        return layer
+
+    def add_stroke(self, stroke: Painted | DrawnShape) -> None:
+        """Count what the user drew."""
+        self.steps.append(stroke)
+        if isinstance(stroke, Painted):
+            self._undone = [each for each in self._undone if each.layer is not stroke.layer]
+
+    # What is taken back
+
+    def undo(self) -> str:
+        """Take the last fill, shape or stroke back; return a sentence about it."""
+        self.compare(before=False)
+        self.forget()
+        if not self.steps:
+            active = self.viewer.layers.selection.active
+            if not isinstance(active, Labels):
+                return "nothing to undo"
+            active.undo()  # what was painted before the widget was opened
+            return f"the last stroke in {active.name!r} was taken back, if there was one"
+        step = self.steps.pop()
+        if isinstance(step, Fill):
+            return self._undo_fill(step)
+        if isinstance(step, Painted):
+            step.layer.undo()
+            self._undone.append(step)
+        else:
+            step.remove()
+        return f"the last stroke in {step.layer.name!r} was taken back"
+
+    def redo(self, layer: Labels) -> None:
+        """Let a layer of labels show again the last stroke of it that was taken back."""
+        layer.redo()
+        undone = next((each for each in reversed(self._undone) if each.layer is layer), None)
+        if undone is not None:
+            self._undone.remove(undone)
+            self.steps.append(undone)
+
+    def _undo_fill(self, fill: Fill) -> str:
+        rest: list[Change] = []
+        names = ", ".join(repr(change.layer.name) for change in fill.changes)
+        for change in fill.changes:
+            if isinstance(change, Filled):
+                left = change.undo()
+                rest += [left] if left is not None and left.size < change.size else []  # another may give them back
+                names += f", but for {left.size:,} values that are no longer those of the fill" if left else ""
+            elif isinstance(change, Replaced):
+                change.undo()
+            else:
+                self.viewer.layers.remove(change.layer)
+                self._show_source(change)
+                continue
+            self.origins.update(change.layer)
+        if rest:
+            self.steps.append(Fill(tuple(rest), None))
+        if fill.drawn is not None and fill.drawn.layer in self.viewer.layers:
+            fill.drawn.remove()
+        return f"the last fill was taken back in {names}"
 
     def compare(self, before: bool) -> bool:
         """Show what was there before the last fill, or the fill again; return whether that is shown."""
         self.forget()
-        layers, shown = self.viewer.layers, self._shown
+        layers = self.viewer.layers
         if not before:
-            if self._compared is not None and self._compared in layers:
-                if self._compared is shown:
-                    self._compared.visible = True
-                else:
-                    layers.remove(self._compared)
-            self._compared = None
-            return False
-        if shown is None or self._compared is not None:
-            return self._compared is not None
-        if isinstance(shown, Filled):  # a fill in place: a layer above it shows its pixels without the fill
-            selection = set(layers.selection)
-            attributes = to_attributes(shown.layer) | {"name": f"{shown.layer.name} before", "metadata": {}}
-            self._compared = self._add(shown.layer, shown.before(), attributes)
-            layers.move(len(layers) - 1, layers.index(shown.layer) + 1)
-            layers.selection = selection
-        else:
-            self._compared = shown
-            shown.visible = False
-        return True
+            for layer in self._before:
+                layers.remove(layer)
+            for added in self._hidden:
+                added.layer.visible = True
+                if added.hides and added.source in layers:
+                    added.source.visible = False
+            self._before, self._hidden = [], []
+        elif not self.is_comparing:
+            last = next((step for step in reversed(self.steps) if isinstance(step, Fill)), None)
+            with self._keeping_selection():
+                for change in last.changes if last is not None else ():
+                    self._show_before(change)
+        return self.is_comparing
 
-    def undo(self) -> str:
-        """Take the last fill in place back; return a sentence about it."""
-        self.compare(before=False)
-        if not self.fills:
-            return "nothing to undo: only fills in place are taken back, a new layer can be deleted"
-        filled, drawn = self.fills.pop()
-        left = filled.undo()
-        self.origins.update(filled.layer)
-        if drawn is not None and drawn.layer in self.viewer.layers:
-            drawn.remove()
-        self._shown = self.fills[-1][0] if self.fills else None
-        sentence = f"the last fill of {filled.layer.name!r} was taken back"
-        if left is None:
-            return sentence
-        if left.size < filled.size:  # another fill may give them back
-            self.fills.append((left, None))
-        return f"{sentence}, but for {left.size:,} values that are no longer those of the fill"
+    def _show_before(self, change: Change) -> None:
+        layers = self.viewer.layers
+        if isinstance(change, Added):
+            change.layer.visible = False
+            self._show_source(change)
+            self._hidden.append(change)
+            return
+        attributes = to_attributes(change.layer) | {"name": f"{change.layer.name} before", "metadata": {}}
+        layer = self._add(change.layer, change.before(), attributes)
+        self._before.append(layer)
+        layers.move(len(layers) - 1, layers.index(change.layer) + 1)
+
+    def _show_source(self, added: Added) -> None:
+        if added.hides and added.source in self.viewer.layers:
+            added.source.visible = True
+
+    @property
+    def is_comparing(self) -> bool:
+        """Return whether what was there before is shown."""
+        return bool(self._before or self._hidden)
+
+    # What is known of layers
+
+    def each_added(self) -> list[Added]:
+        """Return the layers that fills made, the newest first."""
+        fills = [step for step in reversed(self.steps) if isinstance(step, Fill)]
+        return [each for fill in fills for each in fill.changes if isinstance(each, Added)]
+
+    def is_made(self, layer: Image) -> bool:
+        """Return whether a layer was made by a fill: the next ones go on in it."""
+        return any(added.layer is layer for added in self.each_added())
+
+    def result_of(self, image: Image) -> Image | None:
+        """Return the newest layer that was made of an image, if both are there and the image has the same data."""
+        layers = self.viewer.layers
+        made = (each.layer for each in self.each_added() if each.source is image and each.is_current)
+        return next((layer for layer in made if layer in layers), None)
+
+    def source_of(self, layer: Image) -> Image | None:
+        """Return what a layer was made of."""
+        return next((added.source for added in self.each_added() if added.layer is layer), None)
 
     def find_filled(self, image: Image | None) -> Image:
         """Return an image that was filled, or the newest layer that was made of it.
@@ -141,33 +265,32 @@ class History:
             self.origins.update(self.find_filled(image))
 
     def forget(self) -> None:
-        """Forget what was filled in layers that were removed, or have other data now."""
+        """Forget what was done to layers that were removed, or have other data now; sources that were hidden return."""
         layers = self.viewer.layers
-        self.fills = [each for each in self.fills if each[0].layer in layers and each[0].is_there]
-        self.made = {source: made for source, made in self.made.items() if source in layers and made[0] in layers}
+        for added in self.each_added():
+            if added.layer not in layers:
+                self._show_source(added)
+        newest: dict[Image, Change] = {}
+        for step in reversed(self.steps):
+            for change in step.changes if isinstance(step, Fill) else ():
+                newest.setdefault(change.layer, change)
+        here = {layer for layer, change in newest.items() if layer in layers and change.is_there}
+        self.steps = [kept for kept in (self._keep(step, here) for step in self.steps) if kept is not None]
         self.origins.forget()
-        shown = self._shown
-        is_there = shown in [each[0] for each in self.fills] if isinstance(shown, Filled) else shown in layers
-        if not is_there:
-            self._shown = None
-        if self._compared is not None and self._compared not in layers:
-            self._compared = None
+        self._before = [layer for layer in self._before if layer in layers]
+        self._hidden = [added for added in self._hidden if added.layer in layers]
 
-    @property
-    def is_comparing(self) -> bool:
-        """Return whether what was there before is shown."""
-        return self._compared is not None
+    def _keep(self, step: Fill | Painted | DrawnShape, here: set[Image]) -> Fill | Painted | DrawnShape | None:
+        """Return what is left of a step, given the layers that still show their fills."""
+        if isinstance(step, Fill):
+            changes = tuple(change for change in step.changes if change.layer in here)
+            return Fill(changes, step.drawn) if changes else None
+        is_there = step.layer in self.viewer.layers and (isinstance(step, Painted) or step.index is not None)
+        return step if is_there else None
 
-    def result_of(self, image: Image) -> Image | None:
-        """Return the newest layer that was made of an image, if both are there and the image has the same data."""
-        layer, data = self.made.get(image, (None, None))
-        return layer if layer in self.viewer.layers and full_resolution(image) is data else None
-
-    def close(self) -> None:
-        """Show the fills, and let go of everything."""
+    def rest(self) -> None:
+        """Show the fills, and forget strokes: while no widget is open, layers of labels take them back themselves."""
         with contextlib.suppress(RuntimeError):  # the canvas may be gone
             self.compare(before=False)
-        self.fills.clear()
-        self.made.clear()
-        self.origins.layers.clear()
-        self._shown = self._compared = None
+        self.steps = [step for step in self.steps if isinstance(step, Fill)]
+        self._undone.clear()

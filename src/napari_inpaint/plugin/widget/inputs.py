@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, SpinBox
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels, Points, Shapes
 from qtpy.QtWidgets import QFileDialog
 from superqt.utils import create_worker
 
@@ -18,7 +17,9 @@ from napari_inpaint.models import DEFAULT, bundled_models
 from napari_inpaint.plugin.layers.frame import Slices, full_resolution
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.job import read_job, why_not_in_place
+from napari_inpaint.plugin.widget.images import Images
 from napari_inpaint.plugin.widget.preferences import IN_PLACE, NEW_LAYER, read_preferences
+from napari_inpaint.plugin.widget.request import Request
 from napari_inpaint.plugin.widget.worker import Settings, make_room, warm_up
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from napari_inpaint.plugin.layers.drawing import DrawnShape
     from napari_inpaint.plugin.layers.job import Job
+    from napari_inpaint.plugin.widget.history import History
 
 NO_HOLES = "(none yet: draw rectangles)"
 OTHER_MODEL = "(a file ...)"
@@ -41,6 +43,8 @@ OWN_SLICE = -1
 """In the place of an axis: slices are copied from themselves alone."""
 MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
+LABELS = -(2**63), 2**64 - 1
+"""Labels of any integer dtype."""
 
 
 def in_row(*widgets: Widget, label: str = "") -> Container[Any]:
@@ -56,19 +60,6 @@ def is_model(name: str) -> bool:
         return all(path.suffix == ".onnx" for path in find_model(name).values())
     except ValueError:
         return False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """A fill that was asked for, with what was chosen then."""
-
-    job: Job
-    source: Image
-    target: Image | None
-    """The layer that is changed; None: a new one is made."""
-    settings: Settings
-    drawn: DrawnShape | None
-    """The shape that is filled as it was drawn."""
 
 
 def to_number(text: str) -> float | None:
@@ -93,18 +84,21 @@ class Inputs(Container[Any]):
     ----------
     viewer
         Whose layers are offered.
+    history
+        Of what was filled in it.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self.viewer = viewer
+    def __init__(self, viewer: napari.viewer.Viewer, history: History) -> None:
+        self.viewer, self._history = viewer, history
         chosen = read_preferences()
         self._files: list[str] = []
-        self.image: Any = ComboBox(choices=self._offer_images, label="image")
+        self.images = Images(viewer, history)
+        self.image = self.images.combo
         self.kind = ComboBox(choices=list(KINDS), value="intensities", label="is",
                              tooltip="what its numbers mean; layers of labels are labels anyway")  # fmt: skip
         self.holes = ComboBox(choices=self._offer_holes, label="holes")
         self.label_id = SpinBox(
-            value=0, min=0, max=MOST, label="label", tooltip="the only label that is a hole; 0: all"
+            value=0, min=LABELS[0], max=LABELS[1], label="label", tooltip="the only label that is a hole; 0: all"
         )
         if chosen.model not in bundled_models() and is_model(chosen.model):
             self._files.append(chosen.model)
@@ -145,7 +139,7 @@ class Inputs(Container[Any]):
                                 tooltip="a layer with a colour for each direction, and white for what is no copy; "
                                 "point at a pixel to see how far away its source is")  # fmt: skip
         super().__init__(
-            widgets=[self.image, self.kind, self.holes, self.label_id, self.model, self.device, self.runs_on,
+            widgets=[self.images, self.kind, self.holes, self.label_id, self.model, self.device, self.runs_on,
                      self.slices, self.range, self.repeat, self.sources, self.detail, self.nodata, self.result,
                      in_row(self.grow, self.seam, label="grow, px"), self.origins]
         )  # fmt: skip
@@ -203,15 +197,22 @@ class Inputs(Container[Any]):
         )  # fmt: skip
         return Settings(self._model, self.device.value, options)
 
-    def read_job(self, only: set[int] | None = None) -> Job:
-        """Read what is to be filled; ``only`` are the indices of the only shapes that count.
+    def read_job(self, only: set[int] | None = None, image: Image | None = None) -> Job:
+        """Read what is to be filled.
+
+        Parameters
+        ----------
+        only
+            The indices of the only shapes that count.
+        image
+            Where; None: in the chosen one.
 
         Raises
         ------
         ValueError
             With what the user can do about it.
         """
-        image, holes = self.image.value, self.holes.value
+        image, holes = image or self.image.value, self.holes.value
         if image is None:
             raise ValueError("open an image first")
         if holes in (None, NO_HOLES):
@@ -221,26 +222,33 @@ class Inputs(Container[Any]):
     def read_request(self, drawn: DrawnShape | None = None) -> Request:
         """Read what is to be filled, and how, as it is chosen now: all shapes, or the one that was ``drawn``.
 
+        Layers that fills made are filled further; of others new ones are made, or they are filled in place.
+
         Raises
         ------
         ValueError
             With what the user can do about it.
         """
-        image, in_place = self.image.value, self.result.value == IN_PLACE
-        reason = why_not_in_place(image) if image is not None and (in_place or drawn is not None) else ""
-        # rectangles after the first are filled in the layer that the first one made, which is a copy
-        if reason and (in_place or image.multiscale or not isinstance(image.data, np.ndarray)):
-            raise ValueError(reason)
-        job = self.read_job(None if drawn is None or drawn.index is None else {drawn.index})
-        return Request(job, image, image if in_place else None, self.read_settings(drawn is None), drawn)
+        only = None if drawn is None or drawn.index is None else {drawn.index}
+        images = self.images.layers or (None,)
+        jobs, targets = [self.read_job(only, image) for image in images], []
+        for index, image in enumerate(images):
+            reason = why_not_in_place(image) if self.result.value == IN_PLACE else ""
+            is_target = self._history.is_made(image) or (self.result.value == IN_PLACE and not reason)
+            targets.append(image if is_target else None)
+            made = None if is_target or drawn is not None else self._history.result_of(image)
+            notes = [reason] if reason and not is_target else []
+            notes += (
+                [f"this is a fill of {image.name!r} itself: choose {made.name!r} to go on from that"] if made else []
+            )
+            jobs[index] = replace(jobs[index], notes=(*jobs[index].notes, *notes))
+        holes = None if self.holes.value == INVALID else self.holes.value
+        return Request(tuple(jobs), images, tuple(targets), self.read_settings(drawn is None), holes, drawn)
 
     def reset_choices(self, *arguments: Any) -> None:
-        """Offer the layers that there are; the first image that is opened is what is filled, also after labels."""
-        had_image = any(isinstance(layer, Image) for layer in self.image.choices)
+        """Offer the layers that there are."""
         super().reset_choices(*arguments)
-        images = [layer for layer in self.image.choices if isinstance(layer, Image)]
-        if images and not had_image:
-            self.image.value = images[0]
+        self.show_what_matters()
 
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""
@@ -277,13 +285,9 @@ class Inputs(Container[Any]):
         elif (settings.model, settings.device) == (self.model.value, self.device.value):
             self.runs_on.value = sentence
 
-    def _offer_images(self, _: object) -> list[Any]:
-        layers = self.viewer.layers
-        return [layer for kind in (Image, Labels) for layer in reversed(layers) if isinstance(layer, kind)]
-
     def _offer_holes(self, _: object) -> list[Any]:
         layers = self.viewer.layers
-        drawn = [layer for kind in (Shapes, Labels) for layer in reversed(layers) if isinstance(layer, kind)]
+        drawn = [layer for kind in (Shapes, Labels, Points) for layer in reversed(layers) if isinstance(layer, kind)]
         drawn = [layer for layer in drawn if layer is not self.image.value]
         return [*(drawn or [NO_HOLES]), INVALID]
 
