@@ -30,7 +30,7 @@ def test_closing_the_widget_in_the_middle_stops_the_fill_and_frees_it(qtbot, vie
     slow = Slow(monkeypatch, windows=10_000)
     widget.controls.as_you_draw.value = True
     click(widget.controls.fill_button)
-    worker = widget._running.worker
+    worker = widget._filling.running.worker
     qtbot.waitUntil(lambda slow=slow: slow.ran > 3, timeout=TIMEOUT)
     with qtbot.waitSignal(worker.finished, timeout=TIMEOUT):
         dock.destroyOnClose()
@@ -59,7 +59,7 @@ def test_closing_the_window_in_the_middle_stops_the_fill(qtbot, make_napari_view
     qtbot.waitUntil(lambda: slow.ran > 3, timeout=TIMEOUT)
     click(widget.controls.compare_button)
     assert "running" in widget.status.value
-    with qtbot.waitSignal(widget._running.worker.finished, timeout=TIMEOUT):
+    with qtbot.waitSignal(widget._filling.running.worker.finished, timeout=TIMEOUT):
         viewer.close()
     qtbot.waitUntil(lambda: widget._closed)
     assert slow.ran < 1000

@@ -14,20 +14,22 @@ from tests.plugin.widget.user import RECTANGLE, TIMEOUT, changed_pixels, click, 
 
 
 @pytest.mark.parametrize("kind", ["dask", "multiscale", "read-only"])
-def test_what_cannot_be_filled_in_place_says_why(viewer, widget, photo, kind):
+def test_what_cannot_be_filled_in_place_says_why_and_is_filled_anew(qtbot, viewer, widget, photo, kind):
     data = {"dask": da.from_array(photo), "multiscale": [photo, photo[::2, ::2]], "read-only": photo}[kind]
-    viewer.add_image(data, rgb=True, multiscale=kind == "multiscale")
+    image = viewer.add_image(data, rgb=True, multiscale=kind == "multiscale")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     widget.result.value = "in place"
-    click(widget.controls.fill_button)
+    filled = fill_and_wait(qtbot, viewer, widget)
     assert "it is filled in a new layer" in widget.status.value
-    assert widget.controls.fill_button.enabled
+    assert filled is not image
+    np.testing.assert_array_equal(image.data[0] if kind == "multiscale" else image.data, photo)
 
 
 def test_slices_of_a_16_bit_stack(qtbot, viewer, widget, photo):
     stack = np.stack([photo[:150, :150, c].astype(np.uint16) * 257 for c in range(3)])
     viewer.add_image(stack, name="stack")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.inputs.images.pin.value = True
     assert widget.inputs.slices.visible
     viewer.dims.set_point(0, 1)
     filled = fill_and_wait(qtbot, viewer, widget)
@@ -49,6 +51,7 @@ def test_slices_are_copied_from_those_beside_them(qtbot, viewer, widget, photo):
     viewer.add_image(stack, name="stack")
     here = np.pad(np.asarray(RECTANGLE), [(0, 0), (2, 0)])
     viewer.add_shapes([here], shape_type="rectangle")
+    widget.inputs.images.pin.value = True
     assert not widget.inputs.sources.visible
     widget.inputs.slices.value = "all slices"
     assert widget.inputs.sources.visible
@@ -92,16 +95,19 @@ def test_layers_of_labels_are_filled_with_labels(qtbot, viewer, widget):
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     assert widget.image.value is labels
     assert not widget.inputs.kind.visible
+    widget.inputs.images.pin.value = True
     filled = fill_and_wait(qtbot, viewer, widget)
     assert isinstance(filled, Labels)
     assert filled.opacity == 0.4
     assert np.isin(filled.data, cells).all()
     assert labels not in widget.holes.choices
+    widget.inputs.images.pin.value = False
     image = viewer.add_image(np.zeros((90, 90)))
     assert widget.image.value is image
     assert widget.inputs.kind.visible
     assert labels in widget.holes.choices
     widget.image.value = labels
+    widget.inputs.images.pin.value = True
     viewer.add_image(np.zeros((90, 90)))
     assert widget.image.value is labels
     assert labels not in widget.holes.choices

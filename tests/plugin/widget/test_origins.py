@@ -22,7 +22,7 @@ def test_a_fill_is_followed_by_its_origins_until_they_are_hidden(qtbot, viewer, 
     qtbot.waitUntil(lambda: ORIGIN in viewer.layers, timeout=TIMEOUT)
     wait_until_idle(qtbot, widget)
     filled, labels = viewer.layers["photo filled"], viewer.layers[ORIGIN]
-    assert viewer.layers.selection == {filled}
+    assert viewer.layers.selection == {viewer.layers["Shapes"]}
     assert isinstance(labels, Labels)
     np.testing.assert_array_equal(labels.scale, (2, 3))
     offsets, _ = read_offsets(filled.metadata[RECORD], (150, 200))
@@ -31,7 +31,7 @@ def test_a_fill_is_followed_by_its_origins_until_they_are_hidden(qtbot, viewer, 
     expected = f"plane: 0, down: {offsets[y, x, 1]}, right: {offsets[y, x, 2]}"
     assert expected in status["value"].replace("; ", ", "), status
     widget.inputs.origins.value = False
-    assert [layer.name for layer in viewer.layers] == ["photo", "Shapes", "photo filled"]
+    assert [layer.name for layer in viewer.layers] == ["photo", "photo filled", "Shapes"]
     widget.inputs.origins.value = True  # what was made of the chosen image
     np.testing.assert_array_equal(viewer.layers[ORIGIN].data, labels.data)
     viewer.layers.remove(ORIGIN)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_inpaint import Inpainter
-from napari_inpaint.plugin.widget import widget as widget_module
-from napari_inpaint.plugin.widget.widget import InpaintWidget
+from napari_inpaint.plugin.widget import filling
+from napari_inpaint.plugin.widget.filling import Filling
 from tests.plugin.widget.user import RECTANGLE, TIMEOUT, Slow, click, fill_and_wait, wait_until_idle
 
 
@@ -17,7 +17,7 @@ def test_a_failure_of_the_runtime_is_shown_with_its_details(qtbot, viewer, widge
     viewer.add_image(np.zeros((90, 90), np.uint8))
     viewer.add_shapes([[(10, 10), (10, 30), (30, 30), (30, 10)]], shape_type="rectangle")
     shown = []
-    monkeypatch.setattr(widget_module.notification_manager, "dispatch", shown.append)
+    monkeypatch.setattr(filling.notification_manager, "dispatch", shown.append)
 
     def fail(*_, **__):
         raise RuntimeError("the device fell off the bus")
@@ -96,8 +96,8 @@ def test_a_cancel_after_the_last_window_still_counts(qtbot, viewer, widget, phot
     image = viewer.add_image(photo[:150, :150].copy(), name="photo")
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")
     widget.result.value = "in place"
-    take = InpaintWidget._take
-    monkeypatch.setattr(InpaintWidget, "_take", lambda self, result: (self.cancel(), take(self, result)))
+    take = Filling._take
+    monkeypatch.setattr(Filling, "_take", lambda self, result: (self.cancel(), take(self, result)))
     widget.fill()
     wait_until_idle(qtbot, widget)
     assert widget.status.value == "Cancelled; nothing was changed."

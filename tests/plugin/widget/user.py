@@ -8,6 +8,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_inpaint import FillCancelledError, Inpainter
+from napari_inpaint.plugin.layers.results import RECORD
 
 RECTANGLE = [(20, 20), (20, 60), (50, 60), (50, 20)]
 TIMEOUT = 60_000
@@ -22,11 +23,13 @@ def wait_until_idle(qtbot, widget):
 
 
 def fill_and_wait(qtbot, viewer, widget):
-    """Click Fill and wait for the new layer."""
-    before = len(viewer.layers)
+    """Click Fill, wait, and return the layer that shows the fill: a new one, or the one that is chosen then."""
+    before = set(viewer.layers)
     click(widget.controls.fill_button)
-    qtbot.waitUntil(lambda: len(viewer.layers) == before + 1 and widget.controls.fill_button.enabled, timeout=TIMEOUT)
-    return viewer.layers[-1]
+    wait_until_idle(qtbot, widget)
+    assert "filled in" in widget.status.value
+    new = [layer for layer in viewer.layers if layer not in before and RECORD in layer.metadata]
+    return new[0] if new else widget.image.value
 
 
 def drag(qtbot, viewer, start, end):
@@ -85,3 +88,16 @@ class Slow:
             self.ran += 1
             on_progress(done + 1, windows)
         return self.inpainter.run(job, options)
+
+
+def click_layer(viewer, layer, modifier=Qt.KeyboardModifier.NoModifier):
+    """Click a layer in the viewer's list."""
+    view = viewer.window._qt_viewer.layers
+    row = len(viewer.layers) - 1 - viewer.layers.index(layer)  # the topmost comes first
+    place = view.visualRect(view.model().index(row, 0))
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, modifier, place.center())
+
+
+def press(viewer, key=Qt.Key.Key_Z, modifier=Qt.KeyboardModifier.ControlModifier):
+    """Press a key over the canvas."""
+    QTest.keyClick(viewer.window._qt_viewer.canvas.native, key, modifier)

@@ -90,8 +90,8 @@ class History:
         return made
 
     @contextlib.contextmanager
-    def _keeping_selection(self, made: Mapping[Image, Image] | None = None) -> Iterator[None]:
-        """Let the user go on with what was selected, or with what is made of it."""
+    def _keeping_selection(self, instead: Mapping[Image, Image] | None = None) -> Iterator[None]:
+        """Let the user go on with what was selected, or with what takes its place."""
         layers = self.viewer.layers
         selection, active = set(layers.selection), layers.selection.active
         mode = getattr(active, "mode", None)
@@ -99,7 +99,8 @@ class History:
         try:
             yield
         finally:
-            layers.selection = {(made or {}).get(each, each) for each in selection if each in layers}
+            kept = {(instead or {}).get(each, each) for each in selection}
+            layers.selection = {each for each in kept if each in layers}
             if active in layers and mode is not None:
                 active.mode = mode
             self.is_adding = False
@@ -144,9 +145,13 @@ class History:
                 return "nothing to undo"
             active.undo()  # what was painted before the widget was opened
             return f"the last stroke in {active.name!r} was taken back, if there was one"
-        step = self.steps.pop()
+        step = self.steps[-1]
         if isinstance(step, Fill):
-            return self._undo_fill(step)
+            with self._keeping_selection({each.layer: each.source for each in step.changes if isinstance(each, Added)}):
+                rest, sentence = self._undo_fill(step)
+            self.steps[-1:] = [Fill(rest, None)] if rest else []
+            return sentence
+        self.steps.pop()
         if isinstance(step, Painted):
             step.layer.undo()
             self._undone.append(step)
@@ -162,7 +167,8 @@ class History:
             self._undone.remove(undone)
             self.steps.append(undone)
 
-    def _undo_fill(self, fill: Fill) -> str:
+    def _undo_fill(self, fill: Fill) -> tuple[tuple[Change, ...], str]:
+        """Take a fill back; return what could not be, and a sentence."""
         rest: list[Change] = []
         names = ", ".join(repr(change.layer.name) for change in fill.changes)
         for change in fill.changes:
@@ -177,11 +183,9 @@ class History:
                 self._show_source(change)
                 continue
             self.origins.update(change.layer)
-        if rest:
-            self.steps.append(Fill(tuple(rest), None))
         if fill.drawn is not None and fill.drawn.layer in self.viewer.layers:
             fill.drawn.remove()
-        return f"the last fill was taken back in {names}"
+        return tuple(rest), f"the last fill was taken back in {names}"
 
     def compare(self, before: bool) -> bool:
         """Show what was there before the last fill, or the fill again; return whether that is shown."""
@@ -267,6 +271,8 @@ class History:
     def forget(self) -> None:
         """Forget what was done to layers that were removed, or have other data now; sources that were hidden return."""
         layers = self.viewer.layers
+        if self.is_adding:
+            return
         for added in self.each_added():
             if added.layer not in layers:
                 self._show_source(added)

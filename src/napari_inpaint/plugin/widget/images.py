@@ -29,6 +29,8 @@ class Images(Container[Any]):
     ----------
     combo
         The layer, or one of several that are filled together.
+    others
+        Names these.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer, history: History) -> None:
@@ -36,15 +38,11 @@ class Images(Container[Any]):
         self.combo: Any = ComboBox(choices=self._offer)
         self.pin = CheckBox(value=False, text="pin", tooltip="hold this image, whatever is selected; every fill of it "
                             "makes a layer of its own")  # fmt: skip
-        self.others = Label(value="")
+        self.others = Label(value="", label="and with it", visible=False)
         self._together: tuple[Any, ...] = ()
         self._followed: list[Image] = []
-        row: Container[Any] = Container(widgets=[self.combo, self.pin], layout="horizontal", labels=False)
-        row.margins = (0, 0, 0, 0)
-        super().__init__(widgets=[row, self.others], labels=False, label="image")
+        super().__init__(widgets=[self.combo, self.pin], layout="horizontal", labels=False, label="image")
         self.margins = (0, 0, 0, 0)
-        self.others.native.setWordWrap(True)
-        self.others.visible = False
         self.combo.changed.connect(self._choose)
         self.pin.changed.connect(self.follow)
         viewer.layers.selection.events.changed.connect(self.follow)
@@ -80,10 +78,14 @@ class Images(Container[Any]):
     def reset_choices(self, *arguments: Any) -> None:
         """Offer the layers that there are; the first image that is opened is what is filled, also after labels."""
         had_image = any(isinstance(layer, Image) for layer in self.combo.choices)
-        super().reset_choices(*arguments)
+        before = self.combo.value
+        with self.combo.changed.blocked():  # it goes through other values
+            super().reset_choices(*arguments)
         images = [layer for layer in self.combo.choices if isinstance(layer, Image)]
         if images and not had_image and not self.pin.value:
             self._set(images[0], (images[0],))
+        if self.combo.value is not before:
+            self.combo.changed.emit(self.combo.value)
         self._show_others()
 
     def close_down(self) -> None:
@@ -104,7 +106,7 @@ class Images(Container[Any]):
 
     def _show_others(self) -> None:
         names = [layer.name for layer in self.layers[1:]]
-        self.others.value = f"and with it {', '.join(names)}" if names else ""
+        self.others.value = ", ".join(names)
         self.others.visible = bool(names)
 
     def _offer(self, _: object) -> list[Any]:

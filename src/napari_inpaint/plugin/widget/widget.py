@@ -178,7 +178,7 @@ class InpaintWidget(Container[Any]):
 
     def _go_back(self, event: Any) -> None:
         """When a result is removed, choose again what it was made of."""
-        layer = self.viewer.layers[event.index]
+        layer = self.history.viewer.layers[event.index]  # the layer itself: plugins are given proxies
         source = self.history.source_of(layer)
         if source is not None and source in self.viewer.layers:
             self.inputs.images.go_on({layer: source})
