@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels, Points, Shapes
 
 from napari_inpaint.plugin.layers.frame import Slices
 from napari_inpaint.plugin.layers.holes import INVALID, find_invalid
@@ -99,3 +99,63 @@ def test_invalid_pixels_of_every_slice_count():
     stack[1, 5, 6] = np.nan
     job = read(Image(stack), INVALID, slices=Slices("all"))
     assert [mask.sum() for mask in job.masks.values()] == [0, 1, 0]
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (2, 0.5)])
+def test_points_are_discs_of_the_size_that_is_seen(scale):
+    image = Image(np.zeros((60, 80), np.uint8))
+    points = Points([np.divide((30, 40), scale), np.divide((10, 10), scale)], size=[10.4 / scale[1], 6], scale=scale)
+    points.shown = [True, False]
+    y, x = np.mgrid[:60, :80]
+    mask = only_mask(read(image, points))
+    np.testing.assert_array_equal(mask, np.hypot(y - 30, x - 40) <= 5.2)
+
+
+def test_points_of_other_slices_do_not_count():
+    points = Points([(1, 10, 10), (2, 20, 20)], size=5)
+    job = read(Image(STACK), points, (2, 0, 0))
+    assert list(job.masks) == [(2,)]
+    assert job.masks[2,][20, 20]
+    assert not job.masks[2,][10, 10]
+
+
+def thick(image, holes, **options):
+    """Read a job of planes 1 to 3, seen at once around plane 2."""
+    viewer = ViewerModel()
+    for layer in (image, holes):
+        viewer.add_layer(layer)
+    viewer.dims.set_point(0, 2 * image.scale[0])
+    viewer.dims.margin_left = viewer.dims.margin_right = (image.scale[0], 0, 0)
+    return read_job(image, holes, viewer.dims, **options)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_a_thick_slice_is_filled_in_all_planes_that_it_shows(scale):
+    image = Image(STACK, scale=(scale, 1, 1), name="stack", projection_mode="mean")
+    job = thick(image, Shapes(rectangle(2), shape_type="rectangle", scale=(scale, 1, 1)))
+    assert job.boxes == {(plane,): [(5, 5, 10, 12)] for plane in (1, 2, 3)}
+    assert job.notes == ("the thick slice of 'stack' shows 3 planes: all were filled",)
+    image.projection_mode = "none"
+    job = thick(image, Shapes(rectangle(2), shape_type="rectangle", scale=(scale, 1, 1)))
+    assert (list(job.boxes), job.notes) == ([(2,)], ())
+
+
+@pytest.mark.parametrize(("mode", "pixels"), [("none", 21), ("all", 42)])
+def test_in_a_thick_slice_the_points_count_that_are_seen(mode, pixels):
+    points = Points([(2, 8, 8), (3, 20, 20), (0, 20, 8)], size=5.2, projection_mode=mode)
+    job = thick(Image(STACK, projection_mode="max"), points)
+    assert {plane: mask.sum() for plane, mask in job.masks.items()} == {(1,): pixels, (2,): pixels, (3,): pixels}
+
+
+def test_in_a_thick_slice_the_labels_count_that_are_seen():
+    labels = np.zeros(STACK.shape, np.uint8)
+    labels[2, 5:7, 5:7], labels[3, 10:13, 10:13] = 1, 1
+    job = thick(Image(STACK, projection_mode="max"), Labels(labels))
+    assert {plane: mask.sum() for plane, mask in job.masks.items()} == {(1,): 4, (2,): 4, (3,): 4}
+
+
+def test_labels_of_64_bits_are_told_apart():
+    labels = np.zeros((30, 40), np.uint64)
+    labels[2:4, 2:4], labels[8:9, 8:9] = 2**64 - 1, 2**64 - 2
+    job = read(Image(STACK[0]), Labels(labels), label=2**64 - 2)
+    assert np.argwhere(only_mask(job)).tolist() == [[8, 8]]

@@ -1,5 +1,7 @@
 """Shapes and labels land on the right pixels, whatever the transforms, units and dimensions of the layers are."""
 
+import mmap
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from napari.layers import Image, Shapes
 
 from napari_inpaint.plugin.layers.frame import Slices
-from napari_inpaint.plugin.layers.job import why_not_in_place
+from napari_inpaint.plugin.layers.job import is_same, why_not_in_place
 from tests.plugin.layers.user import STACK, TRANSFORMS, make_shapes, only_mask, read, rectangle
 
 
@@ -124,3 +126,26 @@ def test_why_images_cannot_be_filled_in_place(photo):
     assert "read-only" in why_not_in_place(Image(photo))
     assert "read from elsewhere" in why_not_in_place(Image(da.from_array(image)))
     assert "several resolutions" in why_not_in_place(Image([image, image[::2, ::2]], multiscale=True))
+
+
+def test_views_of_mapped_files_are_not_filled_in_place(tmp_path):
+    path = tmp_path / "raw.npy"
+    np.save(path, np.zeros((40, 50), np.uint8))
+    with path.open("r+b") as file:
+        mapping = mmap.mmap(file.fileno(), 0)
+    raw = np.frombuffer(mapping, np.uint8, 2000, 128).reshape(40, 50)
+    for array in (np.load(path, mmap_mode="r+"), np.asarray(np.load(path, mmap_mode="r+"))[::2], raw):
+        assert "those of a file, which is not changed" in why_not_in_place(Image(array))
+    for array in (np.load(path, mmap_mode="c"), np.load(path), np.array(np.load(path, mmap_mode="r+"))):
+        assert not why_not_in_place(Image(array))
+
+
+def test_data_are_the_same_when_they_are_the_same_arrays(photo):
+    levels = [photo, photo[::2, ::2]]
+    layer = Image(levels, multiscale=True)
+    before = layer.data
+    layer.data = [photo[:100], photo[:50, :50]]
+    assert not is_same(layer.data, before)
+    layer.data = before
+    assert is_same(layer.data, before)
+    assert not is_same(photo, photo.copy())

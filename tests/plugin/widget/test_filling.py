@@ -7,7 +7,7 @@ import tifffile
 from qtpy.QtCore import Qt
 
 from napari_inpaint.plugin.layers.results import RECORD, each_record
-from napari_inpaint.plugin.widget import inputs
+from napari_inpaint.plugin.widget import history, inputs
 from napari_inpaint.plugin.widget.history import History
 from tests.plugin.widget.user import (
     RECTANGLE,
@@ -200,7 +200,10 @@ def test_all_planes_of_a_thick_slice_are_filled_as_they_are_seen(qtbot, viewer, 
     click(widget.controls.draw_button)
     drag(qtbot, viewer, (20, 40), (60, 90))
     filled = fill_and_wait(qtbot, viewer, widget)
-    np.testing.assert_allclose(changed_pixels(filled.data, stack), [(1, 20, 40), (4, 61, 91)], atol=3)
+    (drawn,) = viewer.layers["holes"].data
+    first, last = np.ceil(drawn.min(0)), np.floor(drawn.max(0))
+    assert first[0] == last[0] == 2
+    np.testing.assert_allclose(changed_pixels(filled.data, stack), [(1, *first[1:]), (4, *(last + 1)[1:])], atol=1)
     assert "'stack' shows 3 planes: all were filled" in widget.status.value
     assert filled.projection_mode == image.projection_mode
     viewer.dims.ndisplay = 3
@@ -222,3 +225,53 @@ def test_labels_of_64_bits_can_be_chosen(qtbot, viewer, widget, photo):
     QTest.keyClick(box, Qt.Key.Key_Return)
     filled = fill_and_wait(qtbot, viewer, widget)
     assert changed_pixels(filled.data, image.data) == ([60, 60, 0], [70, 70, 3])
+
+
+def test_when_one_of_several_layers_cannot_be_shown_none_is(qtbot, viewer, widget, photo, monkeypatch):
+    pixels = [photo[:150, :200, channel].copy() for channel in range(2)]
+    layers = [viewer.add_image(each.copy(), name=f"channel {n}") for n, each in enumerate(pixels)]
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    viewer.layers.selection = set(layers)
+    widget.result.value = "in place"
+    monkeypatch.setattr("napari_inpaint.plugin.widget.filling.notification_manager.dispatch", lambda _: None)
+    write, written = history.fill_in_place, []
+
+    def fail_at_the_second(*arguments):
+        if written:
+            raise RuntimeError("the layer is locked")
+        written.append(write(*arguments))
+        return written[0]
+
+    monkeypatch.setattr(history, "fill_in_place", fail_at_the_second)
+    click(widget.controls.fill_button)
+    wait_until_idle(qtbot, widget)
+    assert widget.status.value == "The layer is locked."
+    for layer, each in zip(layers, pixels, strict=True):
+        np.testing.assert_array_equal(layer.data, each)
+        assert RECORD not in layer.metadata
+
+
+def test_all_that_is_seen_of_a_layer_is_kept(qtbot, viewer, widget, photo):
+    image = viewer.add_image(
+        photo[:150, :200, 0].copy(), name="photo", projection_mode="max", rendering="iso", iso_threshold=77, gamma=0.5
+    )
+    image.contrast_limits_range, image.contrast_limits = (0, 999), (10, 500)
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    filled = fill_and_wait(qtbot, viewer, widget)
+    for name in ("projection_mode", "rendering", "iso_threshold", "gamma", "contrast_limits", "contrast_limits_range"):
+        assert getattr(filled, name) == getattr(image, name), name
+
+
+def test_several_images_are_checked_but_their_call_is_not_copied(qtbot, viewer, widget, photo, monkeypatch):
+    layers = [viewer.add_image(photo[:150, :200, channel].copy(), name=f"channel {channel}") for channel in range(2)]
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    viewer.layers.selection = set(layers)
+    for button in (widget.controls.python_button, widget.controls.command_button):
+        click(button)
+        assert "Several images are filled together" in widget.status.value
+    shown = []
+    monkeypatch.setattr("napari_inpaint.plugin.widget.widget.CheckDialog.show", lambda dialog: shown.append(dialog))
+    click(widget.controls.check_button)
+    wait_until_idle(qtbot, widget)
+    assert widget.status.value == "The check is done."
+    assert len(shown) == 1

@@ -72,11 +72,6 @@ def full_resolution(layer: Image | Labels) -> Any:
     return layer.data[0] if layer.multiscale else layer.data
 
 
-def is_thick(layer: Layer) -> bool:
-    """Return whether a layer shows all that lies in a thick slice, and not only what lies at its point."""
-    return str(layer.projection_mode) != "none"
-
-
 class Frame:
     """Where an image layer lies in a viewer, and which of its planes is seen.
 
@@ -128,7 +123,7 @@ class Frame:
         from_world : float array of shape (n + 1, n + 1)
         layer
         """
-        if not is_thick(layer):
+        if str(layer.projection_mode) == "none":  # what lies at the slice's point alone
             return np.rint(here), np.rint(here)
         n = len(here)
         before, after = self.margins[:, len(self.point) - n :] @ from_world[:n, :n].T

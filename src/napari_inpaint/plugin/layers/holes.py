@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.plugin.layers import geometry
-from napari_inpaint.plugin.layers.frame import full_resolution, is_thick
+from napari_inpaint.plugin.layers.frame import full_resolution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -211,8 +211,7 @@ def read_labels(labels: Labels, frame: Frame, planes: list[Plane], slices: Slice
 
     if slices.which != "current" or len(planes) == 1:
         return Masks(planes, draw)
-    shown = planes if is_thick(labels) else [frame.current]
-    seen = functools.cache(lambda: np.logical_or.reduce([draw(plane) for plane in shown]))
+    seen = functools.cache(functools.partial(draw, frame.current))  # napari shows no thick slices of labels
     return Masks(planes, lambda _: seen())
 
 

@@ -21,7 +21,7 @@ class Controls(Container[Any]):
         self.progress = ProgressBar(value=0, visible=False)
         self.status = Label(value="Draw rectangles around what should go, then press Fill.")
         self.compare_button = PushButton(text="Compare", tooltip="show what was there before the last fill")
-        self.undo_button = PushButton(text="Undo", tooltip="take the last fill in place back (Ctrl-Z)")
+        self.undo_button = PushButton(text="Undo", tooltip="take the last fill, shape or stroke back (Ctrl-Z)")
         self.synthetic_button = PushButton(text="Synthetic pixels", tooltip="add a layer that marks what was made up")
         self.check_button = PushButton(text="Check", tooltip="hide, fill and compare known pixels beside the holes")
         self.python_button = PushButton(text="Copy as Python", tooltip="copy the call that does what Fill does")

@@ -75,17 +75,22 @@ class History:
         changes: list[Change] = []
         made: dict[Image, Image] = {}
         with self._keeping_selection(made):
-            for source, target, result in zip(request.sources, request.targets, outcome.results, strict=True):
-                if result is None:
-                    continue
-                if target is None:
-                    changes.append(self._add_result(source, result))
-                    made[source] = changes[-1].layer
-                elif result.data is None:
-                    changes.append(fill_in_place(target, result.job.view, result.patches, result.record))
-                else:
-                    changes.append(replace_data(target, result.data, result.record))
-                self.origins.update(changes[-1].layer)
+            try:
+                for source, target, result in zip(request.sources, request.targets, outcome.results, strict=True):
+                    if result is None:
+                        continue
+                    if target is None:
+                        changes.append(self._add_result(source, result))
+                        made[source] = changes[-1].layer
+                    elif result.data is None:
+                        changes.append(fill_in_place(target, result.job.view, result.patches, result.record))
+                    else:
+                        changes.append(replace_data(target, result.data, result.record))
+                    self.origins.update(changes[-1].layer)
+            except BaseException:  # all layers, or none
+                made.clear()
+                self._undo_fill(Fill(tuple(changes), None))
+                raise
         self.steps.append(Fill(tuple(changes), request.drawn))
         return made
 
@@ -157,6 +162,9 @@ class History:
             self._undone.append(step)
         else:
             step.remove()
+            if step.index is not None:
+                self.steps.append(step)
+                return f"a shape of {step.layer.name!r} may be half drawn: choose another tool there, then undo"
         return f"the last stroke in {step.layer.name!r} was taken back"
 
     def redo(self, layer: Labels) -> None:

@@ -140,8 +140,8 @@ class Inputs(Container[Any]):
                                 "point at a pixel to see how far away its source is")  # fmt: skip
         super().__init__(
             widgets=[self.images, self.images.others, self.kind, self.holes, self.label_id, self.model, self.device,
-                     self.runs_on, self.slices, self.range, self.repeat, self.sources, self.detail, self.nodata, self.result,
-                     in_row(self.grow, self.seam, label="grow, px"), self.origins]
+                     self.runs_on, self.slices, self.range, self.repeat, self.sources, self.detail, self.nodata,
+                     self.result, in_row(self.grow, self.seam, label="grow, px"), self.origins]
         )  # fmt: skip
         self.margins = (0, 0, 0, 0)
         self.runs_on.native.setWordWrap(True)

@@ -147,6 +147,7 @@ class InpaintWidget(Container[Any]):
         """Put the call that does what Fill does on the clipboard."""
         inputs = self.inputs
         with self._saying_why_not():
+            self._refuse_several()
             chosen = inputs.read_slices(), inputs.label_id.value, inputs.read_settings()
             self._copy(to_python(inputs.read_job(), inputs.image.value, inputs.holes.value, *chosen))
 
@@ -154,7 +155,13 @@ class InpaintWidget(Container[Any]):
         """Put the command that does what Fill does on the clipboard."""
         inputs = self.inputs
         with self._saying_why_not():
+            self._refuse_several()
             self._copy(to_command(inputs.read_job(), self.image.value, self.holes.value, inputs.read_settings()))
+
+    def _refuse_several(self) -> None:
+        if len(self.inputs.images.layers) > 1:
+            raise ValueError("several images are filled together: select one to copy its call; in Python, "
+                             "Inpainter.fill takes a list of their arrays too")  # fmt: skip
 
     # Fill as you draw
 

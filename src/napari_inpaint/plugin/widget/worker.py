@@ -120,7 +120,8 @@ def run_fill(
                 continue
             patches, record, sentence = filled
             sentences.append(f"{names}: {sentence}" if len(jobs) > 1 else sentence)
-            notes += [note for note in (*group[0].notes, *record["notes"]) if note not in notes]
+            given = [note for job in group for note in job.notes]
+            notes += [note for note in dict.fromkeys([*given, *record["notes"]]) if note not in notes]
             for channel, job in enumerate(group):
                 own, kept = list(patches), to_record(job, record)
                 if len(group) > 1:
@@ -151,6 +152,8 @@ def to_groups(jobs: Sequence[Job], options: FillOptions) -> tuple[list[list[Job]
         groups.setdefault(job.place if is_plain and job.place is not None else id(job), []).append(job)
     divided: list[list[Job]] = []
     reason = "they have other shapes or places, colours, labels, or holes of their own"
+    if not is_plain:
+        reason = "only intensities are filled so"
     for group in groups.values():
         try:
             if len(group) > 1:
@@ -201,13 +204,17 @@ def run_check(jobs: Sequence[Job], settings: Settings, cancel: Event) -> SelfChe
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the report has them too
-            return make_inpainter(settings).self_check(
+            report = make_inpainter(settings).self_check(
                 image, group[0].masks, group[0].boxes, cancel=cancel, **asdict(options)
             )
     except FillCancelledError:
         return CANCELLED
     except ValueError as error:
         return to_sentence(error)
+    if len(group) == len(jobs):
+        return report
+    names = ", ".join(repr(job.name) for job in group)
+    return replace(report, notes=(*report.notes, f"only {names} was checked: the others are filled on their own"))
 
 
 def to_sentence(error: object) -> str:
