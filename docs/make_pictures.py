@@ -49,11 +49,11 @@ def shoot(viewer, name):
 
 
 def fill(viewer, widget):
-    """Press Fill, and return the new layer."""
+    """Press Fill, and return the new layer, which is chosen then."""
     before = len(viewer.layers)
     widget.fill()
     wait_until(lambda: len(viewer.layers) > before and widget.controls.fill_button.enabled)
-    return viewer.layers[-1]
+    return widget.image.value
 
 
 def to_tile(pixels) -> np.ndarray:

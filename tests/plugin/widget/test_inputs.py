@@ -203,6 +203,17 @@ def test_a_range_stays_as_it_was_entered(viewer, widget):
     assert (widget.image.value, widget.inputs.last.value) == (image, 0)
 
 
+def test_a_range_is_that_of_the_next_round_too(qtbot, viewer, widget, photo):
+    stack = np.stack([photo[:150, :200, 1]] * 4)
+    viewer.add_image(stack.copy(), name="stack")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.inputs.slices.value = "a range of slices"
+    widget.inputs.first.value, widget.inputs.last.value = 1, 2
+    for _ in range(2):
+        filled = fill_and_wait(qtbot, viewer, widget)
+        assert changed_pixels(filled.data, stack) == ([1, 20, 20], [3, 51, 61])
+
+
 def test_an_image_without_slices_does_no_harm(viewer, widget):
     viewer.add_image(np.zeros((0, 40, 50), np.uint8), contrast_limits=(0, 1))
     viewer.add_shapes([RECTANGLE], shape_type="rectangle")

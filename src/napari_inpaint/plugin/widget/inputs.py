@@ -237,10 +237,8 @@ class Inputs(Container[Any]):
             is_target = self._history.is_made(image) or (self.result.value == IN_PLACE and not reason)
             targets.append(image if is_target else None)
             made = None if is_target or drawn is not None else self._history.result_of(image)
-            notes = [reason] if reason and not is_target else []
-            notes += (
-                [f"this is a fill of {image.name!r} itself: choose {made.name!r} to go on from that"] if made else []
-            )
+            anew = f"this is a fill of {image.name!r} itself: choose {made.name!r} to go on from that" if made else ""
+            notes = [note for note in ("" if is_target else reason, anew) if note]
             jobs[index] = replace(jobs[index], notes=(*jobs[index].notes, *notes))
         holes = None if self.holes.value == INVALID else self.holes.value
         return Request(tuple(jobs), images, tuple(targets), self.read_settings(drawn is None), holes, drawn)
@@ -265,9 +263,12 @@ class Inputs(Container[Any]):
         with self.along.changed.blocked():
             self.along.reset_choices()
         self.along.visible = len(self.along.choices) > 1
-        if image is not None and self.along.value is not None and self._ranged != (image, self.along.value):
-            self._ranged = image, self.along.value
-            self.first.value, self.last.value = 0, max(0, full_resolution(image).shape[self.along.value] - 1)
+        if image is None or self.along.value is None:
+            return
+        ranged = tuple(full_resolution(image).shape), self.along.value  # a result has its source's range
+        if self._ranged != ranged:
+            self._ranged = ranged
+            self.first.value, self.last.value = 0, max(0, ranged[0][self.along.value] - 1)
 
     def prepare(self, _: object = None) -> None:
         """Open the model in the background, so that the first fill does not wait for it, and say what it runs on."""

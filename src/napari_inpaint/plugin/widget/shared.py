@@ -72,7 +72,7 @@ class Shared:
         self._watch(event.value)
 
     def _let_go_of(self, event: Any) -> None:
-        self._watched.pop(event.value).close()
+        self._watched.pop(event.value, contextlib.ExitStack()).close()
 
     def _watch(self, layer: Layer) -> None:
         """Count what the user draws in a layer."""
