@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_inpaint.inference.inputs.arrays import is_lazy, open_array
+from napari_inpaint.inference.inputs.arrays import open_array
 from napari_inpaint.plugin.layers import geometry
 from napari_inpaint.plugin.layers.frame import CURRENT, Frame, Slices, View, full_resolution
 from napari_inpaint.plugin.layers.holes import Canvas, Masks, find_invalid, read_labels, read_shapes, to_boxes
@@ -193,11 +193,9 @@ def why_not_in_place(image: Image | Labels) -> str:
     """Return why an image layer cannot be filled in place; an empty string when it can."""
     if image.multiscale:
         return f"{image.name!r} has several resolutions: it is filled in a new layer"
-    if is_lazy(image.data):
-        return f"{image.name!r} is read from elsewhere when it is looked at: it is filled in a new layer"
     if not isinstance(image.data, np.ndarray):
-        kind = type(image.data).__name__
-        return f"the pixels of {image.name!r} are a {kind}, which is not changed: it is filled in a new layer"
+        kind = f"{type(image.data).__module__.partition('.')[0]} {type(image.data).__name__}"
+        return f"the pixels of {image.name!r} are those of a {kind}, which is not changed: it is filled in a new layer"
     if not image.data.flags.writeable:
         return f"the pixels of {image.name!r} are read-only: it is filled in a new layer"
     if _reaches_file(image.data):
