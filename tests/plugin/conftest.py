@@ -5,6 +5,7 @@ import pytest
 from npe2 import PluginManager
 from qtpy.QtWidgets import QApplication
 
+from napari_inpaint.plugin.layers.drawing import get_ready
 from napari_inpaint.plugin.widget.preferences import Preferences
 from napari_inpaint.plugin.widget.widget import InpaintWidget
 from tests.plugin.widget.user import Slow
@@ -17,6 +18,12 @@ def quick_collections():
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ready_to_draw():
+    """No test but one waits until napari can draw shapes."""
+    get_ready()
 
 
 @pytest.fixture(autouse=True)

@@ -52,9 +52,9 @@ def test_preferences_are_read(monkeypatch, plugins):
 
     class Chosen:
         class filling:
-            model, device, result, seam, grow, origins = "compact", "cpu", "in place", False, 3, True
+            model, file, device, result, seam, grow, origins = "compact", "", "cpu", "in place", False, 3, True
 
     monkeypatch.setattr(settings, "get_plugin_settings", lambda name: {"napari-inpaint": Chosen}[name])
-    assert read_preferences() == Preferences("compact", "cpu", "in place", False, 3, True)
+    assert read_preferences() == Preferences("compact", "", "cpu", "in place", False, 3, True)
     monkeypatch.delattr(settings, "get_plugin_settings")
     assert read_preferences() == Preferences()

@@ -9,7 +9,7 @@ from napari_inpaint.inference.runtime import session
 from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.results import RECORD
-from napari_inpaint.plugin.widget.inputs import OTHER_MODEL
+from napari_inpaint.plugin.widget.engine import OTHER_MODEL
 from tests.plugin.widget.user import RECTANGLE, TIMEOUT, changed_pixels, click, fill_and_wait, wait_until_idle
 
 
@@ -52,6 +52,7 @@ def test_slices_are_copied_from_those_beside_them(qtbot, viewer, widget, photo):
     here = np.pad(np.asarray(RECTANGLE), [(0, 0), (2, 0)])
     viewer.add_shapes([here], shape_type="rectangle")
     widget.inputs.images.pin.value = True
+    widget.advanced.expand(animate=False)
     assert not widget.inputs.sources.visible
     widget.inputs.slices.value = "all slices"
     assert widget.inputs.sources.visible
@@ -102,6 +103,7 @@ def test_layers_of_labels_are_filled_with_labels(qtbot, viewer, widget):
     assert np.isin(filled.data, cells).all()
     assert labels not in widget.holes.choices
     widget.inputs.images.pin.value = False
+    widget.advanced.expand(animate=False)
     image = viewer.add_image(np.zeros((90, 90)))
     assert widget.image.value is image
     assert widget.inputs.kind.visible
@@ -154,16 +156,16 @@ def test_a_model_of_the_user(qtbot, viewer, widget, monkeypatch, tmp_path):
 
     path = tmp_path / "mine.onnx"
     path.write_bytes(bundled_models()["compact"]["int8"].read_bytes())
-    monkeypatch.setattr("napari_inpaint.plugin.widget.inputs.QFileDialog.getOpenFileName", lambda *_: (str(path), ""))
+    monkeypatch.setattr("napari_inpaint.plugin.widget.engine.QFileDialog.getOpenFileName", lambda *_: (str(path), ""))
     widget.model.value = OTHER_MODEL
     assert widget.model.value == str(path)
     qtbot.waitUntil(lambda: "CPUExecutionProvider" in widget.runs_on.value, timeout=TIMEOUT)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    monkeypatch.setattr("napari_inpaint.plugin.widget.inputs.QFileDialog.getOpenFileName", lambda *_: (str(broken), ""))
+    monkeypatch.setattr("napari_inpaint.plugin.widget.engine.QFileDialog.getOpenFileName", lambda *_: (str(broken), ""))
     widget.model.value = OTHER_MODEL
     qtbot.waitUntil(lambda: "not a model" in widget.runs_on.value, timeout=TIMEOUT)
-    monkeypatch.setattr("napari_inpaint.plugin.widget.inputs.QFileDialog.getOpenFileName", lambda *_: ("", ""))
+    monkeypatch.setattr("napari_inpaint.plugin.widget.engine.QFileDialog.getOpenFileName", lambda *_: ("", ""))
     widget.model.value = OTHER_MODEL  # and cancelled
     assert widget.model.value == str(broken)
 

@@ -57,22 +57,29 @@ def test_the_label_sample_is_filled_exactly_in_its_rectangle(qtbot, viewer, widg
 
 def test_without_layers_it_says_what_is_missing(viewer, widget):
     controls = widget.controls
-    for button in (controls.fill_button, controls.draw_button, controls.check_button, controls.synthetic_button,
-                   controls.python_button, controls.command_button):  # fmt: skip
+    widget.advanced.expand(animate=False)
+    for button in (controls.draw_button, controls.python_button, controls.command_button):
         click(button)
         assert widget.status.value == "Open an image first."
-    click(widget.controls.compare_button)
+    assert controls.reason.value == "Open an image first."
+    for button in (controls.fill_button, controls.check_button, controls.synthetic_button, controls.save_button,
+                   controls.compare_button, controls.undo_button):  # fmt: skip
+        assert not button.enabled
+    for act in (widget.fill, widget.check, widget.add_synthetic):
+        act()
+        assert widget.status.value == "Open an image first."
+    widget.compare(True)
     assert widget.status.value == "Nothing was filled yet."
-    click(widget.controls.undo_button)
+    widget.undo()
     assert "Nothing to undo" in widget.status.value
     viewer.add_image(np.zeros((90, 90), np.uint8))
-    click(widget.controls.fill_button)
-    assert "press Draw" in widget.status.value
+    assert controls.reason.value == "Draw a rectangle first."
     viewer.add_shapes(name="holes")
-    click(widget.controls.fill_button)
-    assert "draw a rectangle" in widget.status.value
+    assert controls.reason.value == "Draw a rectangle first."
+    widget.fill()
+    assert widget.status.value == "Draw a rectangle first."
     assert len(viewer.layers) == 2
-    assert widget.controls.fill_button.enabled
+    assert not widget.is_running
 
 
 def test_a_fill_that_fails_says_why_and_can_be_tried_again(qtbot, viewer, widget, photo):

@@ -63,7 +63,7 @@ def test_cancel_leaves_windows_unrun_and_nothing_changed(qtbot, viewer, widget, 
     assert slow.ran < 1000
     assert widget.status.value == "Cancelled; nothing was changed."
     np.testing.assert_array_equal(image.data, photo[:150, :150])
-    assert not widget.controls.cancel_button.enabled
+    assert not widget.controls.cancel_button.visible
 
 
 @pytest.mark.parametrize("result", ["new layer", "in place"])

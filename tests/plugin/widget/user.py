@@ -19,7 +19,7 @@ def click(button):
 
 
 def wait_until_idle(qtbot, widget):
-    qtbot.waitUntil(lambda: widget.controls.fill_button.enabled, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=TIMEOUT)
 
 
 def fill_and_wait(qtbot, viewer, widget):

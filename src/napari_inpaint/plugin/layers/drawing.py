@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ HOLES: dict[str, Any] = {
     "metadata": {"napari_inpaint_holes": True},
 }  # fmt: skip
 """How a layer of holes looks: it tints nothing below it; and how it is known again."""
+READY = threading.Event()
+"""Whether shapes can be drawn without a wait."""
 EDGES = 250
 """An edge is the image's shorter side divided by this wide, and at least a pixel."""
 UNFINISHED = ("add_path", "add_polyline", "add_polygon", "add_polygon_lasso")
@@ -78,6 +81,13 @@ class Follower:
         if event.action == "added":
             for vertices in shapes[min(seen, len(shapes) - 1) :]:
                 self._on_drawn(DrawnShape(self._layer, np.array(vertices)))
+
+
+def get_ready() -> None:
+    """Have napari compile what it needs for shapes, which takes seconds once: best in another thread than the GUI's."""
+    if not READY.is_set():
+        Shapes(ndim=2)
+        READY.set()
 
 
 def add_holes(viewer: napari.Viewer, image: Image | None) -> Shapes:

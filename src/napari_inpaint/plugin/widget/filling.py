@@ -55,7 +55,7 @@ class Filling:
 
     def say(self, sentence: object, warn: bool = False) -> None:
         """Show a sentence in the status line, and as a warning."""
-        self.controls.status.value = to_sentence(sentence)
+        self.controls.status.say(to_sentence(sentence))
         if warn:
             show_warning(self.controls.status.value)
 

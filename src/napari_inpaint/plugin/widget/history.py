@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
+from psygnal import Signal
 
 from napari_inpaint.plugin.layers.changes import Added, Replaced, replace_data, shines_through
 from napari_inpaint.plugin.layers.job import LATER_ATTRIBUTES, to_attributes
@@ -59,6 +60,9 @@ class History:
         Whether layers are being added; what is selected meanwhile is not the user's choice.
     """
 
+    changed = Signal()
+    """What can be taken back or compared may be another."""
+
     def __init__(self, viewer: napari.viewer.Viewer, with_origins: bool = False) -> None:
         self.viewer = viewer
         self.origins = OriginLayers(viewer, with_origins)
@@ -92,6 +96,7 @@ class History:
                 self._undo_fill(Fill(tuple(changes), None))
                 raise
         self.steps.append(Fill(tuple(changes), request.drawn))
+        self.changed.emit()
         return made
 
     @contextlib.contextmanager
@@ -137,11 +142,23 @@ class History:
         self.steps.append(stroke)
         if isinstance(stroke, Painted):
             self._undone = [each for each in self._undone if each.layer is not stroke.layer]
+        self.changed.emit()
 
     # What is taken back
 
+    @property
+    def last_fill(self) -> Fill | None:
+        """Return the last fill that is still there."""
+        return next((step for step in reversed(self.steps) if isinstance(step, Fill)), None)
+
     def undo(self) -> str:
         """Take the last fill, shape or stroke back; return a sentence about it."""
+        try:
+            return self._undo()
+        finally:
+            self.changed.emit()
+
+    def _undo(self) -> str:
         self.compare(before=False)
         self.forget()
         if not self.steps:
@@ -174,6 +191,7 @@ class History:
         if undone is not None:
             self._undone.remove(undone)
             self.steps.append(undone)
+            self.changed.emit()
 
     def _undo_fill(self, fill: Fill) -> tuple[tuple[Change, ...], str]:
         """Take a fill back; return what could not be, and a sentence."""
@@ -208,7 +226,7 @@ class History:
                     added.source.visible = False
             self._before, self._hidden = [], []
         elif not self.is_comparing:
-            last = next((step for step in reversed(self.steps) if isinstance(step, Fill)), None)
+            last = self.last_fill
             with self._keeping_selection():
                 for change in last.changes if last is not None else ():
                     self._show_before(change)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, ComboBox, Container, Label
 from napari.layers import Image, Labels
 
+from napari_inpaint.plugin.widget.looks import to_choices
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -109,6 +111,6 @@ class Images(Container[Any]):
         self.others.value = ", ".join(names)
         self.others.visible = bool(names)
 
-    def _offer(self, _: object) -> list[Any]:
+    def _offer(self, _: object) -> list[tuple[str, Any]]:
         layers = self.viewer.layers
-        return [layer for kind in (Image, Labels) for layer in reversed(layers) if isinstance(layer, kind)]
+        return to_choices(layer for kind in (Image, Labels) for layer in reversed(layers) if isinstance(layer, kind))

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, SpinBox
 from napari.layers import Image, Labels, Points, Shapes
-from qtpy.QtWidgets import QFileDialog
-from superqt.utils import create_worker
 
 from napari_inpaint.inference.options import Detail, FillOptions
-from napari_inpaint.inference.runtime.loading import find_model
-from napari_inpaint.models import DEFAULT, bundled_models
 from napari_inpaint.plugin.layers.frame import Slices, full_resolution
 from napari_inpaint.plugin.layers.holes import INVALID
 from napari_inpaint.plugin.layers.job import read_job, why_not_in_place
+from napari_inpaint.plugin.widget.engine import EngineChoice
 from napari_inpaint.plugin.widget.images import Images
+from napari_inpaint.plugin.widget.looks import align_labels, in_row, to_choices
 from napari_inpaint.plugin.widget.preferences import IN_PLACE, NEW_LAYER, read_preferences
 from napari_inpaint.plugin.widget.request import Request
-from napari_inpaint.plugin.widget.worker import Settings, make_room, warm_up
+from napari_inpaint.plugin.widget.worker import Settings
 
 if TYPE_CHECKING:
     import napari
-    from magicgui.widgets import Widget
 
     from napari_inpaint.plugin.layers.drawing import DrawnShape
     from napari_inpaint.plugin.layers.job import Job
     from napari_inpaint.plugin.widget.history import History
 
 NO_HOLES = "(none yet: draw rectangles)"
-OTHER_MODEL = "(a file ...)"
 SLICES = {"current slice": "current", "all slices": "all", "a range of slices": "range"}
 KINDS: dict[str, dict[str, Any]] = {
     "intensities": {}, "labels": {"values": "labels"}, "a phase in radians": {"values": "phase"},
@@ -45,21 +40,6 @@ MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
 LABELS = -(2**63), 2**64 - 1
 """Labels of any integer dtype."""
-
-
-def in_row(*widgets: Widget, label: str = "") -> Container[Any]:
-    """Return widgets side by side."""
-    row: Container[Any] = Container(widgets=widgets, layout="horizontal", labels=False, label=label)
-    row.margins = (0, 0, 0, 0)
-    return row
-
-
-def is_model(name: str) -> bool:
-    """Return whether a name is that of a bundled model, with or without its precision, or of an ONNX file."""
-    try:
-        return all(path.suffix == ".onnx" for path in find_model(name).values())
-    except ValueError:
-        return False
 
 
 def to_number(text: str) -> float | None:
@@ -91,7 +71,6 @@ class Inputs(Container[Any]):
     def __init__(self, viewer: napari.viewer.Viewer, history: History) -> None:
         self.viewer, self._history = viewer, history
         chosen = read_preferences()
-        self._files: list[str] = []
         self.images = Images(viewer, history)
         self.image = self.images.combo
         self.kind = ComboBox(choices=list(KINDS), value="intensities", label="is",
@@ -100,24 +79,13 @@ class Inputs(Container[Any]):
         self.label_id = SpinBox(
             value=0, min=LABELS[0], max=LABELS[1], label="label", tooltip="the only label that is a hole; 0: all"
         )
-        if chosen.model not in bundled_models() and is_model(chosen.model):
-            self._files.append(chosen.model)
-        self.model = ComboBox(choices=self._offer_models, label="model")
-        self.problem = (
-            "" if is_model(chosen.model) else f"the preferred model {chosen.model!r} is gone: {DEFAULT} is used"
-        )
-        """What the user should know about the preferences."""
-        self.model.value = DEFAULT if self.problem else chosen.model
-        self._model = self.model.value
-        devices = ["auto", "cpu", "cuda"]
-        device = chosen.device if chosen.device in devices else devices[0]
-        self.device = ComboBox(choices=devices, value=device, label="device")
-        self.runs_on = Label(value="", label="runs on")
+        self.engine = EngineChoice(chosen)
+        self.model, self.device, self.runs_on = self.engine.rows
         self.slices = ComboBox(choices=list(SLICES), label="slices")
-        self.along = ComboBox(choices=self._offer_axes, label="along")
+        self.along = ComboBox(choices=self._offer_axes, label="along axis")
         self.first = SpinBox(value=0, min=0, max=MOST, label="first")
         self.last = SpinBox(value=0, min=0, max=MOST, label="last", tooltip="is filled too")
-        self.range = in_row(self.along, self.first, self.last, label="range")
+        self.range = in_row(Label(value="from"), self.first, Label(value="to"), self.last, label="range")
         self.repeat = CheckBox(value=False, text="every shape in every slice",
                                tooltip="the shapes that are seen now, also those drawn on one slice")  # fmt: skip
         self.sources = ComboBox(choices=self._offer_sources, label="copies from",
@@ -138,17 +106,18 @@ class Inputs(Container[Any]):
         self.origins = CheckBox(value=chosen.origins, text="show where pixels came from",
                                 tooltip="a layer with a colour for each direction, and white for what is no copy; "
                                 "point at a pixel to see how far away its source is")  # fmt: skip
-        super().__init__(
-            widgets=[self.images, self.images.others, self.kind, self.holes, self.label_id, self.model, self.device,
-                     self.runs_on, self.slices, self.range, self.repeat, self.sources, self.detail, self.nodata,
-                     self.result, in_row(self.grow, self.seam, label="grow, px"), self.origins]
+        self.main: Container[Any] = Container(
+            widgets=[self.images, self.images.others, self.holes, self.label_id, self.slices, self.along, self.range,
+                     self.repeat, self.result]
         )  # fmt: skip
-        self.margins = (0, 0, 0, 0)
-        self.runs_on.native.setWordWrap(True)
-        self.is_closed = False
-        self.model.changed.connect(self._choose_model)
-        self.model.changed.connect(self.prepare)
-        self.device.changed.connect(self.prepare)
+        self.advanced: Container[Any] = Container(
+            widgets=[self.kind, self.detail, self.sources, self.nodata, in_row(self.grow, self.seam, label="grow, px"),
+                     self.origins, *self.engine.rows]
+        )  # fmt: skip
+        super().__init__(widgets=[self.main], labels=False)
+        for each in (self, self.main, self.advanced):
+            each.margins = (0, 0, 0, 0)
+        align_labels(self.main, self.advanced)
         self._ranged: object = None
         choices: tuple[Any, ...] = (self.image, self.kind, self.holes, self.slices, self.along, self.detail)
         for each in choices:
@@ -173,6 +142,14 @@ class Inputs(Container[Any]):
         is_plain = isinstance(self.image.value, Image) and not KINDS[self.kind.value]
         return is_plain and self.which == "all" and self.detail.value == "copied"
 
+    def why_not(self) -> str:
+        """Return why there is nothing to fill; an empty string when there is."""
+        holes = self.holes.value
+        if self.image.value is None:
+            return "open an image first"
+        is_empty = isinstance(holes, (Shapes, Points)) and not len(holes.data)
+        return "draw a rectangle first" if is_empty or holes in (None, NO_HOLES) else ""
+
     def read_slices(self) -> Slices:
         """Return which slices are filled."""
         if self.which == "current":
@@ -195,7 +172,7 @@ class Inputs(Container[Any]):
             self.grow.value, self.seam.value, detail=self.detail.value, nodata=to_number(self.nodata.value),
             sources="plane" if axis is None else "stack", stack_axis=axis, **KINDS[self.kind.value],
         )  # fmt: skip
-        return Settings(self._model, self.device.value, options)
+        return Settings(self.engine.chosen, self.device.value, options)
 
     def read_job(self, only: set[int] | None = None, image: Image | None = None) -> Job:
         """Read what is to be filled.
@@ -213,10 +190,9 @@ class Inputs(Container[Any]):
             With what the user can do about it.
         """
         image, holes = image or self.image.value, self.holes.value
-        if image is None:
-            raise ValueError("open an image first")
-        if holes in (None, NO_HOLES):
-            raise ValueError("no holes yet: press Draw rectangles, and drag over what should go")
+        reason = self.why_not()
+        if reason:
+            raise ValueError(reason)
         return read_job(image, holes, self.viewer.dims, self.read_slices(), self.label_id.value, only)
 
     def read_request(self, drawn: DrawnShape | None = None) -> Request:
@@ -246,12 +222,15 @@ class Inputs(Container[Any]):
     def reset_choices(self, *arguments: Any) -> None:
         """Offer the layers that there are."""
         super().reset_choices(*arguments)
+        self.advanced.reset_choices(*arguments)
         self.show_what_matters()
 
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""
         image = self.image.value
         self.holes.reset_choices()
+        for each in (self.image, self.holes):
+            each.tooltip = getattr(each.value, "name", "")  # of which a list may show a part
         self.label_id.visible = isinstance(self.holes.value, Labels)
         self.kind.visible = not isinstance(image, Labels)
         self.slices.visible = image is not None and image.ndim > 2
@@ -262,7 +241,7 @@ class Inputs(Container[Any]):
         self.sources.visible = self.can_stack
         with self.along.changed.blocked():
             self.along.reset_choices()
-        self.along.visible = len(self.along.choices) > 1
+        self.along.visible = self.which == "range" and len(self.along.choices) > 1
         if image is None or self.along.value is None:
             return
         ranged = tuple(full_resolution(image).shape), self.along.value  # a result has its source's range
@@ -270,31 +249,11 @@ class Inputs(Container[Any]):
             self._ranged = ranged
             self.first.value, self.last.value = 0, max(0, ranged[0][self.along.value] - 1)
 
-    def prepare(self, _: object = None) -> None:
-        """Open the model in the background, so that the first fill does not wait for it, and say what it runs on."""
-        if self.model.value == OTHER_MODEL:
-            return
-        self.runs_on.value = "opening the model"
-        worker = create_worker(warm_up, Settings(self._model, self.device.value), _ignore_errors=True)
-        worker.returned.connect(self._show_what_runs)  # no lambda: Qt would keep it, and the widget, alive
-        worker.start()
-
-    def _show_what_runs(self, opened: tuple[Settings, str]) -> None:
-        settings, sentence = opened
-        if self.is_closed:
-            make_room()
-        elif (settings.model, settings.device) == (self.model.value, self.device.value):
-            self.runs_on.value = sentence
-
     def _offer_holes(self, _: object) -> list[Any]:
         layers = self.viewer.layers
         drawn = [layer for kind in (Shapes, Labels, Points) for layer in reversed(layers) if isinstance(layer, kind)]
         drawn = [layer for layer in drawn if layer is not self.image.value]
-        return [*(drawn or [NO_HOLES]), INVALID]
-
-    def _offer_models(self, _: object) -> list[tuple[str, str]]:
-        files = [(Path(file).name, file) for file in self._files]
-        return [*((name, name) for name in bundled_models()), *files, (OTHER_MODEL, OTHER_MODEL)]
+        return [*(to_choices(drawn) or [(NO_HOLES, NO_HOLES)]), (INVALID, INVALID)]
 
     def _offer_axes(self, _: object) -> list[tuple[str, int]]:
         """Return the axes of the image that are not shown."""
@@ -310,14 +269,3 @@ class Inputs(Container[Any]):
         """Return the axes along which slices may be copied from those beside them: their places among the leading."""
         names = [f"slices along {name}" for name, _ in self._offer_axes(None)]
         return [("the slice itself", OWN_SLICE), *((name, place) for place, name in enumerate(names))]
-
-    def _choose_model(self, value: str | None) -> None:
-        """Ask for a file when that was chosen."""
-        if value != OTHER_MODEL:
-            self._model = value or self._model
-            return
-        path, _ = QFileDialog.getOpenFileName(self.native, "A model from inpaint-export", "", "ONNX (*.onnx)")
-        if path and path not in self._files:
-            self._files.append(path)
-            self.model.reset_choices()
-        self.model.value = path or self._model

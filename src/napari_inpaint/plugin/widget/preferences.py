@@ -15,6 +15,7 @@ class Preferences:
     """The same names, and defaults, as in the manifest."""
 
     model: str = DEFAULT
+    file: str = ""
     device: str = "auto"
     result: str = NEW_LAYER
     seam: bool = True

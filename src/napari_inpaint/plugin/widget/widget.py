@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
-from napari.layers import Points, Shapes
-from qtpy.QtWidgets import QApplication
+from napari.layers import Labels, Points, Shapes
+from qtpy.QtWidgets import QApplication, QMenu
+from superqt.utils import create_worker
 
-from napari_inpaint.plugin.layers.drawing import DrawnShape, Follower, add_holes, can_draw_in, start_drawing
-from napari_inpaint.plugin.layers.results import to_synthetic
+from napari_inpaint.plugin.layers.drawing import (
+    READY,
+    DrawnShape,
+    Follower,
+    add_holes,
+    can_draw_in,
+    get_ready,
+    start_drawing,
+)
+from napari_inpaint.plugin.layers.results import each_record, to_synthetic
 from napari_inpaint.plugin.snippets import to_command, to_python
 from napari_inpaint.plugin.widget.check_dialog import CheckDialog
-from napari_inpaint.plugin.widget.controls import Controls
+from napari_inpaint.plugin.widget.controls import Controls, Possible
 from napari_inpaint.plugin.widget.docking import DockWatcher
 from napari_inpaint.plugin.widget.filling import BUSY, Filling
 from napari_inpaint.plugin.widget.inputs import Inputs
+from napari_inpaint.plugin.widget.looks import Scrolled, Section, WheelGuard, emphasize, in_column
+from napari_inpaint.plugin.widget.saving import KINDS, save
 from napari_inpaint.plugin.widget.shared import shared_by_widgets_of
 from napari_inpaint.plugin.widget.worker import make_room
 
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
     import napari
 
     from napari_inpaint.inference.self_check import SelfCheck
+    from napari_inpaint.plugin.widget.saving import Kind
 
 
 class InpaintWidget(Container[Any]):
@@ -43,16 +56,30 @@ class InpaintWidget(Container[Any]):
         self.model, self.device, self.runs_on = self.inputs.model, self.inputs.device, self.inputs.runs_on
         self.controls = Controls()
         self.progress, self.status = self.controls.progress, self.controls.status
-        super().__init__(widgets=[self.inputs, self.controls], labels=False)
+        super().__init__(labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.advanced = Section("Advanced", in_column(self.inputs.advanced, self.controls.copies))
+        column = in_column(self.inputs, self.controls)
+        column.native.layout().insertWidget(2, self.advanced)
+        self.native.layout().addWidget(Scrolled(column))
+        WheelGuard(self.native)
         self._filling = Filling(self.history, self.controls, self.inputs.images, self._show_check, self._show_compare)
         self._say, self._saying_why_not = self._filling.say, self._filling.saying_why_not
         self._follower = Follower(self._take_drawn)
         self._closed = False
+        self._preparing = create_worker(get_ready, _start_thread=False)
         self._connect()
+        self._preparing.start()
         self.inputs.images.follow()
-        self.inputs.prepare()
-        if self.inputs.problem:
-            self._say(self.inputs.problem, warn=True)
+        self.inputs.engine.prepare()
+        if self.inputs.engine.problem:
+            self._say(self.inputs.engine.problem, warn=True)
+        self._emphasize()
+        self._offer()
+
+    def reset_choices(self, *arguments: Any) -> None:
+        """Offer the layers that there are."""
+        self.inputs.reset_choices(*arguments)
 
     @property
     def is_running(self) -> bool:
@@ -70,7 +97,17 @@ class InpaintWidget(Container[Any]):
             (self.inputs.origins, self.show_origins),
         ):  # fmt: skip
             button.changed.connect(act)
+        menu = QMenu(controls.save_button.native)
+        for kind in KINDS:
+            menu.addAction(kind.title, functools.partial(self.save, kind))
+        controls.save_button.native.setMenu(menu)
         self.holes.changed.connect(self._follow)
+        self.holes.changed.connect(self._watch_holes)
+        self.image.changed.connect(self._offer)
+        self.history.changed.connect(self._offer)
+        self.viewer.events.theme.connect(self._emphasize)
+        self._watched: Any = None
+        self._watch_holes()
         self.viewer.dims.events.order.connect(self.inputs.show_what_matters)
         self.viewer.layers.events.removing.connect(self._go_back)
         self.viewer.layers.events.removed.connect(self._forget)
@@ -80,14 +117,20 @@ class InpaintWidget(Container[Any]):
 
     # What the buttons do
 
-    def draw(self) -> None:
+    def draw(self, _: object = None) -> None:
         """Start to draw rectangles, in a new layer when none of ours is chosen."""
         with self._saying_why_not():
+            if self._closed:
+                return
             image = self.image.value
             if image is None:
                 raise ValueError("open an image first")
             if self.viewer.dims.ndisplay != 2:
                 raise ValueError("holes are drawn in planes: switch the viewer to 2-D display")
+            if not READY.is_set():
+                self._say("napari gets ready to draw, which takes some seconds once")
+                self._preparing.returned.connect(self.draw)
+                return
             if can_draw_in(self.holes.value, self.viewer, image):
                 start_drawing(self.viewer, self.holes.value)
             else:
@@ -130,6 +173,13 @@ class InpaintWidget(Container[Any]):
         with self._saying_why_not():
             data, attributes = to_synthetic(self.history.find_filled(self.image.value))
             self.viewer.add_labels(data, **attributes)
+
+    def save(self, kind: Kind) -> None:
+        """Save the result, or what is known of it."""
+        with self._saying_why_not():
+            sentence = save(kind, self.history.find_filled(self.image.value), self.native)
+            if sentence:
+                self._say(sentence)
 
     def show_origins(self, shown: bool) -> None:
         """Show where the pixels of this fill, and of the next ones, came from; or no longer."""
@@ -178,6 +228,31 @@ class InpaintWidget(Container[Any]):
             if drawn.index is not None:  # it is there still
                 self._filling.fill(self.inputs.read_request(drawn))
 
+    # What can be done
+
+    def _watch_holes(self, _: object = None) -> None:
+        """Notice when something is drawn."""
+        if self._watched is not None:
+            self._watched.events.data.disconnect(self._offer)
+        self._watched = self.holes.value if isinstance(self.holes.value, (Shapes, Points)) else None
+        if self._watched is not None:
+            self._watched.events.data.connect(self._offer)
+        self._offer()
+
+    def _offer(self, _: object = None) -> None:
+        """Offer what can be done now."""
+        if self._closed:
+            return
+        image, history = self.image.value, self.history
+        active = self.viewer.layers.selection.active
+        self.controls.offer(Possible(
+            self.inputs.why_not(), history.last_fill is not None, bool(history.steps) or isinstance(active, Labels),
+            image is not None and bool(each_record(history.find_filled(image).metadata)),
+        ))  # fmt: skip
+
+    def _emphasize(self, _: object = None) -> None:
+        emphasize(self.controls.fill_button, self.viewer)
+
     # Messages and the end
 
     def _show_check(self, report: SelfCheck) -> None:
@@ -195,6 +270,7 @@ class InpaintWidget(Container[Any]):
         if not self._closed:
             self.history.forget()
             self._show_compare()
+            self._offer()
 
     def _show_compare(self) -> None:
         self.controls.compare_button.native.setChecked(self.history.is_comparing)
@@ -208,10 +284,14 @@ class InpaintWidget(Container[Any]):
         """Stop what runs, and let go of the viewer and the model; Qt's widgets may be gone already."""
         if self._closed:
             return
-        self._closed = self.inputs.is_closed = True
+        self._closed = self.inputs.engine.is_closed = True
         self._filling.close_down()
         self._follower.follow(None)
         self.inputs.images.close_down()
+        self.history.changed.disconnect(self._offer)
+        self.viewer.events.theme.disconnect(self._emphasize)
+        if self._watched is not None:
+            self._watched.events.data.disconnect(self._offer)
         self.viewer.dims.events.order.disconnect(self.inputs.show_what_matters)
         self.viewer.layers.events.removing.disconnect(self._go_back)
         self.viewer.layers.events.removed.disconnect(self._forget)

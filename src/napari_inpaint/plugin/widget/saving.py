@@ -1,0 +1,88 @@
+"""Results, records and masks as files: all that napari's own TIFFs leave out."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import tifffile
+from PIL import Image
+from qtpy.QtWidgets import QFileDialog
+
+from napari_inpaint.io.atomic import write_atomically
+from napari_inpaint.plugin.layers.results import RECORD, to_synthetic
+from napari_inpaint.plugin.writer import write_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.layers import Layer
+
+
+class Kind(NamedTuple):
+    """Something that can be saved of a filled layer."""
+
+    title: str
+    name: str
+    """Behind that of the layer, what the file is called at first."""
+    types: str
+    """For the file dialog."""
+    save: Callable[[Any, Path], None]
+
+
+def save_result(layer: Layer, path: Path) -> None:
+    """Write a layer with its scale, units and record."""
+    data, attributes, _ = layer.as_layer_data_tuple()
+    write_image(str(path), data, attributes)
+
+
+def save_record(layer: Layer, path: Path) -> None:
+    """Write the last record of a layer, with those before it, for ``inpaint-fill --replay``."""
+    text = json.dumps(layer.metadata[RECORD], indent=1, default=lambda value: value.item())
+    write_atomically(path, text.encode())
+
+
+def save_mask(layer: Any, path: Path) -> None:
+    """Write which pixels were made up, white on black: a PNG, or for stacks a TIFF."""
+    data, _ = to_synthetic(layer)
+    mask = np.asarray(data[0] if isinstance(data, list) else data) != 0
+    buffer = BytesIO()
+    if path.suffix.lower() == ".png":
+        if mask.ndim > 2:
+            raise ValueError(f"{path.name}: a PNG holds one plane, not {mask.shape}: choose .tif")
+        Image.fromarray(mask).save(buffer, "PNG")
+    else:
+        tifffile.imwrite(buffer, mask * np.uint8(255), compression="zlib", photometric="minisblack")
+    write_atomically(path, buffer.getvalue())
+
+
+TIFFS, MASKS = "TIFF (*.tif *.tiff)", "PNG (*.png);;TIFF (*.tif *.tiff)"
+KINDS = (
+    Kind("Result, with scale, units and record ...", ".tif", TIFFS, save_result),
+    Kind("Record ...", ".json", "JSON (*.json)", save_record),
+    Kind("Mask of synthetic pixels ...", " synthetic.png", MASKS, save_mask),
+)
+
+
+def save(kind: Kind, layer: Any, parent: Any) -> str:
+    """Ask where to, and save; return a sentence, or an empty string when the user changed their mind.
+
+    Raises
+    ------
+    ValueError, OSError
+        When it cannot be written so.
+    """
+    name = "".join(letter if letter.isalnum() or letter in " -_." else "_" for letter in layer.name) + kind.name
+    if kind.save is save_mask and layer.ndim > 2:
+        name = name.removesuffix(".png") + ".tif"
+    chosen, _ = QFileDialog.getSaveFileName(parent, kind.title.removesuffix(" ..."), name, kind.types)
+    if not chosen:
+        return ""
+    path = Path(chosen)
+    if not path.suffix:
+        path = path.with_suffix(Path(name).suffix)
+    kind.save(layer, path)
+    return f"saved to {path}"
