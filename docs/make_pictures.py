@@ -52,7 +52,7 @@ def fill(viewer, widget):
     """Press Fill, and return the new layer, which is chosen then."""
     before = len(viewer.layers)
     widget.fill()
-    wait_until(lambda: len(viewer.layers) > before and widget.controls.fill_button.enabled)
+    wait_until(lambda: len(viewer.layers) > before and not widget.is_running)
     return widget.image.value
 
 
@@ -81,7 +81,7 @@ widget.holes.value.visible = False
 shoot(viewer, "napari-after.png")
 
 widget.check()
-wait_until(lambda: widget.controls.fill_button.enabled and widget.native.findChildren(CheckDialog))
+wait_until(lambda: not widget.is_running and widget.native.findChildren(CheckDialog))
 (dialog,) = widget.native.findChildren(CheckDialog)
 dialog.move(QPoint(100, 100))
 settle()

@@ -59,6 +59,7 @@ def test_layers_of_the_user_do_not_tint_what_is_judged(qtbot, viewer, widget, ph
         assert holes.visible
     assert not np.any(shapes.face_color[:, 3])
     assert labels.contour == 1
+    assert "shows outlines now" in widget.status.value
 
 
 @pytest.mark.parametrize("view", ["itself", "a view"])

@@ -126,17 +126,27 @@ def start_drawing(viewer: napari.Viewer, layer: Shapes) -> None:
     layer.mode = "add_rectangle"
 
 
-def raise_holes(viewer: napari.Viewer, layer: Layer) -> None:
-    """Show a layer of holes on top of all others, without a tint: what is below it is to be judged."""
+def raise_holes(viewer: napari.Viewer, layer: Layer) -> bool:
+    """Show a layer of holes on top of all others, without a tint: what is below it is to be judged.
+
+    Returns
+    -------
+    bool
+        Whether it looks different now.
+    """
     if not layer.visible:  # else napari would end the drawing
         layer.visible = True
     index = viewer.layers.index(layer)
     if index < len(viewer.layers) - 1:
         viewer.layers.move(index, len(viewer.layers))
     if isinstance(layer, Labels):
+        tints = bool(layer.contour == 0)
         layer.contour = max(layer.contour, 1)
-    elif np.any(np.asarray(layer.face_color)[..., -1:]):  # of those that are drawn already, and of the next ones
+        return tints
+    tints = bool(np.any(np.asarray(layer.face_color)[..., -1:]))
+    if tints:  # of those that are drawn already, and of the next ones
         layer.face_color = layer.current_face_color = "transparent"
+    return tints
 
 
 def add_holes_to_current_viewer() -> None:

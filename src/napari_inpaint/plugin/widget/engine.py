@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import ComboBox, Label
-from qtpy.QtWidgets import QFileDialog, QSizePolicy
+from qtpy.QtWidgets import QFileDialog
 from superqt.utils import create_worker
 
 from napari_inpaint.inference.runtime.loading import find_model
 from napari_inpaint.models import DEFAULT, bundled_models
+from napari_inpaint.plugin.widget.looks import let_wrap
 from napari_inpaint.plugin.widget.worker import Settings, make_room, warm_up
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class EngineChoice:
         device = preferred.device if preferred.device in DEVICES else DEVICES[0]
         self.device = ComboBox(choices=DEVICES, value=device, label="device")
         self.runs_on = Label(value="", label="runs on")
-        self.runs_on.native.setWordWrap(True)
-        self.runs_on.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        let_wrap(self.runs_on)
         self.rows = [self.model, self.device, self.runs_on]
         self.is_closed = False
         self.model.changed.connect(self._choose)

@@ -163,9 +163,11 @@ class Filling:
         with self.saying_why_not():
             self._refuse_changed(request, also_sources=False)
             self.images.go_on(self.history.take(request, outcome))
-            if request.holes is not None and request.holes in self.history.viewer.layers:
-                raise_holes(self.history.viewer, request.holes)
-            self.say(" ".join(outcome.sentences), warn=len(outcome.sentences) > 1)
+            sentences = [*outcome.sentences]
+            holes = request.holes
+            if holes is not None and holes in self.history.viewer.layers and raise_holes(self.history.viewer, holes):
+                sentences.append(f"{holes.name!r} shows outlines now, so that the fill is seen.")
+            self.say(" ".join(sentences), warn=len(outcome.sentences) > 1)
 
     def _show_check(self, report: SelfCheck | str) -> None:
         if self._closed:

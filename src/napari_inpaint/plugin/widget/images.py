@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, ComboBox, Container, Label
 from napari.layers import Image, Labels
 
-from napari_inpaint.plugin.widget.looks import to_choices
+from napari_inpaint.plugin.widget.looks import let_wrap, to_choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +45,7 @@ class Images(Container[Any]):
         self._followed: list[Image] = []
         super().__init__(widgets=[self.combo, self.pin], layout="horizontal", labels=False, label="image")
         self.margins = (0, 0, 0, 0)
+        let_wrap(self.others)
         self.combo.changed.connect(self._choose)
         self.pin.changed.connect(self.follow)
         viewer.layers.selection.events.changed.connect(self.follow)

@@ -117,7 +117,6 @@ class Inputs(Container[Any]):
         super().__init__(widgets=[self.main], labels=False)
         for each in (self, self.main, self.advanced):
             each.margins = (0, 0, 0, 0)
-        align_labels(self.main, self.advanced)
         self._ranged: object = None
         choices: tuple[Any, ...] = (self.image, self.kind, self.holes, self.slices, self.along, self.detail)
         for each in choices:
@@ -227,6 +226,7 @@ class Inputs(Container[Any]):
 
     def show_what_matters(self, _: object = None) -> None:
         """Hide what does not apply to the chosen layers."""
+        align_labels(self.main, self.advanced)  # again, as napari's style has come meanwhile
         image = self.image.value
         self.holes.reset_choices()
         for each in (self.image, self.holes):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import napari
     from magicgui.widgets import PushButton, Widget
 
-LONGEST_NAME = 26
+LONGEST_NAME = 16
 """Letters of a layer's name in a list; the middle of a longer one is left out."""
 
 
@@ -114,6 +114,12 @@ class StatusLine(Label):
     def say(self, sentence: str) -> None:
         """Show a sentence."""
         self.value = self.tooltip = sentence
+
+
+def let_wrap(label: Label) -> None:
+    """Let a text use several lines, and never widen what it is in."""
+    label.native.setWordWrap(True)
+    label.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
 
 def emphasize(button: PushButton, viewer: napari.viewer.Viewer) -> None:
