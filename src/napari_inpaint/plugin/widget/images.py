@@ -40,7 +40,7 @@ class Images(Container[Any]):
         self.combo: Any = ComboBox(choices=self._offer)
         self.pin = CheckBox(value=False, text="pin", tooltip="hold this image, whatever is selected; every fill of it "
                             "makes a layer of its own")  # fmt: skip
-        self.others = Label(value="", label="and with it", visible=False)
+        self.others = Label(value="", label="with it", visible=False)
         self._together: tuple[Any, ...] = ()
         self._followed: list[Image] = []
         super().__init__(widgets=[self.combo, self.pin], layout="horizontal", labels=False, label="image")

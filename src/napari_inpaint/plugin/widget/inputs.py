@@ -82,7 +82,7 @@ class Inputs(Container[Any]):
         self.engine = EngineChoice(chosen)
         self.model, self.device, self.runs_on = self.engine.rows
         self.slices = ComboBox(choices=list(SLICES), label="slices")
-        self.along = ComboBox(choices=self._offer_axes, label="along axis")
+        self.along = ComboBox(choices=self._offer_axes, label="axis")
         self.first = SpinBox(value=0, min=0, max=MOST, label="first")
         self.last = SpinBox(value=0, min=0, max=MOST, label="last", tooltip="is filled too")
         self.range = in_row(Label(value="from"), self.first, Label(value="to"), self.last, label="range")

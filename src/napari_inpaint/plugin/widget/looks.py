@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import napari
     from magicgui.widgets import PushButton, Widget
 
-LONGEST_NAME = 16
+LONGEST_NAME = 14
 """Letters of a layer's name in a list; the middle of a longer one is left out."""
 
 

@@ -70,7 +70,7 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         palette = read_palette(page)
         rewriting: tuple[str, ...] = ()
         if palette is not None:
-            rewriting += (f"{path}: fills take the nearest of the {len(palette)} colours of its palette",)
+            rewriting += (f"{path}: the fill has only the {len(palette)} colours of its palette",)
         compression = tifffile.COMPRESSION(page.compression).name
         if compression not in LOSSLESS:
             rewriting += (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
