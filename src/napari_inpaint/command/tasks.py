@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_inpaint.command.masks import Found, MaskFinder, image_stem
 from napari_inpaint.command.skipped import why_skipped
+from napari_inpaint.io.finder import Found, MaskFinder, image_stem
 from napari_inpaint.io.formats import FileError
 from napari_inpaint.io.images import FORMATS, STREAM
 from napari_inpaint.io.zarr import is_zarr
