@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from inpaint_training.data.photos import decode_photo, iterate_photos
+from inpaint_training.data.photos import decode_photo
+from inpaint_training.data.sources import iterate_sources
 from inpaint_training.evaluation.baselines import load_method
 from napari_inpaint import Inpainter
 
@@ -46,7 +47,7 @@ def make(photos: Path, folder: Path, seed: int, count: int) -> None:
     warnings.simplefilter("ignore")
     fillers = {name: load_method(name) if model is None else Inpainter(model, "cpu") for name, model in METHODS.items()}
     rng = np.random.default_rng(seed)
-    decoded = [(name, decode_photo(data, CROP)) for name, data in islice(iterate_photos([photos]), count)]
+    decoded = [(each.name, decode_photo(each.read(), CROP)) for each in islice(iterate_sources([photos]), count)]
     for method, filler in fillers.items():
         pictures, key = [], {}
         for number, index in enumerate(rng.permutation(len(decoded)), 1):

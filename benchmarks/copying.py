@@ -24,7 +24,8 @@ import torch
 from PIL import Image
 
 from inpaint_training.data.masks import random_box
-from inpaint_training.data.photos import decode_photo, iterate_photos
+from inpaint_training.data.photos import decode_photo
+from inpaint_training.data.sources import iterate_sources
 from inpaint_training.evaluation.baselines import load_method
 from inpaint_training.evaluation.cases import Case
 from inpaint_training.evaluation.metrics import average, score
@@ -38,8 +39,8 @@ COLUMNS = {"seconds": "{:.2f}", "MiB": "{:.0f}", "l1": "{:.2f}", "psnr_hole": "{
 
 def make_cases(photos: Path, hole: int, count: int) -> list[Case]:
     side, cases = round(CONTEXT * hole), []
-    for index, (name, data) in enumerate(islice(iterate_photos([photos]), count)):
-        photo = decode_photo(data, 10**5)
+    for index, source in enumerate(islice(iterate_sources([photos]), count)):
+        photo = decode_photo(source.read(), 10**5)
         short = min(photo.size)
         left, top = (photo.width - short) // 2, (photo.height - short) // 2
         square = photo.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.BICUBIC)
@@ -48,7 +49,7 @@ def make_cases(photos: Path, hole: int, count: int) -> list[Case]:
         mask = np.zeros((side, side), bool)
         mask[y0:y1, x0:x1] = True
         enlarged = " (enlarged)" if short < side else ""
-        cases.append(Case(f"{name}{enlarged}", np.asarray(square), mask))
+        cases.append(Case(f"{source.name}{enlarged}", np.asarray(square), mask))
     return cases
 
 

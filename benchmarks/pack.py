@@ -23,8 +23,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from inpaint_training.data.pack import count_cores, pack
-from inpaint_training.data.photos import BadPhotoError, decode_photo, iterate_photos
+from inpaint_training.data.pack import PackSettings, count_cores, pack
+from inpaint_training.data.photos import BadPhotoError, decode_photo
+from inpaint_training.data.sources import iterate_sources
 
 
 def decode(data, short_side):
@@ -40,12 +41,12 @@ def decode_all(photos, short_side):
 def pack_all(sources, short_side):
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder, contextlib.redirect_stderr(io.StringIO()):
         begin = time.perf_counter(), time.process_time()
-        pack(sources, Path(folder) / "data", short_side)
+        pack(sources, Path(folder) / "data", PackSettings(short_side))
         return time.perf_counter() - begin[0], time.process_time() - begin[1]
 
 
 def measure(sources, short_side, rounds):
-    photos = [data for _, data in iterate_photos(sources)]
+    photos = [source.read() for source in iterate_sources(sources)]
     Image.init()
     decode_all(photos[:8], short_side)
     times = {"decode": [], "pack": []}

@@ -56,7 +56,7 @@ def main() -> None:
 
     fabric = LaunchSettings(precision="32-true").launch()
     dataset = PhotoDataset(arguments.dataset)
-    held_out, trained = split(dataset, 24)
+    held_out, trained = split(dataset.files, 24)
     crops, validation = Crops(dataset, trained, fabric.device), Crops(dataset, held_out, fabric.device)
 
     def measure(models: Models) -> tuple[float, float]:

@@ -81,6 +81,14 @@ def folder(tmp_path):
         for number, (y, x) in enumerate(parts):
             part = np.roll(photo, number, -1)[y : y + 360, x : x + 380]
             Image.fromarray(part).save(tmp_path / name / f"{number}.jpg", quality=95)
+    (tmp_path / "my-micrographs").mkdir()
+    (tmp_path / "my-masks").mkdir()
+    for number in range(3):
+        part = np.roll(photo[:300, :300].mean(2), 90 * number, 0)
+        Image.fromarray((part * 41 + 900).astype(np.uint16)).save(tmp_path / "my-micrographs" / f"{number}.png")
+    mask = np.zeros((300, 300), np.uint8)
+    mask[40:50, 60:140] = 255
+    Image.fromarray(mask).save(tmp_path / "my-masks" / "1_mask.png")
     return tmp_path
 
 

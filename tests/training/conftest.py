@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from inpaint_training.cli import main
 from inpaint_training.data.dataset import PhotoDataset
@@ -27,6 +28,19 @@ def jpeg(array, **options):
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, "JPEG", quality=90, **options)
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def micrograph():
+    """Makes grey images of 16 bits, (128, 160), all different: cells on a dim background with noise."""
+
+    def make(seed):
+        rng = np.random.default_rng(seed)
+        cells = ndimage.gaussian_filter(rng.normal(size=(128, 160)), 4)
+        cells = (cells - cells.min()) / np.ptp(cells)
+        return (600 + 3000 * cells + rng.normal(size=cells.shape) * 20).astype(np.uint16)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -35,9 +35,15 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     pack = commands.add_parser("pack", help="decode photos into a data set", allow_abbrev=False)
-    pack.add_argument("photos", nargs="+", type=Path, help="photos, folders or tar archives")
+    pack.add_argument("photos", nargs="+", type=Path, help="images, folders, zarr stores or tar archives")
     pack.add_argument("dataset", type=Path, help="folder to write; new or empty")
     pack.add_argument("--short-side", type=int, default=768, metavar="PX", help="scale larger photos down to this")
+    pack.add_argument(
+        "--native", action="store_true",
+        help="keep pixels at their own scale; images of at least 96 px: micrographs and the like",
+    )  # fmt: skip
+    pack.add_argument("--masks", type=Path, metavar="FILE|DIR", help="damage in the images, not 0 there: not learnt")
+    pack.add_argument("--mask-pattern", metavar="P", help="names of masks, such as '{stem}_mask*'")
     pack.add_argument("--keep-duplicates", action="store_true", help="keep photos that repeat an earlier one")
     pack.add_argument("--jobs", type=int, metavar="N", help="cores to use; default: all")
 
@@ -109,17 +115,21 @@ def say(stream: TextIO, text: str) -> None:
 
 def run_pack(arguments: argparse.Namespace, _: Sequence[str]) -> int:
     """Pack photos and report what was left out."""
-    from inpaint_training.data.dataset import PhotoDataset
-    from inpaint_training.data.pack import pack, summarise
+    from inpaint_training.data.dataset import describe
+    from inpaint_training.data.pack import PackSettings, pack, summarise
 
-    left_out = pack(
-        arguments.photos, arguments.dataset, arguments.short_side, arguments.keep_duplicates, arguments.jobs
-    )
-    for name, reason in left_out.items():
+    settings = PackSettings(
+        arguments.short_side, arguments.native, arguments.keep_duplicates, arguments.masks, arguments.mask_pattern,
+        arguments.jobs,
+    )  # fmt: skip
+    packed = pack(arguments.photos, arguments.dataset, settings)
+    for note in packed.notes:
+        sys.stderr.write(f"{note}\n")
+    for name, reason in packed.left_out.items():
         sys.stdout.write(f"left out {name}: {reason}\n")
-    kept = len(PhotoDataset(arguments.dataset))
-    reasons = f" ({summarise(left_out)})" if left_out else ""
-    sys.stdout.write(f"{arguments.dataset}: {kept} photos, {len(left_out)} left out{reasons}\n")
+    reasons = f" ({summarise(packed.left_out)})" if packed.left_out else ""
+    sys.stdout.write(f"{arguments.dataset}: {len(packed.entries)} photos ({describe(packed.entries)}), "
+                     f"{len(packed.left_out)} left out{reasons}\n")  # fmt: skip
     return 0
 
 

@@ -126,7 +126,7 @@ def read_cases(photos: Path, phase: Phase) -> tuple[list[Case], list[Case]]:
     by_photo: dict[str, list[Case]] = {}
     cases = (case for case in iterate_cases(photos, protocol) if case.image.std() >= LEAST_CONTRAST)
     for case in islice(cases, CROPS):
-        by_photo.setdefault(case.name.rpartition(" ")[0], []).append(case)
+        by_photo.setdefault(case.photo, []).append(case)
     if len(by_photo) < 2:
         raise ValueError(
             f"{photos}: too few photos of at least {phase.crop} x {phase.crop} pixels that show something: calibrating "

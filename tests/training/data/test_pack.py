@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 import inpaint_training.data.pack
 from inpaint_training.cli import main
 from inpaint_training.data.dataset import INDEX, PhotoDataset
-from inpaint_training.data.pack import AHEAD, REPORT, decode_ahead, pack, summarise
+from inpaint_training.data.pack import AHEAD, REPORT, PackSettings, decode_ahead, pack, summarise
+from inpaint_training.progress import CancelledError, Watch
 
 
 def report(folder):
@@ -27,7 +30,7 @@ def contents(folder):
 
 
 def test_pack_says_what_it_left_out_and_why(tmp_path, photos):
-    left_out = pack([photos], tmp_path / "data")
+    left_out = pack([photos], tmp_path / "data").left_out
     left_out = {Path(name).relative_to(photos).as_posix(): reason for name, reason in left_out.items()}
     assert left_out.keys() - {"a.jpg", "again.jpg"} == {"sub/small.jpg", "sub/broken.jpg"}
     assert len(left_out) == 3
@@ -35,17 +38,17 @@ def test_pack_says_what_it_left_out_and_why(tmp_path, photos):
     assert "not readable" in left_out["sub/broken.jpg"]
     assert any(reason.startswith("repeats") for reason in left_out.values())
     assert len(PhotoDataset(tmp_path / "data")) == 3
-    assert len(pack([photos], tmp_path / "all", keep_duplicates=True)) == 2
+    assert len(pack([photos], tmp_path / "all", PackSettings(keep_duplicates=True)).left_out) == 2
 
 
 def test_the_report_repeats_what_pack_returns(tmp_path, photos, windows):
-    left_out = pack([photos], tmp_path / "data")
+    left_out = pack([photos], tmp_path / "data").left_out
     assert report(tmp_path / "data") == [("name", "reason"), *left_out.items()]
     assert json.loads((tmp_path / "data" / INDEX).read_text(encoding="utf-8"))["left_out"] == left_out
 
 
 def test_the_report_is_there_when_nothing_was_left_out(tmp_path, photos):
-    assert pack([photos / "b.jpg"], tmp_path / "data") == {}
+    assert pack([photos / "b.jpg"], tmp_path / "data").left_out == {}
     assert report(tmp_path / "data") == [("name", "reason")]
 
 
@@ -61,7 +64,8 @@ def test_the_report_takes_any_name(tmp_path, photos):
 
 @pytest.mark.parametrize("jobs", [2, 3, 8])
 def test_the_result_is_the_same_with_any_number_of_threads(tmp_path, photos, jobs):
-    assert pack([photos], tmp_path / "one", jobs=1) == pack([photos], tmp_path / "many", jobs=jobs)
+    one = pack([photos], tmp_path / "one", PackSettings(jobs=1))
+    assert one == pack([photos], tmp_path / "many", PackSettings(jobs=jobs))
     assert contents(tmp_path / "one") == contents(tmp_path / "many")
 
 
@@ -122,8 +126,6 @@ def test_a_full_folder_is_not_touched(tmp_path, photos):
 
 
 def test_nothing_usable_leaves_nothing_behind(tmp_path, photos):
-    with pytest.raises(ValueError, match="no usable photo"):
-        pack([photos / "sub"], tmp_path / "data")
     with pytest.raises(ValueError, match="no such file"):
         pack([photos / "nonsense"], tmp_path / "data")
     with pytest.raises(ValueError, match="neither a folder"):
@@ -131,10 +133,103 @@ def test_nothing_usable_leaves_nothing_behind(tmp_path, photos):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_reasons_are_kept_when_all_is_refused(tmp_path, photos, capsys):
+    assert main(["pack", str(photos / "sub"), str(tmp_path / "data")]) == 1
+    [kept] = tmp_path.iterdir()
+    assert kept.name == "data.left-out.csv"
+    said = capsys.readouterr().err
+    assert "no usable photo in" in said
+    assert "1 too small" in said
+    assert "1 not readable" in said
+    assert str(kept) in said
+    with kept.open(newline="", encoding="utf-8") as file:
+        rows = dict(csv.reader(file))
+    assert rows[(photos / "sub" / "small.jpg").as_posix()].startswith("too small: it has only 640 x 340 pixels")
+    assert "--native" in rows[(photos / "sub" / "small.jpg").as_posix()]
+
+
+def test_micrographs_are_packed_and_trained_on(tmp_path, micrograph):
+    """Sixteen bits, at their own scale; a stack is as many images as it has planes, all held out or none."""
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        Image.fromarray(micrograph(number)).save(tmp_path / "in" / f"{number}.png")
+    tifffile.imwrite(
+        tmp_path / "in" / "stack.tif", np.stack([micrograph(9)] * 2 + [micrograph(8)]), photometric="minisblack"
+    )
+    assert main(["pack", str(tmp_path / "in"), str(tmp_path / "data")]) == 0
+    dataset = PhotoDataset(tmp_path / "data")
+    assert [Path(entry.name).name for entry in dataset.entries] == ["0.png", "1.png", "2.png", *(
+        f"stack.tif[{plane}]" for plane in range(3))]  # fmt: skip
+    np.testing.assert_array_equal(dataset.photo(1)[..., 0], micrograph(1))
+    np.testing.assert_array_equal(dataset.photo(3), dataset.photo(4))  # planes of one file are not compared
+    assert len(set(dataset.files)) == 4
+    assert all(entry.native and entry.dtype == "uint16" and entry.channels == 1 for entry in dataset.entries)
+
+
+def test_planes_that_repeat_another_file_are_left_out(tmp_path, micrograph):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([micrograph(0), micrograph(1)]))
+    tifffile.imwrite(tmp_path / "b.tif", np.stack([micrograph(2), micrograph(1)]))
+    packed = pack([tmp_path], tmp_path / "data")
+    a, b = ((tmp_path / name).as_posix() for name in ("a.tif", "b.tif"))
+    assert packed.left_out == {f"{b}[1]": f"repeats {a}[1]"}
+
+
+def test_small_photos_are_taken_at_their_own_scale_with_native(tmp_path, photo):
+    Image.fromarray(photo[:100, :120]).save(tmp_path / "small.png")
+    Image.fromarray(photo).save(tmp_path / "large.png")
+    Image.fromarray(photo[:90, :120]).save(tmp_path / "tiny.png")
+    packed = pack([tmp_path], tmp_path / "data", PackSettings(short_side=400, native=True))
+    assert {entry.shape for entry in packed.entries} == {(100, 120, 3), (*photo.shape[:2], 3)}
+    [reason] = packed.left_out.values()
+    assert "120 x 90 pixels, the least is 96" in reason
+
+
+def test_what_nothing_can_be_learnt_from_is_left_out(tmp_path):
+    holes = np.random.default_rng(0).random((120, 120)).astype(np.float32)
+    holes[:80] = np.nan
+    packed = pack([np.full((100, 100), 7), holes, np.arange(10000.0).reshape(100, 100)], tmp_path / "data")
+    assert [entry.name for entry in packed.entries] == ["array 2"]
+    assert packed.left_out["array 0"].startswith("constant: ")
+    assert "mostly empty: 67 %" in packed.left_out["array 1"]
+
+
+def test_damage_counts_as_no_value(tmp_path, micrograph, photo):
+    """In images at their own scale and in photos that are scaled; the masks themselves are not packed."""
+    (tmp_path / "in" / "masks").mkdir(parents=True)
+    damage = np.zeros((512, 640), np.uint8)
+    damage[100:140, 200:280] = 255
+    Image.fromarray(photo).save(tmp_path / "in" / "photo.png")
+    Image.fromarray(micrograph(0)).save(tmp_path / "in" / "m.png")
+    Image.fromarray(micrograph(1)).save(tmp_path / "in" / "whole.png")
+    Image.fromarray(damage).save(tmp_path / "in" / "masks" / "photo_mask.png")
+    Image.fromarray(damage[60:160, 180:300]).save(tmp_path / "in" / "masks" / "orphan.png")
+    Image.fromarray(np.pad(damage[95:105, 195:205], ((0, 118), (0, 150)))).save(tmp_path / "in" / "masks" / "m.png")
+    assert main(["pack", str(tmp_path / "in"), str(tmp_path / "data"), "--short-side", "384", "--masks",
+                 str(tmp_path / "in" / "masks")]) == 0  # fmt: skip
+    dataset = PhotoDataset(tmp_path / "data")
+    names = [Path(entry.name).name for entry in dataset.entries]
+    assert names == ["m.png", "photo.png", "whole.png"]
+    np.testing.assert_array_equal(dataset.valid(0) == 0, np.pad(damage[95:105, 195:205], ((0, 118), (0, 150))) > 0)
+    hidden = dataset.valid(1) == 0
+    assert hidden[75:105, 150:210].all()
+    assert 0.9 < hidden.sum() / (30 * 60) < 1.6  # what Lanczos mixes with it too
+    assert dataset.valid(2) is None
+
+
+def test_a_data_set_tells_what_it_is_told_and_can_be_stopped(tmp_path, photos):
+    told, stop = [], threading.Event()
+    pack([photos], tmp_path / "data", watch=Watch(told.append, stop, bar=False))
+    assert [report.step for report in told] == list(range(1, 7))
+    stop.set()
+    with pytest.raises(CancelledError, match="nothing was written"):
+        pack([photos], tmp_path / "other", watch=Watch(cancel=stop, bar=False))
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 @pytest.mark.parametrize(("options", "words"), [({"jobs": 0}, "--jobs"), ({"short_side": 349}, "--short-side")])
 def test_numbers_out_of_range_are_refused(tmp_path, photos, options, words):
     with pytest.raises(ValueError, match=words):
-        pack([photos], tmp_path / "data", **options)
+        pack([photos], tmp_path / "data", PackSettings(**options))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,7 +238,7 @@ def test_an_error_in_a_thread_is_a_sentence_and_leaves_nothing(tmp_path, photos,
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(inpaint_training.data.pack, "decode_photo", fail)
+    monkeypatch.setattr(inpaint_training.data.pack, "read_pictures", fail)
     assert main(["pack", str(photos), str(tmp_path / "data"), "--jobs", "2"]) == 1
     assert words in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

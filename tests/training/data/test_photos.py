@@ -1,40 +1,57 @@
 import io
-import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint_training.data.dataset import PhotoDataset
-from inpaint_training.data.pack import pack
+from inpaint_training.data.photos import BadPhotoError, decode_photo, decode_upright, scale_down, scale_hidden
 
 
-def test_a_tar_gives_the_same_photos_as_its_folder(tmp_path, dataset, tar):
-    pack([tar], tmp_path / "data")
-    a, b = PhotoDataset(dataset), PhotoDataset(tmp_path / "data")
-    assert len(a) == len(b)
-    sizes = sorted(a.photo(i).sum() for i in range(len(a)))
-    assert sizes == sorted(b.photo(i).sum() for i in range(len(b)))
-
-
-def test_16_bit_photos_are_left_out_not_turned_white(tmp_path, photos, photo):
+def encode(array, kind="PNG", **options):
     buffer = io.BytesIO()
-    Image.fromarray(photo[..., 0].astype(np.uint16) * 257).save(buffer, "PNG")
-    (tmp_path / "deep.png").write_bytes(buffer.getvalue())
-    left_out = pack([tmp_path / "deep.png", photos / "a.jpg"], tmp_path / "data")
-    assert "not 8 bits" in left_out[(tmp_path / "deep.png").as_posix()]
+    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
-@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
-@pytest.mark.parametrize("part", [0.3, 0.9])
-def test_a_tar_that_is_cut_off_is_refused(tmp_path, photos, suffix, part):
-    whole = tmp_path / f"whole.{suffix}"
-    with tarfile.open(whole, f"w:{'gz' if suffix.endswith('gz') else ''}") as archive:
-        archive.add(photos)
-    cut = tmp_path / "in" / f"cut.{suffix}"
-    cut.parent.mkdir()
-    cut.write_bytes(whole.read_bytes()[: round(part * whole.stat().st_size)])
-    (tmp_path / "out").mkdir()
-    with pytest.raises(ValueError, match="copy it again"):
-        pack([cut], tmp_path / "out" / "data")
-    assert list((tmp_path / "out").iterdir()) == []
+def test_grey_stays_grey_and_colours_stay_colours(photo):
+    assert decode_upright(encode(photo))[0].mode == "RGB"
+    for kind in ("PNG", "JPEG", "TIFF", "BMP"):
+        grey, hidden = decode_upright(encode(photo[..., 0], kind))
+        assert grey.mode == "L"
+        assert hidden is None
+    assert decode_photo(encode(photo[..., 0])).mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encode(np.zeros((9, 9), np.uint16)), encode(np.zeros((9, 9), np.float32), "TIFF"), b"II*\0 nothing", b"",
+        encode(np.zeros((9, 9), np.uint8), "TIFF", save_all=True, append_images=[Image.new("L", (9, 9))]),
+        encode(np.zeros((9, 9), np.uint8), "TIFF", tiffinfo={42113: "0"}), encode(np.zeros((9, 9), np.uint8), "GIF"),
+    ],
+)  # fmt: skip
+def test_what_is_more_than_a_photo_of_8_bits_is_left_to_another_reader(data):
+    assert decode_upright(data) is None
+    with pytest.raises(BadPhotoError, match="no photo of 8 bits"):
+        decode_photo(data)
+
+
+def test_transparent_pixels_are_hidden_and_opaque_photos_are_not(photo):
+    alpha = np.full((*photo.shape[:2], 1), 255, np.uint8)
+    assert decode_upright(encode(np.concatenate([photo, alpha], 2)))[1] is None
+    alpha[10:20] = 0
+    colours, hidden = decode_upright(encode(np.concatenate([photo, alpha], 2)))
+    np.testing.assert_array_equal(hidden, alpha[..., 0] == 0)
+    np.testing.assert_array_equal(np.asarray(colours)[30:], photo[30:])
+
+
+def test_no_visible_pixel_of_a_scaled_photo_holds_any_of_the_hidden(photo):
+    hidden = np.zeros(photo.shape[:2], bool)
+    hidden[200:260, 300:310] = True
+    one, other = photo.copy(), photo.copy()
+    one[hidden], other[hidden] = 0, 255
+    small, changed = (np.asarray(scale_down(Image.fromarray(each), 384)) for each in (one, other))
+    visible = ~scale_hidden(hidden, small.shape[1::-1])
+    np.testing.assert_array_equal(small[visible], changed[visible])
+    assert visible.mean() > 0.98

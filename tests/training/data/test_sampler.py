@@ -3,11 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from inpaint_training.data.sampler import Crops, DataConfig, held_out_batches, iterate_batches, random_square, split
+from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.pack import PackSettings, pack
+from inpaint_training.data.sampler import Crops, held_out_batches, iterate_batches, split
 from inpaint_training.recipes.library import load_recipe
+from napari_inpaint.inference.windows.intensity import find_curve, sample_context, to_tensor
 
 
 @pytest.fixture(scope="module")
@@ -57,19 +58,6 @@ def test_a_batch_is_what_it_says(crops, recipe):
         assert mask[y, x] == 1
 
 
-@given(st.integers(0, 2**31), st.sampled_from([64, 72, 200]))
-def test_squares_keep_to_the_photos_range(photo, seed, crop):
-    square = random_square(torch.from_numpy(photo.copy()), crop, DataConfig(), np.random.default_rng(seed))
-    assert square.shape == (3, crop, crop)
-    assert 0 <= square.min() <= square.max() <= 255
-
-
-def test_an_unscaled_crop_is_a_piece_of_the_photo(photo):
-    small = torch.from_numpy(photo[:100, :100].copy())
-    square = random_square(small, 100, DataConfig(), np.random.default_rng(0))
-    torch.testing.assert_close(square, small.permute(2, 0, 1).float())
-
-
 def test_held_out_crops_are_always_the_same(crops, recipe):
     a, b = (list(held_out_batches(crops, recipe.phases[0])) for _ in range(2))
     assert len(a) == 1
@@ -95,6 +83,110 @@ def test_other_photos_share_the_data_set_but_not_the_order(crops):
     assert other.shards is crops.shards
     assert {other.photo_of(0, number) for number in range(6)} == {2}
     assert {crops.photo_of(0, number) for number in range(6)} == {0, 1, 2}
+
+
+def test_planes_of_a_file_are_held_out_together():
+    files = [f"file {index // 5}" for index in range(100)]
+    held_out, trained = split(files, 24)
+    assert len(held_out) == 10
+    assert {files[index] for index in held_out}.isdisjoint(files[index] for index in trained)
+    assert sorted(held_out + trained) == list(range(100))
+    few, trained = split(files, 2)
+    assert len(few) == 2
+    assert len(trained) == 90  # the other planes of a held-out file are not trained on either
+    assert split(["stack"] * 40, 24) == ([36, 37, 38, 39], list(range(36)))
+    assert split(range(40), 24) == split([f"{index}.jpg" for index in range(40)], 24)
+
+
+@pytest.fixture
+def own(tmp_path, micrograph, photo):
+    """A data set of images of all kinds; the last two hold no value in some places."""
+    floats = micrograph(3) / np.float32(7)
+    floats[40:100, 100:] = np.nan
+    damaged = np.ma.MaskedArray(micrograph(2))
+    damaged[:, :60] = np.ma.masked
+    colours = np.stack([micrograph(n) for n in (4, 5, 6)], -1)
+    images = [micrograph(0), colours, photo[:200, :200], photo[:200, 200:400, 0], damaged, floats]
+    pack(images, tmp_path / "data", PackSettings(keep_duplicates=True))
+    dataset = PhotoDataset(tmp_path / "data")
+    assert len(dataset) == 6
+    return Crops(dataset, range(6), torch.device("cpu"))
+
+
+OWN = ["--phases", "[{share: 1, crop: 72, batch: 6, holes: {kind: boxes, side_min: 20, side_max: 40}}]",
+       "--train.steps", "20", "--critics", "[]"]  # fmt: skip
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_what_holds_no_value_is_a_hole_that_is_not_judged(own, native):
+    recipe = load_recipe("compact", [*OWN, f"--data.native={native}"])
+    hidden = 0
+    for step in range(8):
+        batch = own.batch(recipe, step)
+        assert equal(batch, own.batch(recipe, step))
+        assert 0 <= batch.image.min() <= batch.image.max() <= 1
+        if batch.hidden is None:
+            continue
+        hidden += int(batch.hidden.sum())
+        assert (batch.mask[batch.hidden] == 1).all()
+        assert (batch.image * batch.hidden == 0).all()
+        assert (batch.judged <= batch.mask).all()
+        assert (batch.judged.sum((1, 2, 3)) > 0).all()
+        completion = torch.rand_like(batch.image).requires_grad_()
+        target = batch.target(completion)
+        assert not target.requires_grad
+        assert torch.equal(target * ~batch.hidden, batch.image * ~batch.hidden)
+        assert torch.equal(target * batch.hidden, completion * batch.hidden)
+    assert hidden > 0
+
+
+def test_values_that_are_hidden_are_never_seen(own):
+    """Other ones change nothing, in crops that are zoomed too."""
+    recipe = load_recipe("compact", OWN)
+    other = own.of(own.photos)
+    other.shards = {name: shard.clone() for name, shard in own.shards.items()}
+    for index in (4, 5):
+        pixels, hidden = other.photo(index), other.valid(index) == 0
+        pixels.copy_(torch.from_numpy(np.where(hidden[..., None], 60000, pixels.float()).astype(pixels.numpy().dtype)))
+    assert all(equal(own.batch(recipe, step), other.batch(recipe, step)) for step in range(8))
+
+
+def test_grey_is_not_tinted_and_colours_are(own):
+    batch = own.batch(load_recipe("compact", [*OWN, "--data.jitter", "0.3"]), 0)
+    for row, photo in enumerate(own.photo_of(0, number) for number in range(6)):
+        red, green, _ = batch.image[row]
+        assert torch.equal(red, green) == (own.dataset.entries[photo].channels == 1)
+
+
+def test_the_network_sees_what_the_engine_shows_it(own):
+    """At the image's own scale a crop of 16 bits passes the engine's curve around its hole."""
+    recipe = load_recipe("compact", [*OWN, "--data", "{native: true, flip: 0, jitter: 0}"])
+    batch = own.cut([0], [np.random.default_rng(5)], recipe.phases[0], recipe.data)
+    mask, pixels = batch.mask[0, 0].numpy() > 0, own.dataset.photo(0)
+    nothing = np.zeros_like(mask)
+    matches = 0
+    for y, x in np.ndindex(128 - 71, 160 - 71):
+        window = pixels[y : y + 72, x : x + 72]
+        seen = to_tensor(window, nothing, find_curve(window, sample_context(~mask, mask)))
+        matches += np.allclose(np.clip(seen, 0, 1), batch.image[0].numpy(), atol=1e-6)
+    assert matches == 1
+
+
+def test_images_without_an_up_are_turned_every_way(own):
+    words = [*OWN, "--data", "{native: true, turn: 1, jitter: 0}", "--phases.0.batch", "64"]
+    slope = own.of([3])
+    slope.shards = {name: shard.clone() for name, shard in own.shards.items()}
+    rows, columns = torch.meshgrid(torch.arange(200), torch.arange(200), indexing="ij")
+    slope.photo(3)[..., 0] = (rows // 2 + columns // 4).byte()
+
+    def ways(words):
+        crops = slope.batch(load_recipe("compact", words), 0).image[:, 0]
+        falls = [(float(crop[-9:].mean() - crop[:9].mean()), float(crop[:, -9:].mean() - crop[:, :9].mean()))
+                 for crop in crops]  # fmt: skip
+        return {(down > 0, right > 0, abs(down) > abs(right)) for down, right in falls}
+
+    assert len(ways(words)) == 8
+    assert ways([*words, "--data.turn", "0"]) == {(True, True, True), (True, False, True)}
 
 
 @pytest.mark.gpu

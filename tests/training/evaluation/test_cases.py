@@ -1,8 +1,10 @@
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from inpaint_training.data.masks import random_strokes
+from inpaint_training.data.pack import pack
 from inpaint_training.evaluation.cases import AREA_BINS, Case, Protocol, iterate_cases
 
 
@@ -40,3 +42,35 @@ def test_area_bins_end_before_their_share():
         mask = np.zeros(100, bool)
         mask[: round(share * 100)] = True
         assert Case("c", np.zeros((10, 10, 3), np.uint8), mask.reshape(10, 10)).area_bin == name
+
+
+def test_images_that_are_no_photos_are_cut_at_their_own_scale_and_shown_in_8_bits(tmp_path, micrograph):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        Image.fromarray(micrograph(number)).save(tmp_path / "in" / f"{number}.png")
+    damaged = np.ma.MaskedArray(np.stack([micrograph(8), micrograph(9)]))
+    damaged[:, :, 120:] = np.ma.masked
+    protocol = Protocol(crop=72, holes=(16, 24))
+    cases = list(iterate_cases(tmp_path / "in", protocol))
+    assert len(cases) == 6
+    for case in cases:
+        assert case.image.dtype == np.uint8
+        assert case.image.shape == (72, 72, 3)
+        assert case.image.min() == 0
+        assert case.image.max() == 255  # its own curve
+    pack([tmp_path / "in", damaged], tmp_path / "data")
+    packed = list(iterate_cases(tmp_path / "data", protocol))
+    for case, other in zip(cases, packed, strict=False):
+        np.testing.assert_array_equal(case.image, other.image)
+    assert len(packed) == 10
+    assert {case.photo for case in packed[6:]} == {"array 1"}  # both planes
+    assert all((case.image > 0).mean() > 0.9 for case in packed)  # none shows what is damaged
+
+
+def test_photos_keep_their_scale_when_asked(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    protocol = Protocol(crop=200, holes=(16, 24))
+    rows = {photo[y, x : x + 200].tobytes() for y in range(512) for x in range(441)}
+    for native in (True, False):
+        image = next(iterate_cases(tmp_path, protocol, native)).image
+        assert (image[0].tobytes() in rows) == native

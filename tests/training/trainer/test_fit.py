@@ -1,8 +1,10 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from inpaint_training.checkpoints.checkpoint import (
     read_checkpoint,
@@ -10,7 +12,8 @@ from inpaint_training.checkpoints.checkpoint import (
     resolve_checkpoint,
 )
 from inpaint_training.cli import main
-from inpaint_training.data.pack import pack
+from inpaint_training.data.mask_files import read_masks
+from inpaint_training.data.pack import PackSettings, pack
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fit import fit, lock, refuse_uneven_batches
 
@@ -82,7 +85,7 @@ def test_two_runs_do_not_share_a_folder(dataset, tmp_path, reconstruction):
 
 
 def test_another_data_set_is_refused(run, photos, tmp_path, reconstruction):
-    pack([photos], tmp_path / "more", keep_duplicates=True)
+    pack([photos], tmp_path / "more", PackSettings(keep_duplicates=True))
     with pytest.raises(ValueError, match="was trained on 2 photos"):
         fit(load_recipe("compact", reconstruction), tmp_path / "more", run, resume=True)
 
@@ -134,3 +137,53 @@ def test_devices_with_an_odd_number_of_crops_are_refused():
     with pytest.raises(ValueError, match=r"batch of 8 gives each of 8 an odd number.*multiple of 16"):
         refuse_uneven_batches(recipe, 8)
     refuse_uneven_batches(load_recipe("compact-two-stage", ["--network.halved", "false"]), 8)
+
+
+@pytest.fixture
+def own_holes(tmp_path):
+    (tmp_path / "masks").mkdir()
+    for number in range(2):
+        mask = np.zeros((50, 60), np.uint8)
+        mask[10 : 20 + 5 * number, 10:40] = 255
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{number}.png")
+    return tmp_path / "masks"
+
+
+def test_holes_of_ones_own_are_trained_with_and_resumed_bit_for_bit(dataset, tmp_path, reconstruction, own_holes):
+    words = [*reconstruction, "--phases.0.holes", f"{{kind: masks, folder: {own_holes}}}", "--train.checkpoint_seconds",
+             "0.001", "--train.check_steps", "2", "--train.keep", "9"]  # fmt: skip
+    recipe = load_recipe("compact", words)
+    fit(recipe, dataset, tmp_path / "whole")
+    trained = read_checkpoint(tmp_path / "whole").recipe
+    assert trained.phases[0].holes.range == (30, 30)
+    assert trained.phases[0].holes.count == 2
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    for folder in sorted((tmp_path / "parts").glob("step-*"))[1:]:
+        shutil.rmtree(folder)
+    fit(recipe, dataset, tmp_path / "parts", resume=True)
+    whole, parts = (
+        read_checkpoint(resolve_checkpoint(tmp_path / name, "newest")).network for name in ("whole", "parts")
+    )
+    assert all(torch.equal(*pair) for pair in zip(whole.parameters(), parts.parameters(), strict=True))
+
+    read_masks.cache_clear()
+    (own_holes / "1.png").unlink()
+    with pytest.raises(ValueError, match=r"phases.0.holes.count is 2, not 1"):
+        fit(recipe, dataset, tmp_path / "parts", resume=True)
+    shutil.rmtree(own_holes)
+    read_masks.cache_clear()
+    assert read_checkpoint(tmp_path / "whole").recipe == trained  # a checkpoint needs no masks
+    with pytest.raises(ValueError, match="is no folder of masks"):
+        fit(recipe, dataset, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_images_of_all_kinds_are_trained_on(tmp_path, micrograph, reconstruction, capsys):
+    damaged = np.ma.masked_less(micrograph(1), 900)
+    pack([*map(micrograph, range(10, 14)), damaged, micrograph(2)[:100, :98], np.stack([micrograph(5)] * 3, -1)],
+         tmp_path / "data")  # fmt: skip
+    words = [*reconstruction, "--data.native", "true", "--data.turn", "1", "--phases.1.crop", "104"]
+    progress = fit(load_recipe("compact", words), tmp_path / "data", tmp_path / "run")
+    assert progress.step == 6
+    assert 0 < progress.l1_hole < 1
+    assert "1 of 7 images" in capsys.readouterr().err

@@ -1,10 +1,12 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from inpaint_training.losses.measures import psnr
 from inpaint_training.trainer.step import train_step
+from inpaint_training.trainer.validate import validate
 
 
 def weights(module):
@@ -126,3 +128,28 @@ def test_the_switch_to_adversarial_training_needs_a_warm_up(start, run_steps, cr
         run_steps(models, [step])
         worst = min(worst, decibels())
     assert (worst > before - 0.5) == stable, (before, worst)  # how much is lost depends on the CPU
+
+
+@pytest.mark.parametrize("step", [0, 4, 9])
+def test_what_holds_no_value_teaches_nothing(start, crops, adversarial, step):
+    """Whatever is stored there, no weight learns from it; nor does validation judge it."""
+    found = []
+    for value in (0.0, 0.8):
+        models = start(adversarial)
+        phase, first, end = models.recipe.phase_of(step)
+        models.enter(phase, step, first, end)
+        batch = crops.batch(models.recipe, step)
+        hidden = torch.zeros_like(batch.mask, dtype=torch.bool)
+        hidden[:, :, 20:50, 10:40] = True
+        batch = replace(batch, hidden=hidden, image=batch.image.masked_fill(hidden, value),
+                        mask=batch.mask.masked_fill(hidden, 1))  # fmt: skip
+        logged = train_step(models, batch, phase, step - first)
+        metrics = validate(models, [batch])
+        after = weights(models.generator.module), [weights(critic.module) for critic in models.critics]
+        found.append(({name: float(x) for name, x in logged.items()}, metrics, *after))
+    (logged, metrics, generator, critics), (logged_too, metrics_too, generator_too, critics_too) = found
+    assert logged == logged_too
+    assert metrics == metrics_too
+    assert all(torch.equal(*pair) for pair in zip(generator, generator_too, strict=True))
+    for one, other in zip(critics, critics_too, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))

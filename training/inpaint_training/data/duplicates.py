@@ -29,6 +29,16 @@ class Fingerprint:
     thumbnail: np.ndarray
 
 
+def to_image(pixels: np.ndarray, hidden: np.ndarray | None = None) -> Image.Image:
+    """Return pixels, (H, W, 1 or 3) of any dtype that is stored, as a picture of 8 bits that can be compared."""
+    if pixels.dtype != np.uint8:
+        known = pixels if hidden is None else pixels[~hidden]
+        low, high = np.percentile(known.ravel()[:: max(1, known.size // 10**5)], (1, 99))
+        scaled = (pixels.astype(np.float64) - low) * (255 / max(high - low, 1e-300))
+        pixels = np.clip(scaled if hidden is None else np.where(hidden[..., None], 0, scaled), 0, 255).astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def fingerprint(photo: Image.Image) -> Fingerprint:
     """Return what stays nearly the same when a photo is scaled or recompressed."""
     height, width = THUMBNAIL
@@ -54,6 +64,13 @@ class Thumbnails:
 
     def find_or_add(self, photo: Fingerprint, name: str) -> str | None:
         """Return the name of the photo that this one repeats, or None and remember it."""
+        twin = self.find(photo)
+        if twin is None:
+            self.add(photo, name)
+        return twin
+
+    def find(self, photo: Fingerprint) -> str | None:
+        """Return the name of the photo that this one repeats; None when it is new."""
         count = len(self.names)
         candidates = np.flatnonzero(_count_bits(self._hashes[:count] ^ photo.hash) <= HASH_BITS)
         if candidates.size:
@@ -61,12 +78,16 @@ class Thumbnails:
             twins = candidates[likeness / photo.thumbnail.size > SAME_CORRELATION]
             if twins.size:
                 return self.names[int(twins[0])]
+        return None
+
+    def add(self, photo: Fingerprint, name: str) -> None:
+        """Remember a photo."""
+        count = len(self.names)
         if count == len(self._hashes):  # twice the room, so that each row is copied about once on the whole
             self._hashes = np.concatenate([self._hashes, np.empty_like(self._hashes)])
             self._thumbnails = np.concatenate([self._thumbnails, np.empty_like(self._thumbnails)])
         self._hashes[count], self._thumbnails[count] = photo.hash, photo.thumbnail
         self.names.append(name)
-        return None
 
 
 def _count_bits(words: np.ndarray) -> np.ndarray:

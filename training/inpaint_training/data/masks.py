@@ -7,6 +7,7 @@ the device.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw
 from pydantic import Field, PositiveInt, model_validator
 from pydantic.dataclasses import dataclass
 
+from inpaint_training.data.mask_files import read_masks
 from inpaint_training.settings import Config, Share
 
 if TYPE_CHECKING:
@@ -34,16 +36,22 @@ STROKE_WIDTH = (0.05, 0.16)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outline:
-    """A hole: a box, or the strokes within it."""
+    """A hole: a box, or the strokes or the pixels within it."""
 
     box: BoxTuple
     """y0, x0, y1, x1, half-open; the bounding box of the strokes."""
     strokes: np.ndarray | None = None
     """float array of shape (S, 5): y0, x0, y1, x1 and radius of every segment, in pixels."""
+    bitmap: np.ndarray | None = None
+    """bool array of the box's shape, True inside the hole."""
 
     @property
     def centre(self) -> tuple[int, int]:
-        """A pixel (y, x) in the middle: of the box, or of one of the segments, since strokes wind around theirs."""
+        """A pixel (y, x) in the middle: of the box, or of one segment or pixel, as these wind around theirs."""
+        if self.bitmap is not None:
+            inside = np.argwhere(self.bitmap)
+            y, x = (inside[len(inside) // 2] + self.box[:2]).tolist()
+            return y, x
         y0, x0, y1, x1 = self.box if self.strokes is None else self.strokes[len(self.strokes) // 2, :4].tolist()
         return int(y0 + y1) // 2, int(x0 + x1) // 2
 
@@ -191,7 +199,49 @@ class BoxesAndStrokes(Boxes):
         return Outline((y0, x0, y1, x1), segments)
 
 
-Holes = Annotated[Centre | Boxes | BoxesAndStrokes, Field(discriminator="kind")]
+@dataclass(frozen=True)
+class MaskFiles(Config):
+    """Holes of one's own: what masks in a folder hide, at random places, turned over at random."""
+
+    folder: str
+    """Of masks as `inpaint-fill` takes them: not 0 inside holes; of any size."""
+    kind: Literal["masks"] = "masks"
+    side_min: PositiveInt | None = None
+    """Smallest side of a hole, in pixels; measured when training begins."""
+    side_max: PositiveInt | None = None
+    """Largest side; likewise, at most the crop's."""
+    count: PositiveInt | None = None
+    """How many masks there are; likewise, so that a run is not resumed with others."""
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The smallest and the largest side of a hole, in pixels; 1 before they are measured."""
+        return self.side_min or 1, self.side_max or 1
+
+    def measure(self, crop: int) -> Self:
+        """Return the same with what the folder's masks are like in crops of ``crop`` pixels.
+
+        Raises
+        ------
+        ValueError
+            When there is no folder, a mask cannot be read, or none has a hole.
+        """
+        masks = read_masks(self.folder)
+        low, high = min(mask.side_min for mask in masks), max(mask.side_max for mask in masks)
+        return replace(self, side_min=min(low, crop - 1), side_max=min(high, crop - 1), count=len(masks))
+
+    def draw(self, size: int, rng: np.random.Generator) -> Outline:
+        """Return the outline of a hole in a crop of ``size`` x ``size`` pixels: at least one is inside, one is not."""
+        masks = read_masks(self.folder)
+        mask = masks[int(rng.integers(len(masks)))]
+        hole = mask.place(size, rng)
+        hole = hole[:: 1 if rng.random() < 0.5 else -1, :: 1 if rng.random() < 0.5 else -1]
+        ys, xs = np.nonzero(hole)
+        y0, x0, y1, x1 = int(ys.min()), int(xs.min()), int(ys.max()) + 1, int(xs.max()) + 1
+        return Outline((y0, x0, y1, x1), bitmap=np.ascontiguousarray(hole[y0:y1, x0:x1]))
+
+
+Holes = Annotated[Centre | Boxes | BoxesAndStrokes | MaskFiles, Field(discriminator="kind")]
 
 
 def draw_strokes(size: int, width_min: float, width_max: float, length: float, rng: np.random.Generator) -> np.ndarray:
@@ -238,6 +288,9 @@ def render_masks(outlines: Sequence[Outline], size: int, device: torch.device | 
     for mask, outline in zip(masks, outlines, strict=True):
         if outline.strokes is not None:
             mask *= _near_strokes(torch.as_tensor(outline.strokes, dtype=torch.float32).to(device), y, x)
+        if outline.bitmap is not None:
+            top, left, bottom, right = outline.box
+            mask[top:bottom, left:right] = torch.from_numpy(outline.bitmap).to(device).float()
     return masks[:, None]
 
 

@@ -12,20 +12,17 @@ import functools
 import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
-from inpaint_training.data.masks import render_masks
+from inpaint_training.data.masks import Outline, render_masks
+from inpaint_training.data.squares import TRIES, DataConfig, Square, random_square, to_network_values
 from inpaint_training.losses.augment import DRAWS
-from inpaint_training.settings import Config, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -39,18 +36,6 @@ CROP, ORDER = 0, 1
 """Purposes of random streams: never two with the same numbers."""
 
 
-@dataclass(frozen=True)
-class DataConfig(Config):
-    """How crops are cut from photos."""
-
-    crop_min: Annotated[float, Field(gt=0, le=1)] = 1 / 3
-    """The smallest crop, as a share of the photo's short side; the largest is the whole short side."""
-    flip: Share = 0.5
-    """Share of crops that are mirrored left to right."""
-    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Largest change of each colour channel's gain."""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
     """Crops with holes."""
@@ -58,11 +43,24 @@ class Batch:
     image: Tensor
     """float32, (N, 3, H, W), RGB in [0, 1], channels last"""
     mask: Tensor
-    """float32, (N, 1, H, W), 1 inside holes"""
+    """float32, (N, 1, H, W), 1 inside holes: what the network is to fill; also where no value is known"""
     centres: tuple[tuple[int, int], ...]
     """A pixel (y, x) in the middle of every hole."""
     draws: Tensor
     """float32, (N, 1 + DRAWS), random numbers in [0, 1): one for the penalty, the others for augmentation"""
+    hidden: Tensor | None = None
+    """bool, (N, 1, H, W), True where the image holds no value; None when it does everywhere"""
+
+    @property
+    def judged(self) -> Tensor:
+        """Where a completion can be judged: float32, (N, 1, H, W), 1 inside holes where the image holds a value."""
+        return self.mask if self.hidden is None else self.mask * ~self.hidden
+
+    def target(self, completion: Tensor) -> Tensor:
+        """Return what a completion, (N, 3, H, W), should be: the image, and where that holds no value, what it is."""
+        if self.hidden is None:
+            return self.image
+        return torch.where(self.hidden, completion.detach().to(self.image.dtype), self.image)
 
 
 class Crops:
@@ -71,7 +69,7 @@ class Crops:
     Parameters
     ----------
     dataset
-        Its photos move to the device when they fit there.
+        Its photos move to the device when they fit there, and all have 8 bits: others pass a curve on the CPU.
     photos
         Which ones are used.
     device
@@ -81,7 +79,7 @@ class Crops:
     def __init__(self, dataset: PhotoDataset, photos: Sequence[int], device: torch.device) -> None:
         self.dataset, self.photos, self.device = dataset, photos, device
         self._order = functools.lru_cache(4)(self._shuffle)
-        self.resident = device.type == "cuda" and _fits(dataset, device)
+        self.resident = device.type == "cuda" and dataset.linear and _fits(dataset, device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the mapped files cannot be written, and nobody tries to
             self.shards = {name: torch.from_numpy(shard) for name, shard in dataset.shards.items()}
@@ -98,10 +96,17 @@ class Crops:
         return np.random.default_rng([seed, ORDER, visit]).permutation(self.photos)
 
     def photo(self, index: int) -> Tensor:
-        """Return a photo as uint8 (H, W, 3), without copying it."""
+        """Return an image as uint8, uint16 or float32 (H, W, channels), without copying it."""
         entry = self.dataset.entries[index]
-        end = entry.offset + entry.height * entry.width * 3
-        return self.shards[entry.shard][entry.offset : end].view(entry.height, entry.width, 3)
+        pixels = self.shards[entry.shard][entry.offset : entry.end]
+        return pixels.view(getattr(torch, entry.dtype)).view(entry.shape)
+
+    def valid(self, index: int) -> Tensor | None:
+        """Return where an image holds values, uint8 (H, W); None when it does everywhere."""
+        entry = self.dataset.entries[index]
+        if not entry.masked:
+            return None
+        return self.shards[entry.shard][entry.end : entry.offset + entry.size].view(entry.height, entry.width)
 
     def photo_of(self, seed: int, number: int) -> int:
         """Return the photo of a crop: every photo is visited once per pass, in a new order."""
@@ -126,7 +131,7 @@ class Crops:
         self, photos: Sequence[int], rngs: Sequence[np.random.Generator], phase: Phase, config: DataConfig
     ) -> Batch:
         """Return one crop of every photo; each has a random generator of its own."""
-        squares = [random_square(self.photo(photo), phase.crop, config, rng)  # 3, crop, crop
+        squares = [random_square(self.photo(photo), phase.crop, config, rng, self.valid(photo))
                    for photo, rng in zip(photos, rngs, strict=True)]  # fmt: skip
         outlines = [phase.holes.draw(phase.crop, rng) for rng in rngs]
         # Flip, gains (white balance and exposure), and what the step draws: one copy to the device.
@@ -134,47 +139,82 @@ class Crops:
             [rng.random() < config.flip, *(1 + config.jitter * rng.uniform(-1, 1, 3)), *rng.random(1 + DRAWS)]
             for rng in rngs
         ])  # fmt: skip
+        grey = [len(square.pixels) == 1 for square in squares]
+        drawn[grey, 2:4] = drawn[grey, 1:2]  # one gain does not tint
         numbers = torch.from_numpy(drawn).float().to(self.device)  # N, 1 + 3 + 1 + DRAWS
-        flip, gain, draws = numbers[:, :1, None, None] > 0, numbers[:, 1:4, None, None], numbers[:, 4:]
-        image = torch.stack(squares).to(self.device)  # N, 3, crop, crop
-        image = torch.where(flip, image.flip(3), image)
-        image = (image * (gain / 255)).clamp(0, 1).contiguous(memory_format=torch.channels_last)
+        gain, draws = numbers[:, 1:4, None, None], numbers[:, 4:]
+        # Values pass a curve on the CPU; all else happens on the device.
+        place = self.device if self.dataset.linear else torch.device("cpu")
+        image = torch.stack([square.pixels.expand(3, -1, -1) for square in squares]).to(place)  # N, 3, crop, crop
+        hidden = _stack_hidden(squares, place)  # N, 1, crop, crop
+        turns = [draw_turn(config, rng) for rng in rngs]
+        flip = numbers[:, :1, None, None].to(place) > 0
+        image = move(image, flip, turns)
+        hidden = None if hidden is None else move(hidden, flip, turns)
+        if hidden is not None:
+            outlines = [_draw_over_values(phase, outline, plane, rng)
+                        for outline, plane, rng in zip(outlines, hidden[:, 0], rngs, strict=True)]  # fmt: skip
         mask = render_masks(outlines, phase.crop, self.device)
-        return Batch(image, mask, tuple(outline.centre for outline in outlines), draws)
+        for row, photo in enumerate(photos):
+            dtype = self.dataset.entries[photo].dtype
+            if dtype != "uint8":
+                pixels = image[row, :1] if grey[row] else image[row]
+                unknown = None if hidden is None else hidden[row, 0]
+                image[row] = 255 * to_network_values(pixels, mask[row, 0].cpu(), unknown, dtype)
+        image = image.to(self.device)
+        image = (image * (gain / 255)).clamp(0, 1).contiguous(memory_format=torch.channels_last)
+        centres = tuple(outline.centre for outline in outlines)
+        if hidden is None:
+            return Batch(image, mask, centres, draws)
+        hidden = hidden.to(self.device)
+        image = image.masked_fill(hidden, 0).contiguous(memory_format=torch.channels_last)
+        return Batch(image, torch.where(hidden, 1, mask), centres, draws, hidden)
 
 
-def random_square(photo: Tensor, crop: int, config: DataConfig, rng: np.random.Generator) -> Tensor:
-    """Cut a square at a random place and scale, and turn it to ``crop`` pixels.
-
-    Parameters
-    ----------
-    photo : uint8 Tensor of shape (H, W, 3)
-    crop
-        Side of the result, in pixels.
-
-    Returns
-    -------
-    float32 Tensor of shape (3, crop, crop), in [0, 255]
-    """
-    height, width, _ = photo.shape
-    longest = min(height, width)
-    shortest = min(longest, max(crop, longest * config.crop_min))
-    side = round(float(np.exp(rng.uniform(np.log(shortest), np.log(longest)))))  # every zoom equally often
-    y0, x0 = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
-    square = photo[y0 : y0 + side, x0 : x0 + side].permute(2, 0, 1)  # 3, side, side
-    if side == crop:
-        return square.float()
-    # On the CPU, whole numbers are resized several times faster; CUDA resizes floats only.
-    square = square.float() if square.is_cuda else square
-    return F.interpolate(square[None], (crop, crop), mode="bicubic", antialias=True)[0].float().clamp(0, 255)
+def _draw_over_values(phase: Phase, outline: Outline, hidden: Tensor, rng: np.random.Generator) -> Outline:
+    """Return the outline of a hole, or another one if the image, hidden in (H, W), holds no value where that is."""
+    for _ in range(TRIES):
+        if (
+            not hidden.any()
+            or (render_masks([outline], phase.crop, hidden.device)[0, 0] > 0).logical_and(~hidden).any()
+        ):
+            break
+        outline = phase.holes.draw(phase.crop, rng)
+    return outline
 
 
-def held_out_batches(crops: Crops, phase: Phase) -> Iterator[Batch]:
-    """Yield fixed crops of the photos, one of each, a few at a time."""
+def _stack_hidden(squares: Sequence[Square], device: torch.device) -> Tensor | None:
+    """Return where squares hold no value, (N, 1, H, W); None when all hold one everywhere."""
+    if all(square.hidden is None for square in squares):
+        return None
+    planes = [torch.zeros(square.pixels.shape[1:], dtype=torch.bool, device=square.pixels.device)
+              if square.hidden is None else square.hidden for square in squares]  # fmt: skip
+    return torch.stack(planes)[:, None].to(device)
+
+
+def draw_turn(config: DataConfig, rng: np.random.Generator) -> tuple[int, bool]:
+    """Draw how many quarter turns a crop is turned by, and whether it is mirrored top to bottom."""
+    if not config.turn or rng.random() >= config.turn:
+        return 0, False
+    return int(rng.integers(4)), bool(rng.integers(2))
+
+
+def move(images: Tensor, flip: Tensor, turns: Sequence[tuple[int, bool]]) -> Tensor:
+    """Mirror images (N, C, S, S) left to right where ``flip``, (N, 1, 1, 1), is True, and turn them."""
+    images = torch.where(flip, images.flip(3), images)
+    for row, (quarters, upside_down) in enumerate(turns):
+        if quarters or upside_down:
+            turned = torch.rot90(images[row], quarters, (1, 2))
+            images[row] = turned.flip(1) if upside_down else turned
+    return images
+
+
+def held_out_batches(crops: Crops, phase: Phase, native: bool = False) -> Iterator[Batch]:
+    """Yield fixed crops of the photos, one of each, a few at a time, at their own scale when they are ``native``."""
     for first in range(0, len(crops.photos), 8):
         photos = crops.photos[first : first + 8]
         rngs = [np.random.default_rng([CROP, photo]) for photo in photos]
-        yield crops.cut(photos, rngs, phase, DataConfig(flip=0, jitter=0))
+        yield crops.cut(photos, rngs, phase, DataConfig(flip=0, jitter=0, native=native))
 
 
 def iterate_batches(make: Callable[[int], Batch], first: int, end: int, ahead: bool) -> Iterator[tuple[int, Batch]]:
@@ -197,13 +237,39 @@ def iterate_batches(make: Callable[[int], Batch], first: int, end: int, ahead: b
             yield step, waiting.popleft().result()
 
 
-def split(dataset: PhotoDataset, held_out: int) -> tuple[list[int], list[int]]:
-    """Divide a data set into held-out photos and photos to train on; at most a tenth is held out, at least one."""
-    if len(dataset) < 2:
+def split(files: Sequence[Hashable], held_out: int) -> tuple[list[int], list[int]]:
+    """Divide a data set into held-out photos and photos to train on, by the file that each belongs to.
+
+    Planes of one file are alike: all of them are held out, or none. At most a tenth of the files is held out, at least
+    one; of their planes as many as of photos. Of a single file the last tenth of the planes is held out.
+
+    Parameters
+    ----------
+    files
+        Of every photo.
+    held_out
+        How many photos are held out, at most.
+    """
+    if len(files) < 2:
         raise ValueError("a data set of one photo cannot be trained on: one more is needed to judge by")
-    order = np.random.default_rng(0).permutation(len(dataset)).tolist()
-    count = min(held_out, len(dataset) // 10) or 1
-    return order[:count], order[count:]
+    members: dict[Hashable, list[int]] = {}
+    for index, file in enumerate(files):
+        members.setdefault(file, []).append(index)
+    if len(members) == 1:  # the neighbours of the first one held out are the only ones that are like it
+        first = len(files) - max(1, len(files) // 10)
+        return _thin_out(list(range(first, len(files))), held_out), list(range(first))
+    groups = list(members.values())
+    order = np.random.default_rng(0).permutation(len(groups)).tolist()
+    count = min(held_out, len(groups) // 10) or 1
+    kept, trained = ([index for group in part for index in groups[group]] for part in (order[:count], order[count:]))
+    return _thin_out(kept, held_out), trained
+
+
+def _thin_out(photos: list[int], most: int) -> list[int]:
+    """Return at most so many of them, evenly spaced."""
+    if len(photos) <= most:
+        return photos
+    return [photos[index] for index in np.linspace(0, len(photos) - 1, most).round().astype(int).tolist()]
 
 
 def _fits(dataset: PhotoDataset, device: torch.device) -> bool:

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 from PIL import Image
 
 from inpaint_training.data.dataset import INDEX, PhotoDataset
 from inpaint_training.data.masks import random_box, random_strokes
-from inpaint_training.data.photos import BadPhotoError, decode_photo, iterate_photos, scale_down
+from inpaint_training.data.photos import BadPhotoError, scale_down, scale_hidden
+from inpaint_training.data.pictures import Picture, Scale, read_pictures
+from inpaint_training.data.sources import iterate_sources
+from inpaint_training.data.squares import TRIES, to_network_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +41,13 @@ class Case:
     """uint8 array of shape (H, W, 3)"""
     mask: np.ndarray
     """Bool array of shape (H, W), True inside the hole."""
+    file: str = ""
+    """What it was cut from; empty when the name tells."""
+
+    @property
+    def photo(self) -> str:
+        """The photo, or the file of planes, that it was cut from: cases of another one are not like it."""
+        return self.file or self.name.rpartition(" ")[0]
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -100,34 +111,67 @@ class Protocol:
         return f"crops of {self.crop} px, {holes}"
 
 
-def iterate_cases(photos: Path, protocol: Protocol) -> Iterator[Case]:
+def iterate_cases(photos: Path, protocol: Protocol, native: bool = False) -> Iterator[Case]:
     """Yield crops with one hole each; the same ones for the same arguments.
+
+    Crops hold a value everywhere. Of images that are no photos of 8 bits they are cut at the image's own scale, and
+    shown as the network sees them: through the engine's curve around the hole, in 8 bits.
 
     Parameters
     ----------
     photos
-        A folder, a tar archive, or a packed data set.
+        An image, a folder, a tar archive, a zarr store, or a packed data set.
+    native
+        Do not scale photos of 8 bits either.
     """
-    crop = protocol.crop
-    for index, (name, photo) in enumerate(_iterate_scaled(photos, protocol.short_side)):
-        if min(photo.size) < crop:
+    for index, picture in enumerate(_iterate_pictures(photos, Scale(protocol.short_side, native))):
+        if min(picture.pixels.shape[:2]) < protocol.crop:
             continue
         rng = np.random.default_rng([protocol.seed, index])
         for number in range(protocol.crops):
-            y0 = int(rng.integers(0, photo.height - crop + 1))
-            x0 = int(rng.integers(0, photo.width - crop + 1))
-            image = np.asarray(photo.crop((x0, y0, x0 + crop, y0 + crop)))
-            yield Case(f"{name} {number}", image, protocol.random_mask(rng))
+            place = _draw_place(picture, protocol.crop, rng)
+            mask = protocol.random_mask(rng)
+            image = None if place is None else _show(picture.pixels[place], mask)
+            if image is not None:
+                yield Case(f"{picture.name} {number}", image, mask, picture.file)
 
 
-def _iterate_scaled(photos: Path, short_side: int) -> Iterator[tuple[str, Image.Image]]:
+def _draw_place(picture: Picture, crop: int, rng: np.random.Generator) -> tuple[slice, slice] | None:
+    """Draw where a crop is cut; None when none of several holds a value everywhere."""
+    height, width, _ = picture.pixels.shape
+    for _ in range(TRIES):
+        y0, x0 = int(rng.integers(0, height - crop + 1)), int(rng.integers(0, width - crop + 1))
+        place = np.s_[y0 : y0 + crop, x0 : x0 + crop]
+        if picture.hidden is None or not picture.hidden[place].any():
+            return place
+    return None
+
+
+def _show(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
+    """Return a crop, (H, W, 1 or 3), as uint8 of shape (H, W, 3); None when nothing but one value is seen around."""
+    if pixels.dtype != np.uint8:
+        floats = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
+        values = to_network_values(floats, torch.from_numpy(mask), None, pixels.dtype.name)  # C, H, W
+        if not values.any():
+            return None
+        pixels = values.mul(255).round().byte().permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def _iterate_pictures(photos: Path, scale: Scale) -> Iterator[Picture]:
     if (photos / INDEX).is_file():
         dataset = PhotoDataset(photos)
         for index, entry in enumerate(dataset.entries):
-            yield entry.name, scale_down(Image.fromarray(dataset.photo(index)), short_side)
+            pixels, valid = dataset.photo(index), dataset.valid(index)
+            hidden = None if valid is None else valid == 0
+            if entry.dtype == "uint8" and not entry.native and scale.target:
+                image = scale_down(Image.fromarray(pixels[..., 0] if entry.channels == 1 else pixels), scale.target)
+                hidden = None if hidden is None else scale_hidden(hidden, image.size)
+                pixels = np.asarray(image).reshape(image.height, image.width, -1)
+            yield Picture(entry.name, entry.origin, pixels, hidden, entry.native)
         return
-    for name, data in iterate_photos([photos]):
+    for source in iterate_sources([photos]):
         try:
-            yield name, decode_photo(data, short_side)
+            yield from read_pictures(source, scale)[0]
         except BadPhotoError as error:
-            sys.stderr.write(f"{name} is left out, {error}\n")
+            sys.stderr.write(f"{source.name} is left out, {error}\n")

@@ -30,6 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--photos", type=Path, required=True, metavar="DIR|TAR|DATASET", help="never those trained on")
     parser.add_argument(
+        "--native", action="store_true", help="do not scale photos of 8 bits; all other images keep their scale anyhow"
+    )
+    parser.add_argument(
         "--model", action="append", default=[], metavar="FILE|NAME|RUN",
         help="an .onnx file, a bundled model, a checkpoint, or a run (its best checkpoint); can be repeated",
     )  # fmt: skip

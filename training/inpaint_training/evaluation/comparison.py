@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     add_models(fillers, arguments.model, arguments.device, arguments.detail or ["network"])
     first_row = list(fillers)[methods if arguments.model else 0]
     networks = load_features(arguments.crop, arguments.device)
-    cases = list(iterate_cases(arguments.photos, protocol))
+    cases = list(iterate_cases(arguments.photos, protocol, arguments.native))
     if not cases:
         raise ValueError(f"{arguments.photos} has no photo of at least {protocol.crop} x {protocol.crop} pixels")
 

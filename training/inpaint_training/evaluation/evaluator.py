@@ -59,7 +59,7 @@ class Results:
         """
         photos: dict[str, list[int]] = {}
         for number, case in enumerate(self.cases):
-            photos.setdefault(case.name.rpartition(" ")[0], []).append(number)
+            photos.setdefault(case.photo, []).append(number)
         groups, rng = list(photos.values()), np.random.default_rng(0)
         drawn = [
             np.concatenate([groups[group] for group in rng.integers(len(groups), size=len(groups))])

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, Pos
 from pydantic.dataclasses import dataclass
 
 from inpaint_training.data.masks import Holes
-from inpaint_training.data.sampler import DataConfig
+from inpaint_training.data.squares import DataConfig
 from inpaint_training.losses.adversarial import WganGp
 from inpaint_training.losses.augment import AUGMENTATIONS
 from inpaint_training.losses.balance import AdaptiveBalance, Balance

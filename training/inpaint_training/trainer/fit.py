@@ -16,6 +16,7 @@ import numpy as np
 
 from inpaint_training.checkpoints.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
 from inpaint_training.data.dataset import PhotoDataset
+from inpaint_training.data.masks import MaskFiles
 from inpaint_training.data.sampler import Crops, split
 from inpaint_training.recipes.library import to_plain
 from inpaint_training.recipes.recipe import MOST_STEPS
@@ -96,6 +97,7 @@ def fit(
     """
     started = time.monotonic()
     refuse_call(run, resume, start_from, max_minutes)
+    recipe = measure_holes(recipe)
     newest = read_newest(run) if resume else None
     if newest:
         refuse_changes(newest[0].recipe, recipe, run)
@@ -103,7 +105,10 @@ def fit(
             recipe = replace(recipe, train=replace(recipe.train, steps=newest[0].recipe.train.steps))
         refuse_moved_phases(newest[0], recipe)
     dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.active_phases))
-    held_out, trained = split(dataset, recipe.train.held_out)
+    if dataset.too_small:
+        sys.stderr.write(f"{dataset.too_small} of {dataset.too_small + len(dataset)} images of {data} are smaller than "
+                         "the crops, and are not used\n")  # fmt: skip
+    held_out, trained = split(dataset.files, recipe.train.held_out)
 
     launch = launch or LaunchSettings()
     launch.check()
@@ -140,6 +145,14 @@ def fit(
     if interruption.wished:
         raise KeyboardInterrupt
     return progress
+
+
+def measure_holes(recipe: Recipe) -> Recipe:
+    """Return the recipe with what its own masks of holes are like, so that the checkpoint and the model file say it."""
+    return replace(recipe, phases=tuple(
+        replace(phase, holes=phase.holes.measure(phase.crop)) if isinstance(phase.holes, MaskFiles) and phase.share
+        else phase for phase in recipe.phases
+    ))  # fmt: skip
 
 
 LOGS = {"samples", "tensorboard", "log.jsonl"}

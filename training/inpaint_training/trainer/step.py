@@ -53,7 +53,7 @@ def update_critics(models: Models, batch: Batch, completion: Tensor, phase: Phas
     """Make a step of every critic; ``completion`` (N, 3, H, W) has no gradient."""
     logged: dict[str, Tensor] = {}
     for index, critic in enumerate(models.critics):
-        real, fake = critic.view(batch, batch.image), critic.view(batch, completion)
+        real, fake = critic.view(batch, batch.target(completion)), critic.view(batch, completion)
         parts = critic(real, fake, batch.draws[:, 0])
         critic.optimizer.zero_grad()
         models.fabric.backward(parts["loss"])
@@ -81,7 +81,7 @@ def update_generator(
     earlier: list[Tensor] = []
     for output in completions.detach().float().split(len(batch.image)):  # N, 3, H, W
         output.requires_grad_()
-        loss, logged = reconstruction_loss(output, batch.image, batch.mask, models.recipe.loss)
+        loss, logged = reconstruction_loss(output, batch.target(output), batch.judged, models.recipe.loss)
         earlier += torch.autograd.grad(loss, output)  # N, 3, H, W
     gradient = earlier.pop()
     logged["loss"] = loss.detach()

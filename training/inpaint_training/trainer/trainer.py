@@ -87,7 +87,7 @@ class Trainer:
 
     def validation_batches(self) -> Iterator[Batch]:
         """Yield held-out crops with the holes of the last phase, so that all phases are measured alike."""
-        return held_out_batches(self.held_out, self.recipe.active_phases[-1])
+        return held_out_batches(self.held_out, self.recipe.active_phases[-1], self.recipe.data.native)
 
     def is_time_to_validate(self, phase: Phase, done: int, start: int, end: int) -> bool:
         """Return whether this step ends with a validation."""

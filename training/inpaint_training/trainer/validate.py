@@ -60,13 +60,13 @@ def validate(models: Models, batches: Iterable[Batch]) -> dict[str, float]:
                 average = models.average(batch.image, batch.mask).float()
                 completion = models.generator.module(batch.image, batch.mask).float()
             measured = {
-                "l1_hole": masked_mean((average - batch.image).abs(), batch.mask),
-                "psnr_hole": psnr(completion, batch.image, batch.mask).mean(),
-                "energy": gradient_energy(completion, batch.mask).mean(),
-                "original_energy": gradient_energy(batch.image, batch.mask).mean(),
+                "l1_hole": masked_mean((average - batch.image).abs(), batch.judged),
+                "psnr_hole": psnr(completion, batch.image, batch.judged).mean(),
+                "energy": gradient_energy(completion, batch.judged).mean(),
+                "original_energy": gradient_energy(batch.image, batch.judged).mean(),
             }
             for index, critic in enumerate(models.critics):
-                heads = zip(critic.score(batch, batch.image), critic.score(batch, completion), strict=True)
+                heads = zip(critic.score(batch, batch.target(completion)), critic.score(batch, completion), strict=True)
                 measured[f"critic_{index}/gap"] = score_gap(list(heads))
             for name, value in measured.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(batch.image)
