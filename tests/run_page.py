@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 
+from quick_command import shorten_python
+
 
 def run(blocks):
     names = {"__name__": "__main__"}
@@ -14,6 +16,8 @@ def run(blocks):
         sys.stdout.write(f"--- block {number}\n")
         sys.stdout.flush()
         if language == "python":
+            if "inpaint_training" in code:
+                shorten_python()
             exec(compile(code, f"block {number}", "exec"), names)
         else:
             done = subprocess.run(["bash", "-euo", "pipefail", "-c", code], check=False)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inpaint_export.targets import check_targets
+from inpaint_export.targets import ExportSettings, check_targets
 from napari_inpaint.errors import first_line, name_missing
 from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT, FLOAT_LAYOUT, LAYOUTS, PRECISIONS
 
@@ -52,19 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
-    if (arguments.precision == "int8") != (arguments.calibrate is not None):
-        parser.error("--precision int8 and --calibrate PHOTOS go together")
-    if arguments.bioimageio and arguments.layout != FLOAT_LAYOUT:
-        parser.error(f"--bioimageio takes the layout {FLOAT_LAYOUT} only: its programs give batches of float images")
-    for path, suffix in ((arguments.model, ".onnx"), (arguments.bioimageio, ".zip")):
-        if path and path.suffix != suffix:
-            parser.error(f"{path}: name a file that ends in {suffix}")
+    settings = ExportSettings(**vars(arguments))
     try:
-        targets = [path for path in (arguments.model, arguments.bioimageio) if path]
-        check_targets(targets, arguments.overwrite)
+        settings.check()
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        check_targets(settings.targets, settings.overwrite)
         from inpaint_export.pipeline import export  # after the cheap checks: torch and onnx take seconds to import
 
-        export(arguments)
+        export(settings, say)
     except ImportError as error:
         return fail(name_missing(error, "export"))
     except (ValueError, OSError) as error:
@@ -76,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return fail(f"{first_line(error)} (is there enough memory?); nothing written")
     return 0
+
+
+def say(text: str) -> None:
+    """Print it at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def fail(sentence: str) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import onnxruntime
-import torch
 
 from inpaint_export.bioimageio import check_licence, make_package
 from inpaint_export.graph.convert import choose_opset, to_file, to_onnx
@@ -33,11 +32,11 @@ from napari_inpaint.inference.runtime.contract import BYTE_LAYOUT
 from napari_inpaint.inference.runtime.providers import CPU, make_options
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import onnx_ir as ir
 
+    from inpaint_export.targets import ExportSettings
     from inpaint_training.evaluation.cases import Case
     from inpaint_training.networks.generator import Generator
     from napari_inpaint.inference.runtime.contract import ModelSpec
@@ -47,13 +46,27 @@ class RefusedError(ValueError):
     """A file that failed its proof, and is not written."""
 
 
-def export(arguments: argparse.Namespace) -> None:
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    spec: ModelSpec
+    """What the file says about itself."""
+    size: int
+    """Of the model file, in bytes."""
+    milliseconds: dict[str, float]
+    """For a window, by what runs it."""
+
+
+def export(settings: ExportSettings, say: Callable[[str], object] = sys.stdout.write) -> Exported:
     """Export, check and compare; the files appear only when everything passed.
 
     Parameters
     ----------
-    arguments
-        Of the command.
+    settings
+        What is exported.
+    say
+        Is told line by line what is proved.
 
     Raises
     ------
@@ -61,67 +74,67 @@ def export(arguments: argparse.Namespace) -> None:
         When the file does not compute what PyTorch computes, or eight bits cost too much.
     """
     started = time.monotonic()
-    opset = choose_opset(arguments.opset, arguments.precision)
-    checkpoint = read_checkpoint(arguments.checkpoint)
+    opset = choose_opset(settings.opset, settings.precision)
+    checkpoint = read_checkpoint(settings.checkpoint)
     network = checkpoint.network
     if network.fixed_side is not None:
         raise ValueError(
             f"{checkpoint.folder} holds a {checkpoint.recipe.network.kind}, which completes {network.fixed_side} x "
             f"{network.fixed_side} pixels only: a model file must take images of any size, so it cannot be exported"
         )
-    if not all(torch.isfinite(x).all() for x in network.state_dict().values()):
-        raise ValueError(
-            f"{checkpoint.folder} has weights that are no numbers: training went wrong, take an earlier one"
-        )
-    spec = replace(describe(checkpoint), precision=arguments.precision)
-    if arguments.bioimageio:
+    spec = replace(describe(checkpoint), precision=settings.precision)
+    if settings.bioimageio:
         check_licence(spec)
-    cases = read_cases(arguments.calibrate, checkpoint.recipe.active_phases[-1]) if arguments.calibrate else None
+    phase = checkpoint.recipe.active_phases[-1]
+    cases = read_cases(settings.calibrate, phase) if settings.calibrate else None
 
     model = to_onnx(network, opset)
     if spec.precision == "fp16":
         to_half(model)
     elif cases:
-        quantize(model, *cases, spec)
-    if arguments.layout == BYTE_LAYOUT:
+        quantize(model, *cases, spec, say)
+    if settings.layout == BYTE_LAYOUT:
         to_bytes(model)
-    spec = spec.with_layout(arguments.layout)
+    spec = spec.with_layout(settings.layout)
     data = to_file(model, spec).SerializeToString()
     sessions = open_sessions(data)
-    prove(network, sessions, spec)
-    files = {arguments.model: data}
-    if arguments.bioimageio:
-        files[arguments.bioimageio] = make_package(data, spec, sessions[CPU])
-    speeds = ", ".join(f"{time_window(session, spec):.0f} ms per {spec.window} px window on {short_name(provider)}"
-                       for provider, session in sessions.items())  # fmt: skip
-    write_files(files, arguments.overwrite)
-    sys.stdout.write(
+    prove(network, sessions, spec, say)
+    files = {settings.model: data}
+    if settings.bioimageio:
+        files[settings.bioimageio] = make_package(data, spec, sessions[CPU])
+    speeds = {short_name(provider): time_window(session, spec) for provider, session in sessions.items()}
+    write_files(files, settings.overwrite)
+    timed = ", ".join(f"{ms:.0f} ms per {spec.window} px window on {name}" for name, ms in speeds.items())
+    say(
         f"{', '.join(map(str, files))}: {spec.name}, {spec.parameters:,} parameters, {spec.precision}, {spec.layout}, "
-        f"opset {opset}, {len(data) / 1e6:.1f} MB, {speeds}; from {checkpoint.folder}, "
+        f"opset {opset}, {len(data) / 1e6:.1f} MB, {timed}; from {checkpoint.folder}, "
         f"in {time.monotonic() - started:.0f} s\n"
     )
+    return Exported(spec, len(data), speeds)
 
 
-def prove(network: Generator, sessions: dict[str, Any], spec: ModelSpec) -> None:
-    """Print the table of differences between PyTorch and ONNX Runtime.
+def prove(network: Generator, sessions: dict[str, Any], spec: ModelSpec, say: Callable[[str], object]) -> None:
+    """Tell the table of differences between PyTorch and ONNX Runtime.
 
     Raises
     ------
     RefusedError
         When one is too large.
     """
-    sys.stdout.write(TABLE_HEAD + "\n")
+    say(TABLE_HEAD + "\n")
     passed = True
     for parity in compare(network, sessions, spec):
         passed &= parity.passed
-        sys.stdout.write(table_row(parity) + "\n")
-        sys.stdout.flush()
+        say(table_row(parity) + "\n")
     if not passed:
         raise RefusedError("ONNX Runtime does not compute what PyTorch computes; nothing written")
 
 
-def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec) -> None:
-    """Quantise a model in place, and print what that costs and gains.
+def quantize(
+    model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[Case], spec: ModelSpec,
+    say: Callable[[str], object],
+) -> None:  # fmt: skip
+    """Quantise a model in place, and tell what that costs and gains.
 
     Raises
     ------
@@ -131,7 +144,7 @@ def quantize(model: ir.Model, calibrating: Sequence[Case], measuring: Sequence[C
     before, float_ms = _measure(model, measuring, spec)
     to_int8(model, calibrating)
     after, int8_ms = _measure(model, measuring, spec)
-    sys.stdout.write(
+    say(
         f"int8: calibrated on {len(calibrating)} crops; hole PSNR of {len(measuring)} other crops {after:.2f} dB, "
         f"{before:.2f} in float: a loss of {before - after:.2f}, {LARGEST_LOSS} is allowed\n"
         f"int8: {int8_ms:.0f} ms per {spec.window} px window on this CPU, {float_ms:.0f} in float: "

@@ -31,7 +31,7 @@ def test_errors_are_sentences_and_nothing_is_overwritten(run, dataset, tmp_path,
 def test_pack_and_recipes_from_the_command_line(photos, tmp_path, capsys):
     assert main(["pack", str(photos), str(tmp_path / "data")]) == 0
     out = capsys.readouterr().out
-    assert "3 photos, 3 left out" in out
+    assert "3 photos (3 colour, uint8), 3 left out" in out
     assert "sub/broken.jpg" in out
     assert main(["recipes"]) == 0
     out = capsys.readouterr().out

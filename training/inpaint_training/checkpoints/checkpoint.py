@@ -153,6 +153,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             critics = {name: _widen(x) for name, x in load_file(folder / CRITICS).items()}
     except Exception as error:  # safetensors raises its own kinds, torch RuntimeError
         raise ValueError(f"{folder} is damaged: {first_line(error)}") from error
+    if not all(x.isfinite().all() for part in (network.state_dict(), critics or {}) for x in part.values()):
+        raise ValueError(f"{folder} has weights that are no numbers: training went wrong, take an earlier one")
     return Checkpoint(folder, recipe, progress, network.eval(), critics)
 
 

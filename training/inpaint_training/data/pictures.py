@@ -236,7 +236,7 @@ def _read_plane(image: ImageFile, plane: tuple[int, ...]) -> tuple[NDArray[Any],
         values = values[..., None]
     else:
         values = np.moveaxis(values, max(image.channel_axis - len(plane), 0), -1)
-    return np.asarray(values), np.ma.getmaskarray(values).any(-1)
+    return np.asarray(values), np.asarray(np.ma.getmaskarray(values).any(-1))
 
 
 def to_stored(pixels: NDArray[Any], hidden: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

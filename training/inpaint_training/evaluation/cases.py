@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -19,8 +20,7 @@ from inpaint_training.data.sources import iterate_sources
 from inpaint_training.data.squares import TRIES, to_network_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 SHORT_SIDE = 384
 """Photos are scaled to this short side before they are cropped, in pixels."""
@@ -111,7 +111,7 @@ class Protocol:
         return f"crops of {self.crop} px, {holes}"
 
 
-def iterate_cases(photos: Path, protocol: Protocol, native: bool = False) -> Iterator[Case]:
+def iterate_cases(photos: Path | Sequence[Any], protocol: Protocol, native: bool = False) -> Iterator[Case]:
     """Yield crops with one hole each; the same ones for the same arguments.
 
     Crops hold a value everywhere. Of images that are no photos of 8 bits they are cut at the image's own scale, and
@@ -120,11 +120,12 @@ def iterate_cases(photos: Path, protocol: Protocol, native: bool = False) -> Ite
     Parameters
     ----------
     photos
-        An image, a folder, a tar archive, a zarr store, or a packed data set.
+        An image, a folder, a tar archive, a zarr store, or a packed data set; or several of these, and arrays.
     native
         Do not scale photos of 8 bits either.
     """
-    for index, picture in enumerate(_iterate_pictures(photos, Scale(protocol.short_side, native))):
+    inputs = [photos] if isinstance(photos, Path) else photos
+    for index, picture in enumerate(_iterate_pictures(inputs, Scale(protocol.short_side, native))):
         if min(picture.pixels.shape[:2]) < protocol.crop:
             continue
         rng = np.random.default_rng([protocol.seed, index])
@@ -158,9 +159,9 @@ def _show(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
-def _iterate_pictures(photos: Path, scale: Scale) -> Iterator[Picture]:
-    if (photos / INDEX).is_file():
-        dataset = PhotoDataset(photos)
+def _iterate_pictures(inputs: Sequence[Any], scale: Scale) -> Iterator[Picture]:
+    if len(inputs) == 1 and isinstance(inputs[0], Path) and (inputs[0] / INDEX).is_file():
+        dataset = PhotoDataset(inputs[0])
         for index, entry in enumerate(dataset.entries):
             pixels, valid = dataset.photo(index), dataset.valid(index)
             hidden = None if valid is None else valid == 0
@@ -170,7 +171,7 @@ def _iterate_pictures(photos: Path, scale: Scale) -> Iterator[Picture]:
                 pixels = np.asarray(image).reshape(image.height, image.width, -1)
             yield Picture(entry.name, entry.origin, pixels, hidden, entry.native)
         return
-    for source in iterate_sources([photos]):
+    for source in iterate_sources(inputs):
         try:
             yield from read_pictures(source, scale)[0]
         except BadPhotoError as error:

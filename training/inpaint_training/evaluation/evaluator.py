@@ -13,12 +13,14 @@ from tqdm import tqdm
 from inpaint_training.evaluation.cases import AREA_BINS
 from inpaint_training.evaluation.metrics import RATIOS, Scores, average, score
 from inpaint_training.losses.features import FeatureNetwork, compare_features, kernel_distance
+from inpaint_training.progress import UNWATCHED, ProgressReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from inpaint_training.evaluation.baselines import Filler
     from inpaint_training.evaluation.cases import Case
+    from inpaint_training.progress import Watch
 
 KID_CASES = 16
 """Fewer crops give no KID: its error would be larger than what it measures."""
@@ -82,7 +84,8 @@ class Results:
 
 
 def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Sequence[FeatureNetwork] = (),
-             sheet: int = 8, seed: int = 0, worst: tuple[str, int] | None = None) -> Results:  # fmt: skip
+             sheet: int = 8, seed: int = 0, worst: tuple[str, int] | None = None,
+             watch: Watch = UNWATCHED) -> Results:  # fmt: skip
     """Fill every case with every method.
 
     Parameters
@@ -99,13 +102,22 @@ def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Seq
         Which ones.
     worst
         A method, and how many of the cases that it fills worst, by PSNR, are kept as pictures too.
+    watch
+        Is told after every case.
+
+    Raises
+    ------
+    CancelledError
+        When the event of ``watch`` is set.
     """
     shown = sorted(np.random.default_rng(seed).permutation(len(cases))[:sheet].tolist())
     results = Results(cases, {name: [] for name in fillers}, {}, shown)
     results.embeddings.update({network.name: {name: [] for name in ("", *fillers)} for network in networks})
     for filler in fillers.values():
         filler(cases[0].image, cases[0].mask)  # loading does not count
-    for number, case in enumerate(tqdm(cases, "evaluate", unit=" crops")):
+    begun = time.monotonic()
+    for number, case in enumerate(tqdm(cases, "evaluate", unit=" crops", disable=not watch.bar)):
+        watch.stop_if_cancelled()
         fills, seconds = {}, {}
         for name, filler in fillers.items():
             started = time.perf_counter()
@@ -116,6 +128,8 @@ def evaluate(fillers: Mapping[str, Filler], cases: Sequence[Case], networks: Seq
         distances = _measure_features(case, fills, networks, results)
         for name, filled in fills.items():
             results.scores[name].append(score(case, filled, seconds[name], distances[name]))
+        left = (time.monotonic() - begun) / (number + 1) * (len(cases) - number - 1)
+        watch.tell(ProgressReport(number + 1, len(cases), left / 60))
     if worst is not None:
         values = results.scores[worst[0]]
         results.worst = sorted(range(len(cases)), key=lambda number: values[number].psnr_hole)[: worst[1]]

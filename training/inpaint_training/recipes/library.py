@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -24,29 +25,31 @@ def bundled_recipes() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(name: str | Path | Recipe, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
     """Read a recipe and check it.
 
     Parameters
     ----------
     name
-        A bundled recipe's name, or a YAML file.
+        A bundled recipe's name, a YAML file, or a recipe that was read.
     overrides
-        Command-line words like ``--train.steps``, ``100`` or ``--phases.0.batch=4``; they win over the file.
+        Command-line words like ``--train.steps``, ``100`` or ``--phases.0.batch=4``, or the same as a mapping:
+        ``{"train.steps": 100, "phases.0.batch": 4}``. They win over the recipe.
 
     Raises
     ------
     ValueError
         When there is no such recipe, or a key or value is wrong.
     """
-    recipe = _validate(name, _read_fields(name, ()))
+    recipe = name if isinstance(name, Recipe) else _validate(name, _read_fields(name, ()))
+    name = recipe.name if isinstance(name, Recipe) else name
     # What replaces whole parts comes first, so that single keys find the defaults of the new part.
-    changes = list(split_overrides(overrides))
+    changes = list(overrides.items() if isinstance(overrides, Mapping) else split_overrides(overrides))
     for whole in (True, False):
         stage = [change for change in changes if _holds_keys(change[1]) == whole]
         fields = to_plain(recipe)
         for key, value in stage:
-            override(fields, key, value, "--")
+            override(fields, str(key), value, "--")
         recipe = _validate(name, fields) if stage else recipe
     return recipe
 

@@ -18,6 +18,7 @@ from inpaint_training.checkpoints.checkpoint import INDEX, Checkpoint, Progress,
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.masks import MaskFiles
 from inpaint_training.data.sampler import Crops, split
+from inpaint_training.progress import UNWATCHED
 from inpaint_training.recipes.library import to_plain
 from inpaint_training.recipes.recipe import MOST_STEPS
 from inpaint_training.trainer.fabric import LaunchSettings
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from lightning_fabric import Fabric
 
+    from inpaint_training.progress import Watch
     from inpaint_training.recipes.recipe import Recipe
 
 PROBE_STEPS = 6
@@ -60,6 +62,7 @@ def fit(
     max_minutes: float | None = None,
     fix_steps: bool = True,
     launch: LaunchSettings | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Progress:
     """Train a completion network.
 
@@ -82,6 +85,8 @@ def fit(
         into them by the speed measured first, a resumed one keeps its checkpoint's.
     launch
         Devices and precision; one device by default.
+    watch
+        Is told after every step. When its event is set, training stops as at the end of the time.
 
     Returns
     -------
@@ -94,6 +99,8 @@ def fit(
         When the data set, the run or the checkpoint cannot be used; the message says how to fix it.
     KeyboardInterrupt
         After SIGTERM or Ctrl-C, when the step is finished and a checkpoint written.
+    CancelledError
+        When the event of ``watch`` is set before training begins.
     """
     started = time.monotonic()
     refuse_call(run, resume, start_from, max_minutes)
@@ -130,19 +137,20 @@ def fit(
     if start_from:
         take_weights(models, recipe, start_from)
     progress = replace(progress, photos=len(trained), device=str(fabric.device))
+    watch.stop_if_cancelled()
     fabric.barrier()  # every process has looked at the folder before one of them writes into it
 
     with (
         lock(run, fabric.is_global_zero),
-        RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero) as log,
-        Interruption() as interruption,
+        RunLog(run, recipe.train.steps, progress.step, fabric.is_global_zero, watch.bar) as log,
+        Interruption(watch.cancel) as interruption,
     ):
-        trainer = Trainer(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress)
+        trainer = Trainer(recipe, run, crops, crops.of(held_out), models, log, watchdog, progress, watch)
         if start_from and recipe.active_phases[0].objective != "reconstruction":
             watchdog.check(validate(models, trainer.validation_batches()), adversarial=False)
         deadline = started + max_minutes * 60 if max_minutes is not None else math.inf
         progress = trainer.train(deadline, started, interruption)
-    if interruption.wished:
+    if interruption.signalled:
         raise KeyboardInterrupt
     return progress
 

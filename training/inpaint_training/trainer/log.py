@@ -39,11 +39,19 @@ class RunLog:
         Of the whole run.
     enabled
         Only one of several processes writes.
+    bar
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    latest : dict
+        The newest numbers, by name.
     """
 
-    def __init__(self, run: Path, steps: int, first_step: int, enabled: bool = True) -> None:
+    def __init__(self, run: Path, steps: int, first_step: int, enabled: bool = True, bar: bool = True) -> None:
         self.run, self.enabled, self.failed = run, enabled, False
-        self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step", disable=not enabled)
+        self.latest: dict[str, float] = {}
+        self.bar = tqdm(total=steps, initial=first_step, desc="train", unit="step", disable=not (enabled and bar))
         self.parts: dict[str, list[Tensor]] = {}
         self.images, self.since = 0, time.monotonic()
         if enabled:
@@ -94,6 +102,7 @@ class RunLog:
         """Append a line, and the same numbers to TensorBoard."""
         if not self.enabled:
             return
+        self.latest = {**self.latest, **values}
         with self._written():
             finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
             self.lines.write(json.dumps({"step": step, **finite}) + "\n")

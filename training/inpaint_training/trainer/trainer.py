@@ -12,6 +12,7 @@ import torch
 
 from inpaint_training.checkpoints.checkpoint import Progress, keep_checkpoint, write_checkpoint
 from inpaint_training.data.sampler import Batch, held_out_batches, iterate_batches
+from inpaint_training.progress import UNWATCHED, ProgressReport
 from inpaint_training.trainer.step import train_step
 from inpaint_training.trainer.validate import MOST_ROLLBACKS, Watchdog, evaluating, validate
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from inpaint_training.data.sampler import Crops
+    from inpaint_training.progress import Watch
     from inpaint_training.recipes.recipe import Phase, Recipe
     from inpaint_training.trainer.log import RunLog
     from inpaint_training.trainer.signals import Interruption
@@ -36,17 +38,17 @@ class Trainer:
 
     def __init__(
         self, recipe: Recipe, folder: Path, crops: Crops, held_out: Crops, models: Models, log: RunLog,
-        watchdog: Watchdog, progress: Progress,
+        watchdog: Watchdog, progress: Progress, watch: Watch = UNWATCHED,
     ) -> None:  # fmt: skip
         self.recipe, self.folder, self.crops, self.held_out = recipe, folder, crops, held_out
         self.models, self.fabric, self.log = models, models.fabric, log
-        self.watchdog, self.progress = watchdog, progress
+        self.watchdog, self.progress, self.watch = watchdog, progress, watch
         self.good = self.snapshot()
         self.last_checkpoint = time.monotonic()
 
     def train(self, deadline: float, started: float, interruption: Interruption) -> Progress:
         """Train until the last step, the deadline or an interruption; end with a checkpoint."""
-        minutes_before = self.progress.minutes
+        minutes_before, first, begun = self.progress.minutes, self.progress.step, time.monotonic()
         stop = self.progress.step >= self.recipe.train.steps
         while not stop:
             for step, batch in self.batches():
@@ -66,6 +68,8 @@ class Trainer:
                 if not problem and (self.is_time_to_validate(phase, done, start, end) or stop):
                     with self.log.pause():
                         problem = self.validate(phase, done, end, stop)
+                if self.fabric.is_global_zero:
+                    self.watch.tell(self.report(first, begun, deadline))
                 if problem:
                     self.roll_back(problem, phase)
                     self.save(before_critics=False, last=stop)
@@ -75,6 +79,12 @@ class Trainer:
             else:
                 stop = True
         return self.progress
+
+    def report(self, first: int, begun: float, deadline: float) -> ProgressReport:
+        """Return how far training is, since it began at step ``first``."""
+        done, steps, now = self.progress.step, self.recipe.train.steps, time.monotonic()
+        left = min((now - begun) / max(done - first, 1) * (steps - done), max(deadline - now, 0.0))
+        return ProgressReport(done, steps, left / 60, self.log.latest)
 
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Return an iterator over step and this process's part of the batch, from the present step to the last."""
@@ -102,7 +112,7 @@ class Trainer:
             return False
         wishes = torch.tensor([interruption.wished, late], dtype=torch.float32, device=self.fabric.device)
         interrupted, late = self.fabric.all_reduce(wishes, reduce_op="sum").tolist()  # type: ignore[union-attr]
-        interruption.wished = interruption.wished or interrupted > 0
+        interruption.signalled = interruption.signalled or interrupted > 0
         return interruption.wished or late > 0
 
     def write_log(self, rates: dict[str, float]) -> str | None:
