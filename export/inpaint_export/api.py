@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inpaint_export.targets import ExportSettings, check_targets
+from napari_inpaint.errors import name_missing
 from napari_inpaint.inference.runtime.contract import FLOAT_LAYOUT
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def export(
     )
     settings.check()
     check_targets(settings.targets, settings.overwrite)
-    from inpaint_export import pipeline  # torch and onnx take seconds to import
-
+    try:
+        from inpaint_export import pipeline  # torch and onnx take seconds to import
+    except ImportError as error:
+        raise ImportError(name_missing(error, "export")) from error
     exported = pipeline.export(settings, say or (lambda _: None))
     return ExportResult(settings.model, settings.bioimageio, exported.spec, exported.size, exported.milliseconds)

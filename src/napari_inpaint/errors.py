@@ -9,6 +9,15 @@ def first_line(error: BaseException) -> str:
     return f"{first} {others[0].strip()}" if first.endswith(":") and others else first
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory does not suffice: Python's, PyTorch's of a GPU, or its of the CPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"  # torch's, which is not imported everywhere
+        or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
 def name_missing(error: ImportError, extra: str) -> str:
     """Return a sentence about a package that is not installed, with the extra that brings it.
 

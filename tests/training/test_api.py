@@ -134,3 +134,12 @@ def test_overrides_are_checked_as_those_of_the_command(dataset, tmp_path):
         fit("compact", dataset, tmp_path / "x", overrides={"train.steps": 0})
     with pytest.raises(ValueError, match="nonsense"):
         fit("compact", dataset, tmp_path / "x", overrides={"nonsense": 1})
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    def fail(_):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr(inpaint_training.importlib, "import_module", fail)
+    with pytest.raises(ImportError, match=r'torch is missing or too old: pip install "napari-inpaint\[train\]"'):
+        _ = inpaint_training.fit

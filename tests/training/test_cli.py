@@ -1,6 +1,8 @@
 import pytest
+import torch
 
 from inpaint_training.cli import main
+from inpaint_training.evaluation.cli import main as evaluate
 
 
 def test_errors_are_sentences_and_nothing_is_overwritten(run, dataset, tmp_path, capsys, reconstruction):
@@ -36,3 +38,22 @@ def test_pack_and_recipes_from_the_command_line(photos, tmp_path, capsys):
     assert main(["recipes"]) == 0
     out = capsys.readouterr().out
     assert {"report", "glcic", "landscape", "compact", "pggan"} <= {line.split()[0] for line in out.splitlines()}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+     MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")],
+    ids=["cpu", "python", "cuda"],
+)  # fmt: skip
+def test_too_little_memory_is_a_sentence(dataset, tmp_path, capsys, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("inpaint_training.trainer.fit.fit", fail)
+    assert main(["fit", "--recipe", "compact", "--data", str(dataset), "--out", str(tmp_path / "x")]) == 1
+    said = capsys.readouterr().err
+    assert said == "inpaint-train: the memory is too small: set a smaller --phases.N.batch, or --phases.N.accumulate\n"
+    monkeypatch.setattr("inpaint_training.evaluation.comparison.compare", fail)
+    assert evaluate(["--photos", str(dataset), "--out", str(tmp_path / "x")]) == 1
+    assert capsys.readouterr().err == "inpaint-eval: the memory is too small: set a smaller --crop\n"

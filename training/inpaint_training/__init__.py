@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from napari_inpaint.errors import name_missing
+
 if TYPE_CHECKING:
     from inpaint_training.api import EvaluationResult as EvaluationResult
     from inpaint_training.api import FitResult as FitResult
@@ -38,7 +40,10 @@ def __getattr__(name: str) -> Any:
     """Import the public names when they are first used, so that importing the package costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ImportError as error:
+        raise ImportError(name_missing(error, "train")) from error
 
 
 def __dir__() -> list[str]:

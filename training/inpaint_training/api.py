@@ -19,6 +19,7 @@ from inpaint_training.progress import Watch
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer import fit as fitting
 from inpaint_training.trainer.fabric import LaunchSettings
+from napari_inpaint.errors import name_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -282,8 +283,10 @@ def evaluate(
     >>> evaluate("other-photos", ["mine.onnx", "runs/mine"], report="report").table  # doctest: +SKIP
     """
     watch = _watch(on_progress, cancel)
-    from inpaint_training.evaluation.comparison import Wanted, compare  # more than `pack` and `fit` need
-
+    try:
+        from inpaint_training.evaluation.comparison import Wanted, compare  # more than `pack` and `fit` need
+    except ImportError as error:
+        raise ImportError(name_missing(error, "eval")) from error
     named = [models] if isinstance(models, str | os.PathLike) else models
     folder = None if report is None else Path(report)
     wanted = Wanted(

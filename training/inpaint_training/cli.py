@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from napari_inpaint.errors import name_missing
+from napari_inpaint.errors import is_out_of_memory, name_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,10 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("--data", required=True, type=Path, metavar="DATASET", help="what 'pack' wrote")
     fit.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder for checkpoints, logs and samples")
     fit.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in RUN")
-    fit.add_argument("--from", dest="start_from", type=Path, metavar="CHECKPOINT", help="start with these weights")
+    fit.add_argument(
+        "--from", dest="start_from", type=Path, metavar="START",
+        help="weights to start with: a checkpoint, a run, an .onnx file, or a bundled name such as landscape",
+    )  # fmt: skip
     fit.add_argument("--max-minutes", type=float, metavar="M", help="time that this call may take")
     fit.add_argument("--devices", default="1", metavar="D", help="processes on every node, one a device; or auto")
     fit.add_argument("--num-nodes", type=int, default=1, metavar="N", help="computers")
@@ -95,10 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         say(sys.stderr, f"inpaint-train: {error}\n")
         return 1
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported for every command
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
-        say(sys.stderr, "inpaint-train: the device's memory is too small: set a smaller --phases.N.batch\n")
+        fit = "set a smaller --phases.N.batch, or --phases.N.accumulate"
+        remedy = fit if arguments.command == "fit" else "close other programs"
+        say(sys.stderr, f"inpaint-train: the memory is too small: {remedy}\n")
         return 1
     except KeyboardInterrupt:
         resumable = arguments.command == "fit" and any(arguments.out.glob("step-*"))

@@ -132,3 +132,14 @@ WEIGHTS = Path(__file__).parents[3] / "weights"
 def test_the_kept_checkpoint_can_be_fine_tuned():
     checkpoint = read_checkpoint(WEIGHTS / "compact")
     assert checkpoint.recipe.network == load_recipe("compact").network
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused_where_they_are_read(run, tmp_path, dataset, reconstruction, value):
+    checkpoint = read_checkpoint(run)
+    weights = checkpoint.network.state_dict()
+    weights["layers.conv_5.conv.bias"][0] = value
+    folder = write_checkpoint(tmp_path / "bad", checkpoint.recipe, checkpoint.progress, weights)
+    with pytest.raises(ValueError, match="has weights that are no numbers: training went wrong"):
+        fit(load_recipe("compact", reconstruction), dataset, tmp_path / "new", start_from=folder)
+    assert not (tmp_path / "new").exists()

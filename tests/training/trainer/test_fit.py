@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ from inpaint_training.checkpoints.checkpoint import (
     read_training_state,
     resolve_checkpoint,
 )
+from inpaint_training.checkpoints.start import read_model_weights
 from inpaint_training.cli import main
 from inpaint_training.data.mask_files import read_masks
 from inpaint_training.data.pack import PackSettings, pack
 from inpaint_training.recipes.library import load_recipe
 from inpaint_training.trainer.fit import fit, lock, refuse_uneven_batches
+from napari_inpaint.models import bundled_models
 
 
 def log_lines(run):
@@ -71,10 +74,45 @@ def test_fine_tuning_with_critics_alone_has_a_reference(gan, dataset, tmp_path, 
     assert 10 < read_training_state(resolve_checkpoint(tmp_path / "tuned"))["watchdog"]["psnr"] < 40
 
 
-def test_steps_that_move_the_phases_are_refused(gan, dataset, adversarial):
-    longer = load_recipe("compact", [*adversarial, "--train.steps", "60"])
-    with pytest.raises(ValueError, match="would not be in phase 2"):
-        fit(longer, dataset, gan, resume=True, fix_steps=False)
+def test_more_steps_go_to_the_last_phase_when_the_others_are_over(gan, dataset, tmp_path, adversarial):
+    run = tmp_path / "run"
+    shutil.copytree(gan, run)
+    longer = load_recipe("compact", [*adversarial, "--train.steps", "20"])
+    assert fit(longer, dataset, run, resume=True, fix_steps=False).step == 20
+    made = read_checkpoint(run).recipe
+    assert made.phase_ends() == [4, 8, 20]
+    assert fit(load_recipe("compact", adversarial), dataset, run, resume=True).step == 20  # finished
+    assert fit(longer, dataset, run, resume=True, fix_steps=False).step == 20
+    longest = load_recipe("compact", [*adversarial, "--train.steps", "22"])
+    assert fit(longest, dataset, run, resume=True, fix_steps=False).step == 22
+    assert read_checkpoint(run).recipe.phase_ends() == [4, 8, 22]
+
+
+def test_steps_that_move_the_phases_are_refused(gan, dataset, tmp_path, adversarial):
+    words = [*adversarial, "--train.checkpoint_seconds", "0.001", "--train.keep", "9"]
+    run = tmp_path / "run"
+    fit(load_recipe("compact", words), dataset, run)
+    for folder in run.glob("step-*"):
+        if folder.name > "step-0000008":
+            shutil.rmtree(folder)
+    longer = load_recipe("compact", [*words, "--train.steps", "60"])
+    with pytest.raises(ValueError, match="would not be in phase 1"):
+        fit(longer, dataset, run, resume=True, fix_steps=False)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_model_file_is_started_from(dataset, tmp_path, precision, reconstruction, monkeypatch, capsys):
+    """Its weights are the checkpoint's: exactly in fp32, rounded in fp16."""
+    monkeypatch.chdir(tmp_path)  # no clone
+    file = bundled_models()["compact"][precision]
+    words = [*reconstruction, "--network.width", "0.25", "--train.steps", "1", "--train.ema_half_life", "0",
+             "--phases.0.update", "{lr: 1.0e-12}", "--phases.1.share", "0"]  # fmt: skip
+    if precision == "fp32":
+        file = Path("compact")  # by its name the better file
+    fit(load_recipe("compact", words), dataset, tmp_path / "run", start_from=file)
+    weights = read_model_weights(bundled_models()["compact"][precision], load_recipe("compact").network)
+    trained = read_checkpoint(tmp_path / "run").network.state_dict()
+    assert all(torch.allclose(trained[name], weights[name], atol=1e-9) for name in weights)
 
 
 def test_two_runs_do_not_share_a_folder(dataset, tmp_path, reconstruction):
@@ -137,6 +175,8 @@ def test_devices_with_an_odd_number_of_crops_are_refused():
     with pytest.raises(ValueError, match=r"batch of 8 gives each of 8 an odd number.*multiple of 16"):
         refuse_uneven_batches(recipe, 8)
     refuse_uneven_batches(load_recipe("compact-two-stage", ["--network.halved", "false"]), 8)
+    with pytest.raises(ValueError, match=r"among 2 devices in 3 parts each: set --phases.0.batch to a multiple of 6"):
+        refuse_uneven_batches(load_recipe("compact", ["--phases.0.accumulate", "3"]), 2)
 
 
 @pytest.fixture

@@ -100,6 +100,35 @@ def test_mixed_precision_keeps_images_and_the_penalty_in_float32(start, run_step
     assert float(parts["critic_0/slope"]) == pytest.approx(float(expected["critic_0/slope"]), rel=0.05)
 
 
+@pytest.mark.parametrize("step", [0, 4])
+def test_a_batch_in_parts_makes_the_same_step(start, run_steps, adversarial, step):
+    """Of critics without spectral norm, whose iteration goes on with every call."""
+    words = [*adversarial, "--critics", "[{kind: local, width: 0.0625, side: 32, loss: {kind: wgan-gp}}]"]
+    words += [f"--phases.{phase}.{option}" for phase in range(3) for option in ("batch=4", "update.warmup=0")]
+    after = []
+    for parts in (1, 2, 4):
+        models = start([*words, *(f"--phases.{phase}.accumulate={parts}" for phase in range(3))])
+        logged = run_steps(models, [step])
+        network = models.critics[0] if step == 4 else models.generator
+        after.append((logged, [parameter.grad.clone() for parameter in network.module.parameters()]))
+    for logged, gradients in after[1:]:
+        assert logged.keys() == after[0][0].keys()
+        assert {name: float(value) for name, value in logged.items()} == pytest.approx(
+            {name: float(value) for name, value in after[0][0].items()}, rel=1e-4, abs=1e-6
+        )
+        norm = torch.nn.utils.get_total_norm(gradients)
+        for ours, whole in zip(gradients, after[0][1], strict=True):
+            torch.testing.assert_close(ours, whole, rtol=1e-3, atol=1e-5 * float(norm))
+
+
+def test_an_adversarial_step_in_parts_changes_both_sides(start, run_steps, adversarial):
+    models = start([*adversarial, "--phases.2.accumulate", "2"])
+    before = weights(models.generator.module), weights(models.critics[1].module)
+    run_steps(models, [10])
+    assert not all(same(before[0], models.generator.module))
+    assert not all(same(before[1], models.critics[1].module))
+
+
 SWITCH = [
     "--network.width", "0.125", "--network.hole_init", "mean", "--train.steps", "90",
     "--critics", "[{kind: local, width: 0.125, side: 32}]", "--data", "{crop_min: 1, jitter: 0}", "--phases",

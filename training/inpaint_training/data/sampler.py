@@ -51,6 +51,15 @@ class Batch:
     hidden: Tensor | None = None
     """bool, (N, 1, H, W), True where the image holds no value; None when it does everywhere"""
 
+    def split(self, parts: int) -> list[Batch]:
+        """Return so many batches of as many crops each."""
+        if parts == 1:
+            return [self]
+        count = len(self.image) // parts
+        rows = [slice(first, first + count) for first in range(0, len(self.image), count)]
+        return [Batch(self.image[row], self.mask[row], self.centres[row], self.draws[row],
+                      None if self.hidden is None else self.hidden[row]) for row in rows]  # fmt: skip
+
     @property
     def judged(self) -> Tensor:
         """Where a completion can be judged: float32, (N, 1, H, W), 1 inside holes where the image holds a value."""

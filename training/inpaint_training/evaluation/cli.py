@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from inpaint_training.evaluation.baselines import METHODS
-from napari_inpaint.errors import name_missing
+from napari_inpaint.errors import is_out_of_memory, name_missing
 from napari_inpaint.inference.options import Detail
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ImportError as error:
         sys.stderr.write(f"inpaint-eval: {name_missing(error, 'eval')}\n")
         return 1
-    except (ValueError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"inpaint-eval: {error}\n")
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        reason = "the memory is too small: set a smaller --crop" if is_out_of_memory(error) else error
+        sys.stderr.write(f"inpaint-eval: {reason}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("inpaint-eval: stopped\n")

@@ -6,7 +6,15 @@ from dataclasses import field
 from itertools import accumulate
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from inpaint_training.data.masks import Holes
@@ -53,6 +61,9 @@ class Phase(Config):
     """Of the completion network."""
     critic_update: Update = field(default_factory=Update)
     """Of the critics."""
+    accumulate: PositiveInt = 1
+    """So many parts of a batch are computed one after the other: the same step with less memory. Only the adversarial
+    balance is then found for every part, and batch normalisation sees parts."""
 
     @model_validator(mode="after")
     def check_holes(self) -> Self:
@@ -99,6 +110,8 @@ class TrainConfig(Config):
 
     steps: Annotated[PositiveInt, Field(le=MOST_STEPS)] = 10_000
     """Optimiser steps."""
+    extended: NonNegativeInt = 0
+    """Of these, the ones that were given to the last phase when a run was resumed with more steps."""
     ema_half_life: NonNegativeFloat = 5_000
     """Images after which a weight counts half in the averaged weights, which are those that are evaluated and shipped;
     0 ships the weights themselves."""
@@ -150,6 +163,10 @@ class Recipe(Config):
         """Raise `ValueError` when parts do not fit together."""
         if not self.active_phases:
             raise ValueError("a recipe needs at least one phase with a share")
+        if self.train.extended >= self.train.steps:
+            raise ValueError(
+                f"train.extended must be less than the {self.train.steps} steps, not {self.train.extended}"
+            )
         if not any(self.loss.values()):
             raise ValueError("loss needs at least one term with a weight")
         if self.loss.get("l1_known") and getattr(self.network, "hole_init", "") == "pullpush":
@@ -183,8 +200,10 @@ class Recipe(Config):
 
     def phase_ends(self) -> list[int]:
         """Return the step at which each phase ends; the last one is `train.steps`."""
-        total = sum(phase.share for phase in self.phases)
-        return [round(share / total * self.train.steps) for share in accumulate(phase.share for phase in self.phases)]
+        total, steps = sum(phase.share for phase in self.phases), self.train.steps - self.train.extended
+        ends = [round(share / total * steps) for share in accumulate(phase.share for phase in self.phases)]
+        last = max(index for index, phase in enumerate(self.phases) if phase.share)
+        return [*ends[:last], *(end + self.train.extended for end in ends[last:])]
 
     def phase_of(self, step: int) -> tuple[Phase, int, int]:
         """Return the phase of a step, the step at which the phase starts, and the one at which it ends."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 import os
 import re
@@ -12,20 +11,18 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from inpaint_training.checkpoints.checkpoint import INDEX, Checkpoint, Progress, read_checkpoint, read_newest
+from inpaint_training.checkpoints.checkpoint import INDEX, Checkpoint, Progress, read_newest
+from inpaint_training.checkpoints.start import find_start, read_model_weights
 from inpaint_training.data.dataset import PhotoDataset
 from inpaint_training.data.masks import MaskFiles
 from inpaint_training.data.sampler import Crops, split
 from inpaint_training.progress import UNWATCHED
 from inpaint_training.recipes.library import to_plain
-from inpaint_training.recipes.recipe import MOST_STEPS
 from inpaint_training.trainer.fabric import LaunchSettings
 from inpaint_training.trainer.log import RunLog
+from inpaint_training.trainer.probe import fit_steps_to_time
 from inpaint_training.trainer.signals import Interruption
 from inpaint_training.trainer.state import Models
-from inpaint_training.trainer.step import train_step
 from inpaint_training.trainer.trainer import Trainer
 from inpaint_training.trainer.validate import Watchdog, validate
 from napari_inpaint.errors import first_line
@@ -36,17 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lightning_fabric import Fabric
-
     from inpaint_training.progress import Watch
     from inpaint_training.recipes.recipe import Recipe
 
-PROBE_STEPS = 6
-"""Steps whose duration is taken for a phase's speed, after a first one."""
-TIME_FOR_STEPS = 0.95
-"""Share of the time for steps; the rest is for checkpoints and checks."""
 FREE_TO_CHANGE = re.compile(
-    r"name|description|licence|train\.(steps|log_steps|checkpoint_seconds|keep|compile|watchdog)"
+    r"name|description|licence|train\.(steps|extended|log_steps|checkpoint_seconds|keep|compile|watchdog)"
     r"|phases\.\d+\.(critic_)?update\.(lr|lr_end)"
 )
 """What a resumed run may have otherwise than its checkpoint."""
@@ -77,7 +68,8 @@ def fit(
     resume
         Go on from the run's newest checkpoint.
     start_from
-        Start with this checkpoint's weights, and its critics when it has those of the recipe.
+        Start with the weights of this checkpoint, run, model file or bundled model, and with its critics when it has
+        those of the recipe.
     max_minutes
         Time for this call; when it is over, training stops with a checkpoint.
     fix_steps
@@ -105,11 +97,11 @@ def fit(
     started = time.monotonic()
     refuse_call(run, resume, start_from, max_minutes)
     recipe = measure_holes(recipe)
+    start = find_start(start_from) if start_from else None
     newest = read_newest(run) if resume else None
     if newest:
         refuse_changes(newest[0].recipe, recipe, run)
-        if fix_steps:
-            recipe = replace(recipe, train=replace(recipe.train, steps=newest[0].recipe.train.steps))
+        recipe = lengthen(recipe, newest[0], fix_steps)
         refuse_moved_phases(newest[0], recipe)
     dataset = PhotoDataset(data, min_side=max(phase.crop for phase in recipe.active_phases))
     if dataset.too_small:
@@ -131,11 +123,11 @@ def fit(
     refuse_uneven_batches(recipe, fabric.world_size)
     crops = Crops(dataset, trained, fabric.device)
     if max_minutes is not None and fix_steps and not newest:
-        recipe = fit_steps_to_time(recipe, crops, fabric, max_minutes, started)
+        recipe = fit_steps_to_time(recipe, crops, fabric, max_minutes, started, len(held_out), watch)
     models = Models(recipe, fabric)
     progress, watchdog = restore(models, newest) if newest else (Progress(), Watchdog())
-    if start_from:
-        take_weights(models, recipe, start_from)
+    if start:
+        take_weights(models, recipe, start)
     progress = replace(progress, photos=len(trained), device=str(fabric.device))
     watch.stop_if_cancelled()
     fabric.barrier()  # every process has looked at the folder before one of them writes into it
@@ -217,29 +209,38 @@ def lock(run: Path, wanted: bool) -> Iterator[None]:
         yield
 
 
-def take_weights(models: Models, recipe: Recipe, path: Path) -> None:
-    """Start from a checkpoint's weights; those of stage one suffice for `TwoStageConfig`.
+def take_weights(models: Models, recipe: Recipe, start: Checkpoint | Path) -> None:
+    """Start from the weights of a checkpoint or a model file; those of stage one suffice for `TwoStageConfig`.
 
     Raises
     ------
     ValueError
         When it holds another network.
     """
-    checkpoint = read_checkpoint(path)
-    weights = checkpoint.network.state_dict()
-    if checkpoint.recipe.network == getattr(recipe.network, "coarse", None):
+    coarse = getattr(recipe.network, "coarse", None)
+    critics = None
+    if isinstance(start, Checkpoint):
+        name, weights, held = start.folder, start.network.state_dict(), start.recipe.network
+        critics = start.critics if start.recipe.critics == recipe.critics else None
+        if held not in (recipe.network, coarse):
+            raise ValueError(f"{name} holds another network ({held}) than the recipe asks for ({recipe.network})")
+    else:
+        name, held = start, recipe.network
+        try:
+            weights = read_model_weights(start, recipe.network)
+        except ValueError:
+            if coarse is None:
+                raise
+            weights, held = read_model_weights(start, coarse), coarse
+    if held != recipe.network:
         own = models.generator.module.state_dict()
-        weights = own | {f"{COARSE}.{name}": weight for name, weight in weights.items()}
-    elif checkpoint.recipe.network != recipe.network:
-        raise ValueError(f"{path} holds another network ({checkpoint.recipe.network}) than the recipe asks for "
-                         f"({recipe.network})")  # fmt: skip
-    critics = checkpoint.critics if checkpoint.recipe.critics == recipe.critics else None
+        weights = own | {f"{COARSE}.{key}": weight for key, weight in weights.items()}
     if recipe.critics and not critics and models.fabric.is_global_zero:
-        sys.stderr.write(f"{path} has no critics like the recipe's: they start anew\n")
+        sys.stderr.write(f"{name} has no critics like the recipe's: they start anew\n")
     try:
         models.load_weights(weights, critics)
     except RuntimeError as error:
-        raise ValueError(f"{checkpoint.folder} is damaged: {first_line(error)}") from error
+        raise ValueError(f"{name} is damaged: {first_line(error)}") from error
 
 
 def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
@@ -251,6 +252,23 @@ def refuse_changes(old: Recipe, new: Recipe, run: Path) -> None:
             f"{run} was made with recipe {old.name!r}, where {changed[0]} is {was.get(changed[0], 'absent')}, not "
             f"{now.get(changed[0], 'absent')}: resume with the same recipe, or start a new run with --from {run}"
         )
+
+
+def lengthen(recipe: Recipe, checkpoint: Checkpoint, keep: bool) -> Recipe:
+    """Return the recipe of a run that goes on: with its steps, or with more of them.
+
+    Where more steps would move the end of phases that are over, they are all given to the last one.
+    """
+    old, steps = checkpoint.recipe.train, recipe.train.steps
+    if keep or steps == old.steps:
+        return replace(recipe, train=replace(recipe.train, steps=old.steps, extended=old.extended))
+    last = checkpoint.progress.step - 1
+    plain = replace(recipe, train=replace(recipe.train, extended=max(0, old.extended + min(0, steps - old.steps))))
+    in_last_phase = last >= 0 and checkpoint.recipe.phase_of(last)[2] == old.steps
+    moved = in_last_phase and last < steps and plain.phase_of(last)[2] != steps
+    if steps > old.steps and in_last_phase and (moved or old.extended):
+        return replace(recipe, train=replace(recipe.train, extended=old.extended + steps - old.steps))
+    return plain
 
 
 def refuse_moved_phases(checkpoint: Checkpoint, recipe: Recipe) -> None:
@@ -279,42 +297,15 @@ def _flatten(value: Any, key: str = "") -> Any:
 def refuse_uneven_batches(recipe: Recipe, processes: int) -> None:
     """Raise `ValueError` when a batch cannot be divided among the processes."""
     for index, phase in enumerate(recipe.phases):
-        if phase.share and phase.batch % processes:
+        if phase.share and phase.batch % (processes * phase.accumulate):
+            if phase.accumulate > 1:
+                raise ValueError(f"a batch of {phase.batch} cannot be divided among {processes} devices in "
+                                 f"{phase.accumulate} parts each: set --phases.{index}.batch to a multiple of "
+                                 f"{processes * phase.accumulate}")  # fmt: skip
             raise ValueError(f"a batch of {phase.batch} cannot be divided among {processes} devices: set "
                              f"--phases.{index}.batch to a multiple")  # fmt: skip
-        if phase.share and processes > 1 and phase.batch // processes % 2 and getattr(recipe.network, "halved", False):
+        parts = processes * phase.accumulate
+        if phase.share and parts > 1 and phase.batch // parts % 2 and getattr(recipe.network, "halved", False):
             raise ValueError(f"with network.halved every second crop of a device is seen at half the resolution, but a "
-                             f"batch of {phase.batch} gives each of {processes} an odd number: set "
-                             f"--phases.{index}.batch to a multiple of {2 * processes}")  # fmt: skip
-
-
-def fit_steps_to_time(recipe: Recipe, crops: Crops, fabric: Fabric, max_minutes: float, started: float) -> Recipe:
-    """Return the recipe with as many steps as fit into the time, by the measured speed of every phase."""
-    seconds = []
-    turns = recipe.adversarial.critic_turns + recipe.adversarial.network_turns
-    probes = -(-PROBE_STEPS // turns) * turns  # whole rounds
-    for phase in recipe.phases:
-        if not phase.share:
-            seconds.append(0.0)
-            continue
-        probe = replace(recipe, phases=(phase,), train=replace(recipe.train, steps=probes + 1))
-        models = Models(probe, fabric)
-        for step in range(probes + 1):
-            if step == 1:
-                begun = time.monotonic()
-            batch = crops.batch(probe, step, fabric.global_rank, fabric.world_size)
-            models.enter(phase, step, 0, probes + 1)
-            parts = train_step(models, batch, phase, step)
-            next(iter(parts.values())).item()  # waits for the device
-        seconds.append((time.monotonic() - begun) / probes)
-    left = max_minutes * 60 * TIME_FOR_STEPS - (time.monotonic() - started)
-
-    def with_steps(steps: int) -> Recipe:
-        return replace(recipe, train=replace(recipe.train, steps=steps))
-
-    def too_long(steps: int) -> bool:
-        return float(np.dot(np.diff([0, *with_steps(steps).phase_ends()]), seconds)) > left
-
-    # The phases' ends are rounded, so the number of steps is searched, not divided.
-    steps = bisect.bisect_left(range(1, MOST_STEPS), True, key=too_long)
-    return with_steps(fabric.broadcast(max(1, steps)))
+                             f"batch of {phase.batch} gives each of {parts} an odd number: set "
+                             f"--phases.{index}.batch to a multiple of {2 * parts}")  # fmt: skip

@@ -9,7 +9,7 @@ import torch
 from inpaint_training.losses.reconstruction import reconstruction_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -37,26 +37,37 @@ def train_step(models: Models, batch: Batch, phase: Phase, step: int) -> dict[st
     turns = models.recipe.adversarial.turns(step)
     critics_turn = objective == "critic" or (objective == "adversarial" and turns[0])
     generators_turn = objective == "reconstruction" or (objective == "adversarial" and turns[1])
+    parts = batch.split(phase.accumulate)
     logged: dict[str, Tensor] = {}
-    with torch.set_grad_enabled(generators_turn):
-        completions = models.generator(batch.image, batch.mask)  # S N, 3, H, W, used by both updates
+    completions: list[Tensor] = []  # S N, 3, H, W each
+    if len(parts) == 1 or critics_turn:
+        with torch.set_grad_enabled(generators_turn and len(parts) == 1):  # of one part, used by both updates
+            completions = [models.generator(part.image, part.mask) for part in parts]
     if critics_turn:
-        logged |= update_critics(models, batch, completions[-len(batch.image) :].detach(), phase)
+        last = [each[-len(part.image) :].detach() for part, each in zip(parts, completions, strict=True)]
+        logged |= update_critics(models, parts, last, phase)
     if generators_turn:
         critics = models.critics if objective == "adversarial" else []
-        logged |= update_generator(models, batch, completions, critics, phase)
+        # Of several parts, the graph of one at a time is in memory.
+        graphs = completions if len(parts) == 1 else (models.generator(part.image, part.mask) for part in parts)
+        logged |= update_generator(models, parts, graphs, critics, phase)
         models.update_average(phase.batch)
     return logged
 
 
-def update_critics(models: Models, batch: Batch, completion: Tensor, phase: Phase) -> dict[str, Tensor]:
-    """Make a step of every critic; ``completion`` (N, 3, H, W) has no gradient."""
+def update_critics(
+    models: Models, batches: Sequence[Batch], completions: Sequence[Tensor], phase: Phase
+) -> dict[str, Tensor]:
+    """Make a step of every critic from all parts of a batch; completions, (N, 3, H, W) each, have no gradient."""
     logged: dict[str, Tensor] = {}
     for index, critic in enumerate(models.critics):
-        real, fake = critic.view(batch, batch.target(completion)), critic.view(batch, completion)
-        parts = critic(real, fake, batch.draws[:, 0])
         critic.optimizer.zero_grad()
-        models.fabric.backward(parts["loss"])
+        found = []
+        for batch, completion in zip(batches, completions, strict=True):
+            real, fake = critic.view(batch, batch.target(completion)), critic.view(batch, completion)
+            found.append(critic(real, fake, batch.draws[:, 0]))
+            models.fabric.backward(found[-1]["loss"] / len(batches))
+        parts = _average(found)
         parts["gradient_norm"] = critic.step(phase.critic_update)
         critic.constrain()
         logged |= {f"critic_{index}/{name}": value.detach() for name, value in parts.items()}
@@ -64,22 +75,38 @@ def update_critics(models: Models, batch: Batch, completion: Tensor, phase: Phas
 
 
 def update_generator(
-    models: Models, batch: Batch, completions: Tensor, critics: Sequence[Critic], phase: Phase
+    models: Models, batches: Sequence[Batch], completions: Iterable[Tensor], critics: Sequence[Critic], phase: Phase
 ) -> dict[str, Tensor]:
     """Make a step of the generator towards the original images, and towards what its critics take for real.
 
-    Both losses meet at the completion: there their gradients are balanced, and from there one backward pass reaches the
-    weights. The critics' weights get no gradient at all.
-
     Parameters
     ----------
-    completions : Tensor of shape (S N, 3, H, W)
-        Those of all the stages that learn, with their graph. The critics see the last.
+    batches
+        All parts of a batch.
+    completions : Tensors of shape (S N, 3, H, W)
+        Of every part, those of all the stages that learn, with their graph. The critics see the last.
     critics
         Empty when only the reconstruction counts.
     """
+    models.generator.optimizer.zero_grad()
+    found = []
+    for batch, output in zip(batches, completions, strict=True):
+        gradient, logged = weigh_losses(models, batch, output.detach(), critics)
+        models.fabric.backward(output, (gradient / len(batches)).to(output.dtype))
+        found.append(logged)
+    return _average(found) | {"gradient_norm": models.generator.step(phase.update)}
+
+
+def weigh_losses(
+    models: Models, batch: Batch, completions: Tensor, critics: Sequence[Critic]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the gradient of all losses at completions, (S N, 3, H, W), and what is logged of them.
+
+    Both losses meet there: their gradients are balanced, and from there one backward pass reaches the weights. The
+    critics' weights get no gradient at all.
+    """
     earlier: list[Tensor] = []
-    for output in completions.detach().float().split(len(batch.image)):  # N, 3, H, W
+    for output in completions.float().split(len(batch.image)):  # N, 3, H, W
         output.requires_grad_()
         loss, logged = reconstruction_loss(output, batch.target(output), batch.judged, models.recipe.loss)
         earlier += torch.autograd.grad(loss, output)  # N, 3, H, W
@@ -101,10 +128,14 @@ def update_generator(
             f"critic_{index}/weight": weight,
             f"critic_{index}/gradient_ratio": weight * norm / reconstruction.clamp(min=1e-12),
         }
-    models.generator.optimizer.zero_grad()
-    models.fabric.backward(completions, torch.cat([*earlier, gradient]).to(completions.dtype))
-    logged["gradient_norm"] = models.generator.step(phase.update)
-    return logged
+    return torch.cat([*earlier, gradient]), logged
+
+
+def _average(logged: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of what was logged of the parts of a batch."""
+    if len(logged) == 1:
+        return logged[0]
+    return {name: torch.stack([torch.as_tensor(part[name]).detach() for part in logged]).mean() for name in logged[0]}
 
 
 def _norms(models: Models, gradients: Sequence[Tensor]) -> list[Tensor]:

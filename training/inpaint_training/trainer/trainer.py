@@ -45,6 +45,8 @@ class Trainer:
         self.watchdog, self.progress, self.watch = watchdog, progress, watch
         self.good = self.snapshot()
         self.last_checkpoint = time.monotonic()
+        self.check_seconds = 0.0
+        """Of the last check, with its checkpoint: time that the end of training takes too."""
 
     def train(self, deadline: float, started: float, interruption: Interruption) -> Progress:
         """Train until the last step, the deadline or an interruption; end with a checkpoint."""
@@ -61,13 +63,15 @@ class Trainer:
                     self.progress, step=done, images=self.recipe.images_before(done), objective=phase.objective,
                     minutes=minutes_before + (time.monotonic() - started) / 60,
                 )  # fmt: skip
-                stop = self.agree(done, interruption, time.monotonic() > deadline)
+                stop = self.agree(done, interruption, time.monotonic() + self.check_seconds > deadline)
                 problem = None
                 if done % self.recipe.train.log_steps == 0 or done == end or stop:
                     problem = self.write_log(rates)
                 if not problem and (self.is_time_to_validate(phase, done, start, end) or stop):
+                    checked = time.monotonic()
                     with self.log.pause():
                         problem = self.validate(phase, done, end, stop)
+                    self.check_seconds = time.monotonic() - checked
                 if self.fabric.is_global_zero:
                     self.watch.tell(self.report(first, begun, deadline))
                 if problem:
