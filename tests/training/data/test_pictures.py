@@ -125,6 +125,22 @@ def test_photos_of_8_bits_are_scaled_and_all_others_are_not(tmp_path, photo):
     np.testing.assert_array_equal(native.pixels, photo)
 
 
+@pytest.mark.parametrize("suffix", [".jp2", ".jxl", ".gif"])
+def test_photos_of_other_formats_are_photos_too(tmp_path, photo, suffix):
+    path = tmp_path / f"photo{suffix}"
+    if suffix == ".gif":
+        Image.fromarray(photo).save(path)
+    else:
+        encode = {".jp2": imagecodecs.jpeg2k_encode, ".jxl": imagecodecs.jpegxl_encode}[suffix]
+        path.write_bytes(encode(photo))
+    [picture] = read(path)
+    assert (picture.pixels.shape, picture.native) == ((384, 480, 3), False)
+    if suffix == ".jp2":
+        path.write_bytes(imagecodecs.jpeg2k_encode(photo.astype(np.uint16) * 257))
+        [picture] = read(path)
+        assert (picture.pixels.shape, picture.pixels.dtype, picture.native) == (photo.shape, np.uint16, True)
+
+
 def test_errors_name_the_file_not_a_copy_of_it(tmp_path):
     (tmp_path / "bad.tif").write_bytes(b"II*\0 broken")
     with pytest.raises(BadPhotoError, match="not readable"):

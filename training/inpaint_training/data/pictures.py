@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ PHOTO_SIDE = 350
 """Shorter photos are left out, as in the student report: they give blurred crops."""
 NATIVE_SIDE = 96
 """Shorter images are left out: no recipe has crops that are as small."""
+PHOTO_FORMATS = ("JPEG 2000", "JPEG XL", "AVIF", "GIF")
+"""Where they hold one picture of 8 bits, it is a photo, like those of the formats that Pillow decodes fast."""
 MOST_HIDDEN = 0.5
 """Images of which a larger share holds no value are left out."""
 
@@ -95,19 +97,19 @@ def read_pictures(source: Source, scale: Scale) -> tuple[Iterable[Picture], tupl
             if (photo := decode_upright(data, scale.target)) is not None:
                 return _from_photo(source, data, photo, scale)
         if source.data is None:
-            return _from_images(source)
-        return _from_member(source, source.data)
+            return _from_images(source, scale)
+        return _from_member(source, source.data, scale)
     except (FileError, ImportError, OSError) as error:
         raise BadPhotoError(f"not readable: {error}") from error
 
 
-def _from_member(source: Source, data: bytes) -> tuple[Iterable[Picture], tuple[str, ...]]:
+def _from_member(source: Source, data: bytes, scale: Scale) -> tuple[Iterable[Picture], tuple[str, ...]]:
     """Read a member of an archive: the readers take files."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, Path(source.name).name)
         path.write_bytes(data)
         try:
-            return _from_images(source, path)
+            return _from_images(source, scale, path)
         except FileError as error:
             raise FileError(str(error).replace(str(path), source.name)) from error
 
@@ -122,12 +124,21 @@ def _from_photo(
         mask = read_mask(source.mask, stored, orientation)
         damage, notes = display(_to_bool(mask.holes), orientation), mask.notes
         hidden = damage if hidden is None else damage | hidden
+    return [_scale(Picture(source.name, source.name, np.empty(0), hidden), photo, scale)], notes
+
+
+def scale_photo(picture: Picture, scale: Scale) -> Picture:
+    """Return a photo of 8 bits as it is stored: scaled down, with what it hides."""
+    pixels = picture.pixels
+    return _scale(picture, Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), scale)
+
+
+def _scale(picture: Picture, photo: Image.Image, scale: Scale) -> Picture:
     if scale.target:
         photo = scale_down(photo, scale.target)
-    if hidden is not None:
-        hidden = scale_hidden(hidden, photo.size)
+    hidden = None if picture.hidden is None else _or_none(scale_hidden(picture.hidden, photo.size))
     pixels = np.asarray(photo).reshape(photo.height, photo.width, -1)
-    return [Picture(source.name, source.name, pixels, _or_none(hidden), scale.native)], notes
+    return replace(picture, pixels=pixels, hidden=hidden, native=scale.native)
 
 
 def _measure(data: bytes) -> tuple[tuple[int, int], int]:
@@ -136,8 +147,8 @@ def _measure(data: bytes) -> tuple[tuple[int, int], int]:
         return (image.height, image.width), read_orientation(image.getexif())
 
 
-def _from_images(source: Source, path: Path | None = None) -> tuple[Iterable[Picture], tuple[str, ...]]:
-    """Open all the images of a file, a store or an array."""
+def _from_images(source: Source, scale: Scale, path: Path | None = None) -> tuple[Iterable[Picture], tuple[str, ...]]:
+    """Open all the images of a file, a store or an array; photos of formats that Pillow does not decode are photos."""
     if source.array is not None:
         shape = tuple(source.array.shape)
         images = [ImageFile(Path(source.name), source.array, find_channels(shape), "ARRAY")]
@@ -153,6 +164,8 @@ def _from_images(source: Source, path: Path | None = None) -> tuple[Iterable[Pic
             damage, notes = mask.holes, notes + mask.notes
         planes = iterate_planes(name, source.name, image, damage)
         in_memory = isinstance(image.pixels, np.ndarray)
+        if image.format in PHOTO_FORMATS and image.pixels.dtype == np.uint8 and len(_planes(image)) == 2:
+            planes = (scale_photo(picture, scale) for picture in planes)
         groups.append(list(planes) if in_memory else planes)
     pictures = itertools.chain.from_iterable(groups)
     return list(pictures) if all(isinstance(group, list) for group in groups) else pictures, notes

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_inpaint.io.finder import Found
 
-SUFFIXES = {".bmp", *FORMATS}
+SUFFIXES = set(FORMATS)
 """Of the files in folders and archives that are images."""
 
 

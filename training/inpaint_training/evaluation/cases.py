@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from PIL import Image
 
 from inpaint_training.data.dataset import INDEX, PhotoDataset
 from inpaint_training.data.masks import random_box, random_strokes
-from inpaint_training.data.photos import BadPhotoError, scale_down, scale_hidden
-from inpaint_training.data.pictures import Picture, Scale, read_pictures
+from inpaint_training.data.photos import BadPhotoError
+from inpaint_training.data.pictures import Picture, Scale, read_pictures, scale_photo
 from inpaint_training.data.sources import iterate_sources
 from inpaint_training.data.squares import TRIES, to_network_values
 
@@ -165,11 +164,8 @@ def _iterate_pictures(inputs: Sequence[Any], scale: Scale) -> Iterator[Picture]:
         for index, entry in enumerate(dataset.entries):
             pixels, valid = dataset.photo(index), dataset.valid(index)
             hidden = None if valid is None else valid == 0
-            if entry.dtype == "uint8" and not entry.native and scale.target:
-                image = scale_down(Image.fromarray(pixels[..., 0] if entry.channels == 1 else pixels), scale.target)
-                hidden = None if hidden is None else scale_hidden(hidden, image.size)
-                pixels = np.asarray(image).reshape(image.height, image.width, -1)
-            yield Picture(entry.name, entry.origin, pixels, hidden, entry.native)
+            picture = Picture(entry.name, entry.origin, pixels, hidden, entry.native)
+            yield picture if entry.native else scale_photo(picture, scale)
         return
     for source in iterate_sources(inputs):
         try:
