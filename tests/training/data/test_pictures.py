@@ -111,6 +111,17 @@ def test_stores_and_lazy_arrays_are_read_plane_by_plane(tmp_path, micrograph):
     assert not Lazy.read
     np.testing.assert_array_equal(next(pictures).pixels[..., 0], micrograph(0))
     assert Lazy.read == [0]
+
+    class Broken(Lazy):
+        def __getitem__(self, index):
+            if index[0] == 1:
+                raise RuntimeError("the chunk is damaged")
+            return micrograph(0)
+
+    pictures = iter(read_pictures(Source("a", array=Broken()), Scale())[0])
+    next(pictures)
+    with pytest.raises(BadPhotoError, match=r"plane \(1,\) cannot be read, the chunk is damaged"):
+        next(pictures)
     zarr.save_array(str(tmp_path / "s.zarr"), np.stack([micrograph(0), micrograph(1)]))
     np.testing.assert_array_equal(read(tmp_path / "s.zarr")[1].pixels[..., 0], micrograph(1))
 

@@ -16,6 +16,7 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -32,7 +33,6 @@ from napari_inpaint.io.atomic import stage, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from inpaint_training.data.sources import Source
@@ -132,7 +132,7 @@ def pack(
 
 def _refuse(sources: Sequence[Any], destination: Path, left_out: dict[str, str]) -> None:
     """Raise `ValueError`, and write the reasons where they can be read."""
-    named = ", ".join(str(each) if hasattr(each, "exists") else "the arrays" for each in sources[:3])
+    named = ", ".join(str(each) if isinstance(each, Path) else "an array" for each in sources[:3])
     where = f"{named}{', ...' * (len(sources) > 3)}"
     if not left_out:
         raise ValueError(f"no usable photo in {where}: none found")

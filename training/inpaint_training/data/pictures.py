@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from inpaint_training.data.photos import BadPhotoError, decode_upright, scale_down, scale_hidden
+from napari_inpaint.errors import first_line
 from napari_inpaint.inference.inputs.values import channel_groups, check_dtype, find_hidden
 from napari_inpaint.io.formats import FileError, ImageFile, find_channels
 from napari_inpaint.io.images import open_image
@@ -208,7 +209,7 @@ def iterate_planes(name: str, file: str, image: ImageFile, damage: Any = None) -
     Raises
     ------
     BadPhotoError
-        When it has no rows and columns, or no numbers.
+        When it has no rows and columns, or no numbers, or a plane cannot be read.
     """
     shape = _planes(image)
     try:
@@ -220,7 +221,12 @@ def iterate_planes(name: str, file: str, image: ImageFile, damage: Any = None) -
     channels = 1 if image.channel_axis is None else image.pixels.shape[image.channel_axis]
     groups = channel_groups(channels, image.alpha)
     for plane in np.ndindex(shape[:-2]):
-        pixels, masked = _read_plane(image, plane)
+        try:
+            pixels, masked = _read_plane(image, plane)
+        except MemoryError:
+            raise
+        except Exception as error:  # stores and lazy arrays raise many kinds
+            raise BadPhotoError(f"not readable: plane {plane} cannot be read, {first_line(error)}") from error
         hidden = find_hidden(pixels, image.nodata, image.alpha) | masked
         if damage is not None:
             hidden |= _to_bool(damage[plane] if len(damage.shape) > 2 else damage)

@@ -183,10 +183,8 @@ class Crops:
 def _draw_over_values(phase: Phase, outline: Outline, hidden: Tensor, rng: np.random.Generator) -> Outline:
     """Return the outline of a hole, or another one if the image, hidden in (H, W), holds no value where that is."""
     for _ in range(TRIES):
-        if (
-            not hidden.any()
-            or (render_masks([outline], phase.crop, hidden.device)[0, 0] > 0).logical_and(~hidden).any()
-        ):
+        hole = render_masks([outline], phase.crop, hidden.device)[0, 0] > 0
+        if (hole & ~hidden).any():
             break
         outline = phase.holes.draw(phase.crop, rng)
     return outline
