@@ -53,7 +53,11 @@ def test_all_images_of_a_file_are_read(tmp_path, micrograph):
     with tifffile.TiffWriter(tmp_path / "two.tif") as tiff:
         tiff.write(micrograph(0))
         tiff.write(np.stack([micrograph(1)[:100]] * 2).astype(np.float32), photometric="minisblack")
-    assert names(read(tmp_path / "two.tif"), tmp_path / "two.tif") == ["[image 0]", "[image 1][0]", "[image 1][1]"]
+    expected = ["[image 0]", "[image 1][0]", "[image 1][1]"]
+    assert names(read(tmp_path / "two.tif"), tmp_path / "two.tif") == expected
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(tmp_path / "two.tif", "two.tif")
+    assert names(read(tmp_path / "a.tar"), tmp_path / "a.tar" / "two.tif") == expected
 
 
 @pytest.mark.parametrize(

@@ -226,4 +226,8 @@ def test_images_of_all_kinds_are_trained_on(tmp_path, micrograph, reconstruction
     progress = fit(load_recipe("compact", words), tmp_path / "data", tmp_path / "run")
     assert progress.step == 6
     assert 0 < progress.l1_hole < 1
-    assert "1 of 7 images" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "1 of 7 images" in said
+    assert "add --data.native true" not in said
+    fit(load_recipe("compact", [*reconstruction, "--train.steps", "1"]), tmp_path / "data", tmp_path / "zoomed")
+    assert "add --data.native true" in capsys.readouterr().err

@@ -165,7 +165,8 @@ class DecodedFile:
     """What became of the planes of a file, which are read while one iterates where it does not fit into memory."""
 
     planes: Iterable[Decoded]
-    notes: tuple[str, ...] = ()
+    notes: Sequence[str] = ()
+    """Complete when all planes are read."""
 
 
 def _decode(source: Source, settings: PackSettings) -> DecodedFile:
@@ -267,8 +268,8 @@ def _pack_into(folder: Path, images: Iterable[Source], settings: PackSettings, w
         for number, (name, result) in enumerate(tqdm(files, "pack", unit=" photos", disable=not watch.bar), 1):
             try:
                 file = result.result()
-                packed.notes |= dict.fromkeys(file.notes)
                 _append(file, shards, seen, packed.left_out, watch)
+                packed.notes |= dict.fromkeys(file.notes)
             except MemoryError:
                 raise ValueError(
                     f"not enough memory to decode {name}: leave it out, or lower --jobs ({jobs})"

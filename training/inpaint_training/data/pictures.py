@@ -68,7 +68,7 @@ class Scale:
         return None if self.native else self.short_side
 
 
-def read_pictures(source: Source, scale: Scale) -> tuple[Iterable[Picture], tuple[str, ...]]:
+def read_pictures(source: Source, scale: Scale) -> tuple[Iterable[Picture], list[str]]:
     """Read an image: all of its planes, and of several images in a file all of them.
 
     Parameters
@@ -81,9 +81,9 @@ def read_pictures(source: Source, scale: Scale) -> tuple[Iterable[Picture], tupl
     Returns
     -------
     pictures
-        Read while one iterates, where the image does not lie in memory.
+        A list, or read while one iterates, where they do not all lie in memory.
     notes
-        What the user should know.
+        What the user should know; complete when all pictures are read.
 
     Raises
     ------
@@ -104,26 +104,28 @@ def read_pictures(source: Source, scale: Scale) -> tuple[Iterable[Picture], tupl
         raise BadPhotoError(f"not readable: {error}") from error
 
 
-def _from_member(source: Source, data: bytes, scale: Scale) -> tuple[Iterable[Picture], tuple[str, ...]]:
+def _from_member(source: Source, data: bytes, scale: Scale) -> tuple[Iterable[Picture], list[str]]:
     """Read a member of an archive: the readers take files."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, Path(source.name).name)
         path.write_bytes(data)
         try:
-            return _from_images(source, scale, path)
-        except FileError as error:
-            raise FileError(str(error).replace(str(path), source.name)) from error
+            pictures, notes = _from_images(source, scale, path)
+            return list(pictures), notes
+        except (FileError, BadPhotoError) as error:
+            raise BadPhotoError(f"not readable: {str(error).replace(str(path), source.name)}") from error
 
 
 def _from_photo(
     source: Source, data: bytes, decoded: tuple[Image.Image, NDArray[np.bool_] | None], scale: Scale
-) -> tuple[list[Picture], tuple[str, ...]]:
+) -> tuple[list[Picture], list[str]]:
     photo, hidden = decoded
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
     if source.mask is not None:
         stored, orientation = _measure(data)
         mask = read_mask(source.mask, stored, orientation)
-        damage, notes = display(_to_bool(mask.holes), orientation), mask.notes
+        damage = display(_to_bool(mask.holes), orientation)
+        notes += mask.notes
         hidden = damage if hidden is None else damage | hidden
     return [_scale(Picture(source.name, source.name, np.empty(0), hidden), photo, scale)], notes
 
@@ -148,43 +150,46 @@ def _measure(data: bytes) -> tuple[tuple[int, int], int]:
         return (image.height, image.width), read_orientation(image.getexif())
 
 
-def _from_images(source: Source, scale: Scale, path: Path | None = None) -> tuple[Iterable[Picture], tuple[str, ...]]:
-    """Open all the images of a file, a store or an array; photos of formats that Pillow does not decode are photos."""
+def _from_images(source: Source, scale: Scale, path: Path | None = None) -> tuple[Iterable[Picture], list[str]]:
+    """Open an image, a store or an array; of several images in a file, the others are read one after the other."""
+    path = path or source.path or Path(source.name)
     if source.array is not None:
-        shape = tuple(source.array.shape)
-        images = [ImageFile(Path(source.name), source.array, find_channels(shape), "ARRAY")]
+        first = ImageFile(path, source.array, find_channels(tuple(source.array.shape)), "ARRAY")
     else:
-        images = list(_open_all(path or source.path or Path()))
-    notes = tuple(note for image in images for note in image.notes)
-    groups: list[Iterable[Picture]] = []
-    for number, image in enumerate(images):
-        name = source.name if len(images) == 1 else f"{source.name}[image {number}]"
-        damage = None
-        if source.mask is not None:
-            mask = read_mask(source.mask, _planes(image), image.orientation)
-            damage, notes = mask.holes, notes + mask.notes
-        planes = iterate_planes(name, source.name, image, damage)
-        in_memory = isinstance(image.pixels, np.ndarray)
-        if image.format in PHOTO_FORMATS and image.pixels.dtype == np.uint8 and len(_planes(image)) == 2:
-            planes = (scale_photo(picture, scale) for picture in planes)
-        groups.append(list(planes) if in_memory else planes)
-    pictures = itertools.chain.from_iterable(groups)
-    return list(pictures) if all(isinstance(group, list) for group in groups) else pictures, notes
+        first = open_image(path, 0)
+    notes: list[str] = []
+    if "series" in first.options:
+        planes = _from_image(source, f"{source.name}[image 0]", first, scale, notes)
+        return itertools.chain(planes, _read_others(source, path, scale, notes)), notes
+    return _from_image(source, source.name, first, scale, notes), notes
 
 
-def _open_all(path: Path) -> Iterator[ImageFile]:
-    first = open_image(path, 0)
-    yield first
-    number = 1
-    while "series" in first.options:
+def _from_image(source: Source, name: str, image: ImageFile, scale: Scale, notes: list[str]) -> Iterable[Picture]:
+    """Return the planes of an image, a list when it is in memory; a photo of a format of its own is a photo too."""
+    notes += image.notes
+    damage = None
+    if source.mask is not None:
+        mask = read_mask(source.mask, _planes(image), image.orientation)
+        damage = mask.holes
+        notes += mask.notes
+    planes = iterate_planes(name, source.name, image, damage)
+    if not isinstance(image.pixels, np.ndarray):
+        return planes
+    if image.format in PHOTO_FORMATS and image.pixels.dtype == np.uint8 and len(_planes(image)) == 2:
+        return [scale_photo(picture, scale) for picture in planes]
+    return list(planes)
+
+
+def _read_others(source: Source, path: Path, scale: Scale, notes: list[str]) -> Iterator[Picture]:
+    """Yield the planes of all images of a file behind the first."""
+    for number in itertools.count(1):
         try:
-            image = open_image(path, number)
+            planes = _from_image(source, f"{source.name}[image {number}]", open_image(path, number), scale, notes)
         except FileError as error:
             if "has no image" in str(error):
                 return
-            raise
-        yield image
-        number += 1
+            raise BadPhotoError(f"not readable: image {number} cannot be read, {error}") from error
+        yield from planes
 
 
 def _planes(image: ImageFile) -> tuple[int, ...]:

@@ -107,6 +107,9 @@ def fit(
     if dataset.too_small:
         sys.stderr.write(f"{dataset.too_small} of {dataset.too_small + len(dataset)} images of {data} are smaller than "
                          "the crops, and are not used\n")  # fmt: skip
+    if not recipe.data.native and all(entry.native for entry in dataset.entries):
+        sys.stderr.write(f"the images of {data} were packed at their own scale, and crops of them are zoomed: add "
+                         "--data.native true to cut them at it\n")  # fmt: skip
     held_out, trained = split(dataset.files, recipe.train.held_out)
 
     launch = launch or LaunchSettings()
