@@ -13,6 +13,8 @@ from napari_inpaint.io.atomic import stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+PROOFS = ("quick", "full")
+"""Comparisons with PyTorch: of small pictures, or of large ones too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ExportSettings:
     opset: int | None = None
     bioimageio: Path | None = None
     overwrite: bool = False
+    proof: str = "full"
 
     @property
     def targets(self) -> list[Path]:
@@ -35,7 +38,9 @@ class ExportSettings:
 
     def check(self) -> None:
         """Raise `ValueError` when options do not fit together."""
-        for value, known, what in ((self.precision, PRECISIONS, "precision"), (self.layout, LAYOUTS, "layout")):
+        for value, known, what in (
+            (self.precision, PRECISIONS, "precision"), (self.layout, LAYOUTS, "layout"), (self.proof, PROOFS, "proof"),
+        ):  # fmt: skip
             if value not in known:
                 raise ValueError(f"no {what} {value!r}: choose one of {', '.join(known)}")
         if (self.precision == "int8") != (self.calibrate is not None):

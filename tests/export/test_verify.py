@@ -88,3 +88,10 @@ def test_one_wrong_pixel_fails(tiny, tiny_network, open_model, monkeypatch, plac
     for row in compare(tiny_network, {CPU: Wrong(session, place)}, describe_tiny()):
         untouched = row.holes == ("none" if place == "hole" else "all")
         assert row.passed == untouched
+
+
+def test_a_quick_proof_leaves_out_large_pictures(tiny, tiny_network, open_model, monkeypatch):
+    monkeypatch.setattr(verify, "SIZES", ((9, 12), (1024, 768)))
+    rows = compare(tiny_network, {CPU: open_model(tiny)}, describe_tiny(), quick=True)
+    assert {(row.height, row.width) for row in rows} == {(9, 12)}
+    assert {(256, 256), (257, 511)} <= {size for size in SIZES if size[0] * size[1] <= verify.QUICK}
