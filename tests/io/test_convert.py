@@ -141,3 +141,42 @@ def test_outputs_that_are_much_larger_are_named(tmp_path, photo, capsys):
     Image.fromarray(photo).save(tmp_path / "in.jpg", quality=50)
     assert main([str(tmp_path / "in.jpg"), "-o", str(tmp_path / "out.bmp"), *BOX]) == 0
     assert "times as many bytes as" in capsys.readouterr().err
+
+
+def test_white_that_is_zero_stays_white(tmp_path):
+    grey = picture(3)[..., 0]
+    for name, pixels in (("grey", grey), ("bits", grey > 128)):
+        stored = ~pixels
+        tifffile.imwrite(tmp_path / f"{name}.tif", stored, photometric="miniswhite", metadata=None)
+        np.testing.assert_array_equal(
+            write(tmp_path / f"{name}.png", read_image(tmp_path / f"{name}.tif")).pixels, pixels
+        )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"photometric": "cielab"}, "are L*a*b*"), ({"photometric": "ycbcr"}, "are YCbCr"),
+     ({"photometric": "rgb", "extrasamples": ["assocalpha"]}, "are colours that are multiplied")],
+)  # fmt: skip
+def test_numbers_that_are_no_plain_colours_are_not_taken_for_such(tmp_path, options, said):
+    channels = 4 if "extrasamples" in options else 3
+    tifffile.imwrite(tmp_path / "in.tif", picture(channels), metadata=None, **options)
+    source = read_image(tmp_path / "in.tif")
+    with pytest.raises(FileError) as error:
+        check_output(tmp_path / "out.png", source)
+    assert said in str(error.value)
+    assert "write .tif" in str(error.value)
+    np.testing.assert_array_equal(write(tmp_path / "out.tif", source).pixels, source.pixels)
+
+
+def test_other_images_and_texts_of_a_file_are_named_when_they_are_lost(tmp_path, capsys):
+    with tifffile.TiffWriter(tmp_path / "in.tif") as tiff:
+        tiff.write(picture(3), description="a text", photometric="rgb")
+        tiff.write(picture(3)[:90, :90, 0])
+    words = [str(tmp_path / "in.tif"), "--detail", "smooth", *BOX]
+    for more in ([], ["--series", "0"]):
+        assert main([*words, "-o", str(tmp_path / f"out{len(more)}.png"), *more]) == 0
+        said = capsys.readouterr().err
+        assert "the other images of the file" in said
+        assert "ImageDescription" in said
+        assert "stay as they are" not in said

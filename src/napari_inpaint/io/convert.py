@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tifffile import PHOTOMETRIC
 
 from napari_inpaint.io.codecs import avif, bmp, jpeg, jpeg2000, jpegxl, png, webp
 from napari_inpaint.io.codecs.tiff.fresh import to_tiff
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 GREY, GREY_ALPHA, COLOURS, COLOURS_ALPHA = "grey", "grey with transparency", "colours", "colours with transparency"
 LAYOUTS = {1: GREY, 2: GREY_ALPHA, 3: COLOURS, 4: COLOURS_ALPHA}
 ALL = frozenset(LAYOUTS.values())
+MEANINGS = {
+    PHOTOMETRIC.CIELAB: "L*a*b*", PHOTOMETRIC.ICCLAB: "L*a*b*", PHOTOMETRIC.ITULAB: "L*a*b*",
+    PHOTOMETRIC.YCBCR: "YCbCr", PHOTOMETRIC.CFA: "those behind colour filters",
+}  # fmt: skip
+"""Of the numbers in a TIFF."""
 NAMES = {"exif": "Exif", "icc": "the ICC colour profile (colours may look different)", "xmp": "XMP",
          "dpi": "the resolution"}  # fmt: skip
 
@@ -106,6 +112,8 @@ def describe(path: Path, kind: str, source: ImageFile) -> tuple[str, ...]:
         lost.append("the mask of which pixels are valid")
     if source.levels:
         lost.append("its reduced versions")
+    if "series" in source.options:
+        lost.append("the other images of the file")
     return name_lost(path, lost) + ((f"{path}: {target.note}",) if target.note else ())
 
 
@@ -128,11 +136,16 @@ def convert(kind: str, source: ImageFile) -> ImageFile:
 def arrange(source: ImageFile, pixels: NDArray[Any]) -> NDArray[Any]:
     """Return pixels of an image with channels last, as other formats take them."""
     pixels = np.asarray(pixels)
+    if source.format == "TIFF" and source.options["photometric"] == PHOTOMETRIC.MINISWHITE:
+        pixels = ~pixels  # others have white as the largest number
     return pixels if source.channel_axis is None else np.moveaxis(pixels, source.channel_axis, -1)
 
 
 def _refuse(path: Path, kind: str, target: Target, source: ImageFile) -> None:
     pixels = source.pixels
+    meaning = _find_meaning(source)
+    if meaning:
+        raise FileError(f"{path}: the pixels of {source.path} are {meaning}, as {kind} would not know: write .tif")
     channels = 1 if source.channel_axis is None else pixels.shape[source.channel_axis]
     if target.dtypes and str(pixels.dtype.newbyteorder("=")) not in target.dtypes:
         held = f"{path}: {kind} holds {target.holds}, not {pixels.dtype}"
@@ -145,6 +158,25 @@ def _refuse(path: Path, kind: str, target: Target, source: ImageFile) -> None:
     if layout not in target.layouts:
         what = layout or f"{channels} channels"
         raise FileError(f"{path}: {kind} does not hold {what}: write {_name_others(source)}")
+
+
+def _find_meaning(source: ImageFile) -> str:
+    """Return what the numbers of a TIFF are, when they are neither greys nor colours nor inks as they stand."""
+    if source.format != "TIFF":
+        return ""
+    photometric, pixels = source.options["photometric"], source.pixels
+    if photometric == PHOTOMETRIC.MINISWHITE and not (
+        pixels.dtype == bool or source.options["bits"] == full_bits(pixels)
+    ):
+        return "greys of which 0 is white"
+    if source.options["premultiplied"]:
+        return "colours that are multiplied with their transparency"
+    return MEANINGS.get(photometric, "")
+
+
+def full_bits(pixels: NDArray[Any]) -> int:
+    """Return the bits of unsigned numbers; 0 of others."""
+    return 8 * pixels.dtype.itemsize if pixels.dtype.kind == "u" else 0
 
 
 def _name_others(source: ImageFile) -> str:

@@ -207,7 +207,7 @@ def encode_image(
         raise
     except Exception as error:  # many encoders raise many kinds
         raise FileError(
-            f"{path} cannot be encoded: {error}; name an output of another format, as .tif or .npy"
+            f"{path} cannot be encoded: {error}; convert the input first, or write another format, such as .npy"
         ) from error
     return buffer.getvalue()
 

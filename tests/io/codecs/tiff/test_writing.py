@@ -343,3 +343,86 @@ def test_a_hole_in_12_bits_stays_within_them(tmp_path):
     filled[HOLE] = 5000
     (tmp_path / "out.tif").write_bytes(encode_image(tmp_path / "out.tif", source, filled))
     assert (tifffile.imread(tmp_path / "out.tif")[HOLE] == 4095).all()
+
+
+def by_hand(path, pixels, tags, piece):
+    """Write a TIFF of one strip or tile, with these tags beside the usual ones, or in their place."""
+    height, width = pixels.shape
+    own = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: height, 279: len(piece)}
+    entries = sorted([*((own | tags).items())])
+    entries = [(code, each) for code, value in entries if value is not None
+               for each in (value if isinstance(value, list) else [value])]  # fmt: skip
+    place = 8 + len(piece)
+    place += place % 2
+    end = place + 2 + 12 * len(entries) + 4
+    directory, texts = struct.pack("<H", len(entries)), b""
+    for code, value in entries:
+        if isinstance(value, bytes):
+            directory += struct.pack("<HHII", code, 2, len(value), end + len(texts))
+            texts += value
+        else:
+            directory += struct.pack("<HHII", code, 4, 1, value)
+    data = struct.pack("<2sHI", b"II", 42, place) + piece
+    path.write_bytes(data.ljust(place, b"\0") + directory + bytes(4) + texts)
+
+
+def fill_by_hand(path, out):
+    source = read_image(path)
+    filled = source.pixels.copy()
+    filled[HOLE] = filled[HOLE][::-1, ::-1]
+    out.write_bytes(encode_image(out, source, filled, "{}"))
+    return filled
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_pieces_that_are_called_longer_than_they_are_do_not_take_what_follows(tmp_path, photo, compression):
+    """Readers take what they need; what the count covers beyond is not the piece's."""
+    image = photo[:100, :120, 0]
+    piece = zlib.compress(image.tobytes()) if compression == 8 else image.tobytes()
+    tags = {259: compression, 279: len(piece) + 300, 270: b"a text that is long enough to lie behind" + bytes(1)}
+    by_hand(tmp_path / "in.tif", image, tags, piece)
+    filled = fill_by_hand(tmp_path / "in.tif", tmp_path / "out.tif")
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        np.testing.assert_array_equal(tiff.asarray(), filled)
+        assert tiff.pages[0].description.startswith("a text that is long")
+
+
+def test_a_tag_that_is_there_twice_stays_twice_and_pages_follow(tmp_path, photo):
+    with TiffWriter(tmp_path / "in.tif") as tiff:
+        for index in range(3):
+            tiff.write(np.roll(photo[..., 0], index), description=f"text {index}", compression="zlib",
+                       compressionargs={"level": 9}, metadata={"number": index})  # fmt: skip
+    number = [sum(code == 270 for code, _ in tags) for tags in raw_tags(tmp_path / "in.tif")]
+    assert number == [2, 2, 2]
+    for series in range(3):
+        source = read_image(tmp_path / "in.tif", series)
+        filled = source.pixels.copy()
+        filled[HOLE] = photo[HOLE][..., 1][::-1]
+        (tmp_path / "out.tif").write_bytes(encode_image(tmp_path / "out.tif", source, filled, "{}"))
+        with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+            assert len(tiff.pages) == 3
+            for index, page in enumerate(tiff.pages):
+                wanted = filled if index == series else np.roll(photo[..., 0], index)
+                np.testing.assert_array_equal(page.asarray(), wanted)
+        before, after = (list(raw_tags(tmp_path / name)) for name in ("in.tif", "out.tif"))
+        texts = [[tag for tag in tags if tag[0] == 270] for tags in before]
+        assert texts == [[tag for tag in tags if tag[0] == 270] for tags in after]
+
+
+def raw_tags(path):
+    """Yield the codes and bytes of each page's tags, also of those that are there twice."""
+    with tifffile.TiffFile(path) as tiff:
+        for page in tiff.pages:
+            yield [(tag.code, tag.value) for tag in page.tags]
+
+
+@pytest.mark.parametrize("predictor", [1, 2])
+def test_tiles_of_odd_sizes(tmp_path, photo, predictor):
+    image = photo[:90, :100, 0]
+    padded = np.pad(image, ((0, 0), (0, 20)))
+    coded = imagecodecs.delta_encode(padded, axis=-1) if predictor == 2 else padded
+    piece = zlib.compress(coded.tobytes())
+    tags = {259: 8, 273: None, 278: None, 279: None, 317: predictor, 322: 120, 323: 90, 324: 8, 325: len(piece)}
+    by_hand(tmp_path / "in.tif", image, tags, piece)
+    filled = fill_by_hand(tmp_path / "in.tif", tmp_path / "out.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), filled)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from napari_inpaint.io.formats import FileError
 
@@ -12,7 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SUB_DIRECTORIES = 330
+POINTERS = (273, 324, 513, 34665, 34853, 40965)
+"""Tags for where pieces, JPEG files, and the directories of Exif, of a place and of its interoperability begin."""
 SHORT, LONG, SUB, LONG8, SUB8 = 3, 4, 13, 16, 18
+SIZES = {1: 1, 2: 1, SHORT: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, SUB: 4, LONG8: 8, 17: 8,
+         SUB8: 8}  # fmt: skip
+"""Bytes of a value of each type."""
 CODES = {SHORT: "H", LONG: "I", SUB: "I", LONG8: "Q", SUB8: "Q"}
 """Types of whole numbers that count or point to something, as `struct` calls them."""
 
@@ -41,18 +47,35 @@ class Layout:
         return self.order + ("HHQ8s" if self.big else "HHI4s")
 
 
+class Tag(NamedTuple):
+    """Something that a TIFF says of a page."""
+
+    code: int
+    kind: int
+    length: int
+    """Of its values."""
+    value: bytes
+    """Or where it is, when it does not fit."""
+
+
 @dataclass(slots=True)
 class Directory:
     """What a TIFF says of one page."""
 
     place: int
-    tags: dict[int, tuple[int, int, bytes]]
-    """By code: type, count, and the value, or where it is when it does not fit."""
+    tags: list[Tag]
+    """In their order; some programs write one twice."""
+    end: int
+    """Where what points to the next one is."""
     following: int
     """Where the next one is; 0 after the last."""
     children: list[list[Directory]] = field(default_factory=list)
     """Chains of its own, for example of its reduced versions."""
     changed: bool = False
+
+    def find(self, code: int) -> Tag | None:
+        """Return a tag, the first of this code."""
+        return next((tag for tag in self.tags if tag.code == code), None)
 
 
 class Directories:
@@ -79,6 +102,23 @@ class Directories:
         self._first = 8 if self.layout.big else 4
         self.pages = self._read_chain(self._read_offset(self._first))
         self.by_place = {each.place: each for each in _walk(self.pages)}
+        self._starts = sorted(
+            {len(data), *(start for each in self.by_place.values() for start in self._list_starts(each))}
+        )
+
+    def _list_starts(self, directory: Directory) -> Iterator[int]:
+        """Yield where things begin that a directory points to, and where it begins itself."""
+        yield directory.place
+        for tag in directory.tags:
+            if tag.length * SIZES.get(tag.kind, 1) > len(tag.value):
+                yield struct.unpack(self.layout.offset, tag.value)[0]
+            if tag.code in POINTERS and tag.kind in CODES:
+                yield from self.read(directory, tag.code)
+
+    def room_at(self, place: int, count: int) -> int:
+        """Return how many bytes belong to what begins somewhere and has ``count`` of them, as far as its tag tells."""
+        index = bisect.bisect_right(self._starts, place)
+        return max(0, min(count, (self._starts[index] if index < len(self._starts) else place) - place))
 
     def _read_offset(self, position: int) -> int:
         return int(struct.unpack_from(self.layout.offset, self._data, position)[0])
@@ -92,20 +132,20 @@ class Directories:
             seen.add(place)
             (count,) = struct.unpack_from(self.layout.count, self._data, place)
             start, size = place + struct.calcsize(self.layout.count), struct.calcsize(self.layout.entry)
-            tags = {}
-            for position in range(start, start + count * size, size):
-                code, *tag = struct.unpack_from(self.layout.entry, self._data, position)
-                tags[code] = tuple(tag)
-            directory = Directory(place, tags, self._read_offset(start + count * size))
-            if SUB_DIRECTORIES in tags:
+            end = start + count * size
+            tags = [Tag(*struct.unpack_from(self.layout.entry, self._data, each)) for each in range(start, end, size)]
+            directory = Directory(place, tags, end, self._read_offset(end))
+            if directory.find(SUB_DIRECTORIES) is not None:
                 directory.children = [self._read_chain(each) for each in self.read(directory, SUB_DIRECTORIES)]
             chain.append(directory)
             place = directory.following
         return chain
 
     def read(self, directory: Directory, code: int) -> tuple[int, ...]:
-        """Return the whole numbers of a tag."""
-        kind, count, value = directory.tags[code]
+        """Return the whole numbers of a tag, which must be there."""
+        tag = directory.find(code)
+        assert tag is not None
+        _, kind, count, value = tag
         form = f"{self.layout.order}{count}{CODES[kind]}"
         if struct.calcsize(form) <= len(value):
             return struct.unpack_from(form, value)
@@ -124,12 +164,18 @@ class Directories:
         room = struct.calcsize(self.layout.offset)
         if len(packed) > room:
             packed = struct.pack(self.layout.offset, self.append(packed))
-        directory.tags[code] = kind, count, packed.ljust(room, b"\0")
+        tag, old = Tag(code, kind, count, packed.ljust(room, b"\0")), directory.find(code)
+        if old is None:
+            bisect.insort(directory.tags, tag, key=lambda each: each.code)
+        else:
+            directory.tags[directory.tags.index(old)] = tag
         directory.changed = True
 
     def remove(self, directory: Directory, code: int) -> None:
         """Remove a tag, if it is there."""
-        directory.changed |= directory.tags.pop(code, None) is not None
+        kept = [tag for tag in directory.tags if tag.code != code]
+        directory.changed |= len(kept) < len(directory.tags)
+        directory.tags = kept
 
     def append(self, data: bytes) -> int:
         """Put bytes at the end of the file, and return where.
@@ -157,17 +203,16 @@ class Directories:
         for directory in reversed(chain):
             if directory.children:
                 places = [self._write_chain(child) for child in directory.children]
-                if places != list(self.read(directory, SUB_DIRECTORIES)):
-                    self.set(directory, SUB_DIRECTORIES, directory.tags[SUB_DIRECTORIES][0], places)
+                tag = directory.find(SUB_DIRECTORIES)
+                if tag is not None and places != list(self.read(directory, SUB_DIRECTORIES)):
+                    self.set(directory, SUB_DIRECTORIES, tag.kind, places)
             if directory.changed:
                 head = struct.pack(self.layout.count, len(directory.tags))
-                tags = (struct.pack(self.layout.entry, code, *directory.tags[code]) for code in sorted(directory.tags))
+                tags = (struct.pack(self.layout.entry, *tag) for tag in directory.tags)
                 following = self.append(b"".join((head, *tags, struct.pack(self.layout.offset, following))))
                 continue
             if following != directory.following:
-                count, entry = struct.calcsize(self.layout.count), struct.calcsize(self.layout.entry)
-                end = directory.place + count + len(directory.tags) * entry
-                struct.pack_into(self.layout.offset, self._data, end, following)
+                struct.pack_into(self.layout.offset, self._data, directory.end, following)
             following = directory.place
         return following
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from napari_inpaint.io.codecs.tiff.layout import RECORD_TAG
 from napari_inpaint.io.formats import Metadata
 from napari_inpaint.io.orientation import UPRIGHT
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from napari_inpaint.io.formats import ImageFile
 
 DESCRIPTION_TAG, ORIENTATION_TAG, SOFTWARE_TAG, XMP_TAG = 270, 274, 305, 700
-OWN_SOFTWARE = "tifffile.py"
+OWN_SOFTWARE, SHAPE = "tifffile.py", '{"shape": '
 """What tifffile writes unasked."""
 BYTE, SHORT = 1, 3
 LARGE = 1 << 32
@@ -63,7 +64,9 @@ def read_metadata(page: tifffile.TiffPage) -> Metadata:
     if unit and len(values) == 2 and all(all(value) for value in values):
         across, down = (value[0] / value[1] * unit for value in values)
         dpi = across, down
-    own = {DESCRIPTION_TAG: page.is_shaped, SOFTWARE_TAG: page.software == OWN_SOFTWARE}
-    others = [tag.name for tag in page.tags if tag.code not in NOT_NAMED and not own.get(tag.code)]
+    own = {(DESCRIPTION_TAG, SHAPE), (SOFTWARE_TAG, OWN_SOFTWARE)}
+    others = [tag.name for tag in page.tags if tag.code not in NOT_NAMED
+              and not any(tag.code == code and str(tag.value).startswith(start) for code, start in own)]  # fmt: skip
+    others += ["the record of an earlier fill"] if RECORD_TAG in page.tags else []
     data = None if xmp is None else xmp.value if isinstance(xmp.value, bytes) else str(xmp.value).encode()
     return Metadata(None, page.iccprofile, data, dpi, others=tuple(others))

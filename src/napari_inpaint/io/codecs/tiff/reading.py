@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import tifffile
-from tifffile import PHOTOMETRIC
+from tifffile import EXTRASAMPLE, PHOTOMETRIC
 
 from napari_inpaint.io.codecs.tiff.fresh import read_metadata
 from napari_inpaint.io.codecs.tiff.layout import (
@@ -64,11 +64,11 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         image = found[number]
         page = image.keyframe
         _check(path, image, len(data))
-        notes = _describe_others(path, found, number) if series is None else ()
+        notes: tuple[str, ...] = ()
         pixels: NDArray[Any] = from_stored(image, image.asarray())
         axis = find_channels(image)
         palette = read_palette(page)
-        rewriting: tuple[str, ...] = ()
+        rewriting = _describe_others(path, found, number) if series is None else ()
         if palette is not None:
             rewriting += (f"{path}: the fill has only the {len(palette)} colours of its palette",)
         compression = tifffile.COMPRESSION(page.compression).name
@@ -89,7 +89,11 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
             pixels = np.ma.MaskedArray(pixels, np.broadcast_to(hidden, pixels.shape))
         levels = tuple(from_stored(level, level.asarray()) for level in image.levels[1:])
         tag = page.tags.get(ORIENTATION_TAG)
-        options = {"data": data, "photometric": page.photometric} | ({"series": number} if len(found) > 1 else {})
+        raw = compression in LOSSLESS or page.photometric != PHOTOMETRIC.YCBCR  # else decoders give RGB
+        options = {
+            "data": data, "photometric": page.photometric if raw else PHOTOMETRIC.RGB, "bits": page.bitspersample,
+            "premultiplied": alpha and page.extrasamples[-1] == EXTRASAMPLE.ASSOCALPHA,
+        } | ({"series": number} if len(found) > 1 else {})  # fmt: skip
         return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata,
                          known_orientation(None if tag is None else tag.value),
                          image.axes.index("C") if "C" in image.axes else None, levels, read_metadata(page),
@@ -114,6 +118,10 @@ def _check(path: Path, image: tifffile.TiffPageSeries, size: int) -> None:
         or (image.dataoffset is None and _count_pixels(image) != image.size)
     ):
         raise FileError(f"{path} is stored in an order that cannot be written back; save it as a plain TIFF")
+    if image.dataoffset is None and max(page.imagedepth, page.tiledepth) > 1:
+        raise FileError(f"{path} is a volume in pieces of several planes: save it as a stack of planes")
+    if page.photometric == PHOTOMETRIC.PALETTE and page.samplesperpixel > 1:
+        raise FileError(f"{path} has a palette and {page.samplesperpixel} samples a pixel: convert it to RGB")
     if image.dtype.kind in "if" and page.bitspersample not in (8, 16, 32, 64):
         raise FileError(f"{path} has {page.bitspersample} bits a pixel: convert it to 16 or 32")
 
@@ -138,8 +146,9 @@ def _read_nodata(page: tifffile.TiffPage) -> float | None:
     tag = page.tags.get(NODATA_TAG)
     if tag is None:
         return None
-    with contextlib.suppress(ValueError):
-        return int(tag.value)  # exact, where a float is not
+    if isinstance(tag.value, str):
+        with contextlib.suppress(ValueError):
+            return int(tag.value)  # exact, where a float is not
     number = float(tag.value)
     return None if not math.isfinite(number) else int(number) if number.is_integer() else number
 

@@ -71,7 +71,8 @@ def write_tiff(buffer: BytesIO, source: ImageFile, levels: Sequence[NDArray[Any]
     directories = Directories(data)
     pieces = Counter(itertools.chain.from_iterable(
         directories.read(directory, code)
-        for directory in directories.by_place.values() for code in (STRIPS[0], TILES[0]) if code in directory.tags
+        for directory in directories.by_place.values() for code in (STRIPS[0], TILES[0])
+        if directory.find(code) is not None
     ))  # fmt: skip
     editor = _Editor(data, directories, pieces)
     with tifffile.TiffFile(BytesIO(original)) as tiff:
@@ -154,12 +155,17 @@ class _Editor:
                 places[number] = self._put(piece, places[number], counts[number])
                 counts[number] = len(piece)
         for code, old, new in zip(codes, was, (places, counts), strict=True):
-            if old != new or code not in directory.tags:
-                kind = directory.tags.get(code, (LONG8 if self._directories.layout.big else LONG,))[0]
+            tag = directory.find(code)
+            if old != new or tag is None:
+                kind = tag.kind if tag is not None else LONG8 if self._directories.layout.big else LONG
                 self._directories.set(directory, code, kind, new)
 
     def _put(self, piece: bytes, place: int, count: int) -> int:
-        """Put a piece where it was, or at the end; nothing is left of what was there. Return where it is."""
+        """Put a piece where it was, or at the end; nothing is left of what was there. Return where it is.
+
+        Some programs count more bytes than a piece has: those of what comes after it stay.
+        """
+        count = self._directories.room_at(place, count)
         head = 16 if self._directories.layout.big else 8
         if self._data.startswith(PROMISE, head):
             self._data[head:512] = self._data[head:512].replace(OPTIMIZED, EDITED)
@@ -229,8 +235,10 @@ def _encode(
     part: NDArray[Any], grid: Grid, layout: tifffile.TiffPage, order: Literal["<", ">"], converted: bool
 ) -> Iterator[bytes]:
     """Yield the strips or tiles of pixels (H, W, samples), encoded as those of a page: tifffile writes one of them."""
-    if part.dtype.kind == "u" and layout.bitspersample < 8 * part.dtype.itemsize and not converted:
-        yield from _encode_packed(part, grid, layout)
+    packed = part.dtype.kind == "u" and layout.bitspersample < 8 * part.dtype.itemsize
+    odd = layout.is_tiled and any(side % 16 for side in grid[:2])
+    if not converted and (packed or odd):
+        yield from _encode_by_hand(part.astype(part.dtype.newbyteorder(order)), grid, layout, packed)
         return
     buffer = BytesIO()
     predictor = (HORIZONTAL if _has_predictor(part.dtype) else None) if converted else layout.predictor
@@ -249,20 +257,27 @@ def _encode(
             yield piece if converted else _order_bits(piece, layout)
 
 
-def _encode_packed(part: NDArray[Any], grid: Grid, layout: tifffile.TiffPage) -> Iterator[bytes]:
-    """Yield strips or tiles of numbers of other bits than a computer's, which tifffile does not compress."""
+def _encode_by_hand(part: NDArray[Any], grid: Grid, layout: tifffile.TiffPage, packed: bool) -> Iterator[bytes]:
+    """Yield what tifffile does not write: numbers of other bits than a computer's, and tiles of odd sizes."""
     import imagecodecs
 
+    if layout.predictor not in (1, HORIZONTAL) or (packed and layout.predictor != 1) or part.dtype == bool:
+        raise ValueError("its tiles are of a size and a kind that are not written")
     compress = tifffile.TIFF.COMPRESSORS[layout.compression]
     for top, left in np.ndindex(-(-part.shape[0] // grid.height), -(-part.shape[1] // grid.width)):
         piece = part[top * grid.height :, left * grid.width :][: grid.height, : grid.width]
         if layout.is_tiled:
             missing = [(0, full - length) for full, length in zip(grid[:2], piece.shape, strict=False)]
             piece = np.pad(piece, [*missing, (0, 0)])
-        packed = imagecodecs.packints_encode(
-            np.ascontiguousarray(piece), layout.bitspersample, runlen=piece.shape[1] * piece.shape[2]
-        )
-        yield _order_bits(bytes(compress(packed)), layout)
+        piece = np.ascontiguousarray(piece)
+        if packed:
+            runs = piece.shape[1] * piece.shape[2]
+            data = bytes(imagecodecs.packints_encode(piece.astype(piece.dtype.newbyteorder("=")), layout.bitspersample,
+                                                     runlen=runs))  # fmt: skip
+        else:
+            piece = imagecodecs.delta_encode(piece, axis=-2) if layout.predictor == HORIZONTAL else piece
+            data = piece.tobytes()
+        yield _order_bits(bytes(compress(data)), layout)
 
 
 def _order_bits(piece: bytes, layout: tifffile.TiffPage) -> bytes:
