@@ -138,6 +138,21 @@ def test_a_filled_tiff_carries_its_record(tmp_path, photo, capsys):
     assert main([str(tmp_path / "out.tif"), "-o", str(tmp_path / "more.tif"), "--box", "200", "200", "240", "240"]) == 0
     with tifffile.TiffFile(tmp_path / "more.tif") as tiff:
         assert RECORD_TAG not in tiff.pages[0].tags
+    assert "not kept: the record of an earlier fill; add --record" in capsys.readouterr().err
+    first = json.loads((tmp_path / "out.tif.json").read_text(encoding="utf-8"))
+    for name, before in (("two.tif", "out.tif"), ("three.tif", "two.tif")):
+        words = [str(tmp_path / before), "-o", str(tmp_path / name), "--record", "--box", "200", "200", "240", "240"]
+        assert main(words) == 0
+    records = [json.loads((tmp_path / f"{name}.tif.json").read_text(encoding="utf-8")) for name in ("two", "three")]
+    assert records[0]["earlier"] == [first]
+    assert records[1]["earlier"] == [first, {key: value for key, value in records[0].items() if key != "earlier"}]
+
+
+def test_a_tag_of_somebody_else_is_no_record(tmp_path, photo):
+    tifffile.imwrite(tmp_path / "in.tif", photo[..., 0], extratags=[(RECORD_TAG, 2, 0, "mine", True)], metadata=None)
+    assert main([str(tmp_path / "in.tif"), "-o", str(tmp_path / "out.tif"), *BOX]) == 0
+    with tifffile.TiffFile(tmp_path / "out.tif") as tiff:
+        assert tiff.pages[0].tags[RECORD_TAG].value == "mine"
 
 
 @pytest.mark.parametrize("kind", ["a tif without record", "a zarr without record", "text", "nothing"])

@@ -20,6 +20,7 @@ from napari_inpaint.inference.copying.provenance import read_copies
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.inputs.job import read_job
 from napari_inpaint.inference.inputs.planes import Planes
+from napari_inpaint.inference.record import to_earlier
 from napari_inpaint.inference.replay import find_differences, read_holes, read_options
 from napari_inpaint.inference.runtime.providers import CPU
 from napari_inpaint.inference.windows.patches import fill_in_place, keep_mask, to_copy
@@ -210,6 +211,10 @@ def fill_source(
     outcome.record = record.to_dict()
     if "series" in source.options:  # one of several
         outcome.record["series"] = source.options["series"]
+    if source.record is not None:
+        outcome.record["earlier"] = to_earlier(source.record)
+        if task.record is None and source.format != "ZARR":
+            outcome.notes.append(f"{task.input}: not kept: the record of an earlier fill; add --record to keep it")
     if source.format == "ZARR":
         write_store(outcome, job, patches)
         return

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from napari_inpaint.inference.options import FillOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari_inpaint.inference.copying.provenance import CopyRecord
     from napari_inpaint.inference.inputs.boxes import Box
     from napari_inpaint.inference.windows.intensity import IntensityCurve
@@ -96,6 +98,11 @@ class Record:
             window["curves"] = tuple(asdict(each) for each in window["curves"])
         copies = [asdict(copy) for copy in self.copies]
         return plain | {"windows": windows, "copies": copies, "notes": list(self.notes), "holes": list(self.holes)}
+
+
+def to_earlier(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a later record holds as ``earlier``: those that a record holds so, and itself; the oldest first."""
+    return [*record.get("earlier", []), {name: value for name, value in record.items() if name != "earlier"}]
 
 
 def pack(data: bytes) -> str:

@@ -68,6 +68,8 @@ class ImageFile:
     """For other formats; what goes back into the same format is among the options."""
     rewriting: tuple[str, ...] = ()
     """Notes that hold when it is written in its own format, for example that JPEG is encoded again."""
+    record: dict[str, Any] | None = None
+    """Of an earlier fill, where the file holds one."""
     lossy: bool = False
     """Whether the pixels were encoded with loss: black and white may be a few shades."""
 

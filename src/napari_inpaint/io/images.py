@@ -18,7 +18,7 @@ from napari_inpaint.io.codecs.tiff.reading import read_record_tag, read_tiff
 from napari_inpaint.io.codecs.tiff.writing import write_tiff
 from napari_inpaint.io.convert import arrange, convert, describe
 from napari_inpaint.io.formats import FileError, ImageFile
-from napari_inpaint.io.zarr import ZarrImage, is_zarr, open_zarr, read_zarr_record
+from napari_inpaint.io.zarr import ATTRIBUTE, ZarrImage, is_zarr, open_zarr, read_zarr_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -113,7 +113,8 @@ def as_file(image: ZarrImage) -> ImageFile:
     """Describe a store like a file."""
     options = {} if image.series is None else {"series": image.series}
     return ImageFile(image.path, image.levels[0], image.channel_axis, "ZARR", options,
-                     notes=(image.note,) if image.note else (), named_channels=image.named_channels)  # fmt: skip
+                     notes=(image.note,) if image.note else (), named_channels=image.named_channels,
+                     record=image.node.attrs.get(ATTRIBUTE))  # fmt: skip
 
 
 def find_format(head: bytes) -> str | None:

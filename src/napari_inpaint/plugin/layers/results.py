@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_inpaint.inference.cancelling import stop_if
+from napari_inpaint.inference.record import to_earlier
 from napari_inpaint.inference.replay import each_hole
 from napari_inpaint.inference.windows.patches import Patch, apply, to_copy, to_lazy
 from napari_inpaint.inference.windows.pyramid import patch_level
@@ -155,8 +156,8 @@ def each_record(metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def add_record(metadata: dict[str, Any], record: Mapping[str, Any]) -> None:
     """Make a record the last one of a layer."""
-    earlier = [{name: value for name, value in each.items() if name != "earlier"} for each in each_record(metadata)]
-    metadata[RECORD] = {**record, "earlier": earlier[::-1]}
+    before = metadata.get(RECORD)
+    metadata[RECORD] = {**record, "earlier": to_earlier(before) if isinstance(before, dict) else []}
 
 
 def drop_record(metadata: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
-from napari_inpaint.io.codecs.tiff.layout import RECORD_TAG
 from napari_inpaint.io.formats import Metadata
 from napari_inpaint.io.orientation import UPRIGHT
 
@@ -67,6 +66,5 @@ def read_metadata(page: tifffile.TiffPage) -> Metadata:
     own = {(DESCRIPTION_TAG, SHAPE), (SOFTWARE_TAG, OWN_SOFTWARE)}
     others = [tag.name for tag in page.tags if tag.code not in NOT_NAMED
               and not any(tag.code == code and str(tag.value).startswith(start) for code, start in own)]  # fmt: skip
-    others += ["the record of an earlier fill"] if RECORD_TAG in page.tags else []
     data = None if xmp is None else xmp.value if isinstance(xmp.value, bytes) else str(xmp.value).encode()
     return Metadata(None, page.iccprofile, data, dpi, others=tuple(others))

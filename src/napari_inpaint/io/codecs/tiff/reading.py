@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -97,7 +98,7 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         return ImageFile(path, pixels, axis, "TIFF", options, alpha, notes, nodata,
                          known_orientation(None if tag is None else tag.value),
                          image.axes.index("C") if "C" in image.axes else None, levels, read_metadata(page),
-                         rewriting)  # fmt: skip
+                         rewriting, _parse_record(tiff))  # fmt: skip
 
 
 def _check(path: Path, image: tifffile.TiffPageSeries, size: int) -> None:
@@ -151,6 +152,16 @@ def _read_nodata(page: tifffile.TiffPage) -> float | None:
             return int(tag.value)  # exact, where a float is not
     number = float(tag.value)
     return None if not math.isfinite(number) else int(number) if number.is_integer() else number
+
+
+def _parse_record(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
+    """Return the record of an earlier fill; other programs may use the same tag."""
+    tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
+    try:
+        record = None if tag is None else json.loads(str(tag.value))
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "mask_sha256" in record else None
 
 
 def read_record_tag(file: BinaryIO) -> str | None:

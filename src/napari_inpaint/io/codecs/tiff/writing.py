@@ -82,7 +82,8 @@ def write_tiff(buffer: BytesIO, source: ImageFile, levels: Sequence[NDArray[Any]
         mask = find_mask(tiff, series)
         if mask is not None:
             _write_mask(editor, mask, source, levels[0])
-    directories.remove(directories.pages[0], RECORD_TAG)  # of an earlier fill
+    if source.record is not None:  # else it is somebody else's tag
+        directories.remove(directories.pages[0], RECORD_TAG)
     if record is not None:
         directories.set(directories.pages[0], RECORD_TAG, TEXT, record.encode("ascii") + b"\0")
     directories.write()
