@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_streams()
     logging.basicConfig(format="inpaint-fill: %(message)s", stream=sys.stderr)
     logging.getLogger("napari_inpaint").setLevel(logging.INFO)
-    logging.getLogger("tifffile").addFilter(lambda record: "GDAL_NODATA" not in record.getMessage())  # we say it
+    logging.getLogger("tifffile").addFilter(lambda record: record.levelno >= logging.CRITICAL)  # we say what matters
     with contextlib.suppress(ValueError):  # in a thread that is not the main one
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
