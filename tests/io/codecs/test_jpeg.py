@@ -1,6 +1,7 @@
 import io
 import struct
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -64,6 +65,68 @@ def test_tables_sampling_and_progression_stay(tmp_path):
         assert before.quantization == after.quantization
         assert before.layer == after.layer
         assert after.info["progressive"]
+
+
+def tables(path):
+    """Return the table of each component."""
+    with Image.open(path) as image:
+        return [image.quantization[each[3]] for each in image.layer]
+
+
+def renumber(data, numbers):
+    """Give quantization tables other numbers."""
+    data = bytearray(data)
+    place = 2
+    while data[place + 1] != 0xDA:
+        if data[place + 1] == 0xDB:
+            data[place + 4] = numbers[data[place + 4]]
+        if data[place + 1] == 0xC0:
+            for each in range(data[place + 9]):
+                data[place + 12 + 3 * each] = numbers[data[place + 12 + 3 * each]]
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 2), (1, 0, 2), (0, 3, 1), (3, 2, 1)])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_components_keep_their_tables_whatever_their_numbers(tmp_path, count, numbers):
+    data = encode(qtables=[[10 + 50 * each] * 64 for each in range(count)])
+    (tmp_path / "in.jpg").write_bytes(renumber(data, numbers))
+    refill(tmp_path / "in.jpg")
+    before = tables(tmp_path / "in.jpg")
+    assert before[0] != before[2] or count == 1
+    assert tables(tmp_path / "out.jpg") == before
+
+
+def test_inks_that_were_stored_as_colours_are_not_encoded_more_coarsely(tmp_path):
+    data = bytearray(encode(Image.fromarray(picture(3)).convert("CMYK"), qtables=[[10] * 64, [150] * 64]))
+    data[data.index(b"\xff\xee") + 15] = 2
+    (tmp_path / "in.jpg").write_bytes(data)
+    refill(tmp_path / "in.jpg")
+    assert tables(tmp_path / "out.jpg") == [[2] * 64] * 4
+
+
+@pytest.mark.parametrize("sampling", ["440", "411"])
+def test_samplings_that_cannot_be_written_become_full_ones_and_are_named(tmp_path, sampling):
+    (tmp_path / "in.jpg").write_bytes(imagecodecs.jpeg_encode(picture(), level=90, subsampling=sampling))
+    before, after = refill(tmp_path / "in.jpg")
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert [each[1:3] for each in image.layer] == [(1, 1)] * 3
+    assert before.rewriting[1].endswith("its chroma subsampling cannot be written, and becomes 4:4:4")
+    assert len(after.rewriting) == 1
+
+
+@pytest.mark.parametrize(("factors", "written"), [((0x12, 0x12, 0x12), (1, 1)), ((0x22, 0x12, 0x12), (2, 1))])
+def test_samplings_are_known_in_every_spelling(tmp_path, factors, written):
+    """What counts is how much coarser the colours are; of one grey, all blocks are the same."""
+    data = bytearray(encode(Image.new("RGB", (64, 48), (128, 128, 128)), keep_rgb=True))
+    place = data.index(b"\xff\xc0") + 11
+    data[place : place + 9 : 3] = bytes(factors)
+    (tmp_path / "in.jpg").write_bytes(data)
+    before, _ = refill(tmp_path / "in.jpg")
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert [each[1:3] for each in image.layer] == [written, (1, 1), (1, 1)]
+    assert len(before.rewriting) == 1
 
 
 @pytest.mark.parametrize("transform", [None, 0, 2])

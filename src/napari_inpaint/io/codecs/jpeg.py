@@ -34,6 +34,8 @@ LOSSLESS = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
 ARITHMETIC = {0xC9, 0xCA}
 FRESH = {"quality": 95, "subsampling": 0}
 """How pictures from other formats are encoded."""
+SAMPLINGS: dict[tuple[float, float], int] = {(1, 1): 0, (2, 1): 1, (2, 2): 2}
+"""Pillow's numbers for how many pixels, across and down, share a colour."""
 LOSS = "JPEG loses a little with every encoding, also outside the holes; use PNG or TIFF to avoid it"
 
 
@@ -50,18 +52,18 @@ def read_jpeg(path: Path, file: BinaryIO) -> ImageFile:
             raise FileError(f"{path} is a JPEG of mode {image.mode}: convert it to TIFF or PNG")
         pixels = np.array(image)
         kept, lost, said = keep(segments, behind)
-        tables = image.quantization
-        if image.mode == "RGB" and (_says_plain(segments) or bytes(part[0] for part in image.layer) == b"RGB"):
-            tables = dict.fromkeys(tables, next(iter(tables.values())))  # colours were not encoded more coarsely
-        options: dict[str, Any] = {"qtables": tables, "segments": _say_transform(kept, pixels)}
+        options: dict[str, Any] = {"qtables": _order_tables(image, segments), "segments": _say_transform(kept, pixels)}
         if image.info.get("progressive"):
             options["progressive"] = True
-        sampling = JpegImagePlugin.get_sampling(image)
-        if sampling >= 0 and pixels.ndim == 3 and pixels.shape[2] == 3:  # -1: one that Pillow has no name for
-            options["subsampling"] = sampling
+        sampling = None
+        if image.mode == "RGB":
+            sampling = _find_sampling(image.layer)
+            options["subsampling"] = FRESH["subsampling"] if sampling is None else sampling
     rewriting: tuple[str, ...] = (f"{path}: {LOSS}",)
     if frame is not None and frame.marker in ARITHMETIC:
         rewriting += (f"{path}: its arithmetic coding becomes Huffman's",)
+    if image.mode == "RGB" and sampling is None:
+        rewriting += (f"{path}: its chroma subsampling cannot be written, and becomes 4:4:4",)
     metadata = replace(read_metadata(kept), inks=image.mode == "CMYK")
     source = to_file(path, pixels, "JPEG", options, name_lost(path, lost, said), read_orientation(metadata.exif),
                      metadata, rewriting, lossy=True)  # fmt: skip
@@ -79,9 +81,27 @@ def _say_transform(segments: Sequence[Segment], pixels: NDArray[Any]) -> list[Se
     ]
 
 
-def _says_plain(segments: Sequence[Segment]) -> bool:
-    """Return whether Adobe's segment says that colours are stored as they are."""
-    return any(each.marker == APP14 and each.content[:5] == ADOBE and each.content[11:12] == b"\0" for each in segments)
+def _order_tables(image: JpegImagePlugin.JpegImageFile, segments: Sequence[Segment]) -> list[list[int]]:
+    """Return the quantization tables in the order of the components; the last one holds for all that follow, too."""
+    tables = [image.quantization[each[3]] for each in image.layer if each[3] in image.quantization]
+    adobe = next((each.content for each in segments if each.marker == APP14 and each.content.startswith(ADOBE)), b"")
+    transform = adobe[11:12]
+    if image.mode == "CMYK":
+        is_recoded = transform == b"\2"  # from YCCK
+    else:
+        is_recoded = image.mode == "RGB" and (transform == b"\0" or bytes(each[0] for each in image.layer) == b"RGB")
+    if is_recoded:
+        return tables[:1]  # what the other components hold now was not encoded more coarsely
+    while len(tables) > 1 and tables[-1] == tables[-2]:
+        tables.pop()
+    return tables
+
+
+def _find_sampling(layer: Sequence[tuple[int, int, int, int]]) -> int | None:
+    """Return Pillow's number for how much coarser colours are than luminance; none when it has none."""
+    (_, across, down, _), *colours = layer
+    ratios = {(across / width, down / height) for _, width, height, _ in colours}
+    return SAMPLINGS.get(ratios.pop()) if len(ratios) == 1 else None
 
 
 def to_jpeg(source: ImageFile) -> dict[str, Any]:
