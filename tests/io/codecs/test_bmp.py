@@ -71,3 +71,15 @@ def test_compressed_ones_are_refused_with_the_way_out(tmp_path):
     (tmp_path / "in.bmp").write_bytes(data)
     with pytest.raises(FileError, match=r"compression 1.*convert it to PNG"):
         read_image(tmp_path / "in.bmp")
+
+
+def test_short_headers_are_refused_by_their_length(tmp_path):
+    """Their fields lie elsewhere; those of OS/2 have 12 bytes."""
+    head = struct.pack("<IHHHH", 12, 60, 48, 1, 24)
+    data = struct.pack("<2sIII", b"BM", 0, 0, 26) + head + picture().tobytes()
+    (tmp_path / "in.bmp").write_bytes(data)
+    with pytest.raises(FileError, match=r"header of 12 bytes.*convert it to PNG"):
+        read_image(tmp_path / "in.bmp")
+    (tmp_path / "in.bmp").write_bytes(data[:30])
+    with pytest.raises(FileError, match="header of 12 bytes"):
+        read_image(tmp_path / "in.bmp")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HEAD = 14
 """Bytes before the header that says the size."""
+SHORTEST = 40
+"""Bytes of the first header that has all fields which are read here."""
 PLAIN, FIELDS = 0, 3
 """Kinds of compression: none, and masks of where colours lie in a pixel."""
 WITH_ALPHA = 56
@@ -33,10 +35,14 @@ METRE = 39.3701
 def read_bmp(path: Path, file: BinaryIO) -> ImageFile:
     """Read a BMP of 1, 4, 8, 24 or 32 bits a pixel."""
     data = file.read()
-    start, length, width, signed, _, bits, compression = struct.unpack_from("<IIiiHHI", data, 10)
+    start, length = struct.unpack_from("<II", data, 10)
+    if length < SHORTEST:
+        raise FileError(f"{path} is a BMP with a header of {length} bytes, as of OS/2, which is not written back: "
+                        "convert it to PNG")  # fmt: skip
+    width, signed, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     across, down, used = struct.unpack_from("<iiI", data, 38)
     height = abs(signed)
-    if bits not in (1, 4, 8, 24, 32) or compression not in ((PLAIN, FIELDS) if bits == 32 else (PLAIN,)) or length < 40:
+    if bits not in (1, 4, 8, 24, 32) or compression not in ((PLAIN, FIELDS) if bits == 32 else (PLAIN,)):
         raise FileError(f"{path} is a BMP with {bits} bits a pixel and compression {compression}, which is not written "
                         "back: convert it to PNG")  # fmt: skip
     refuse_bombs(height, width)
