@@ -109,3 +109,52 @@ def test_holes_that_other_pictures_show_are_refused(tmp_path):
 def test_bytes_behind_the_end_are_named(tmp_path):
     (tmp_path / "in.gif").write_bytes(encode(moving(1)) + b"behind")
     assert read_image(tmp_path / "in.gif").notes[0].endswith("not kept: 6 bytes behind the image")
+
+
+@pytest.mark.parametrize("between", [b"", b"\0", b"\0\0\0"])
+@pytest.mark.parametrize("end", [b"", b";"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_end_marks_that_are_missing_or_late(tmp_path, count, end, between):
+    """Such files are read, as browsers do, and written with the mark where it belongs."""
+    data = encode(moving(count))
+    (tmp_path / "in.gif").write_bytes(data[:-1] + between + end)
+    (tmp_path / "whole.gif").write_bytes(data)
+    before, after = refill(tmp_path / "in.gif")
+    np.testing.assert_array_equal(before.pixels, read_image(tmp_path / "whole.gif").pixels)
+    assert [each.endswith("its end mark, which is missing, is added") for each in before.rewriting[1:]] == [True] * (
+        not end
+    )
+    assert before.notes == ()
+    assert len(after.rewriting) == 1
+    assert (tmp_path / "out.gif").read_bytes().endswith(b"\0;")
+    assert not (tmp_path / "out.gif").read_bytes().endswith(b"\0\0;")
+
+
+def test_what_ends_within_a_picture_is_refused(tmp_path):
+    data = encode(moving(2))
+    for stop in (len(data) - 2, len(data) - 20, data.index(b",") + 4):
+        (tmp_path / "in.gif").write_bytes(data[:stop])
+        with pytest.raises(FileError):
+            read_image(tmp_path / "in.gif")
+
+
+@pytest.mark.parametrize("clear", [0, 1, 2, 200, 255])
+@pytest.mark.parametrize("size", [4, 32])
+def test_the_clear_number_may_lie_behind_the_palette(tmp_path, size, clear):
+    """A fill takes none but the palette's colours."""
+    image = Image.fromarray(picture()).quantize(size)
+    data = bytearray(encode([image], transparency=0))
+    place = data.index(b"!\xf9\x04")
+    data[place + 6] = clear
+    (tmp_path / "in.gif").write_bytes(data)
+    source = read_image(tmp_path / "in.gif")
+    frame = source.options["parts"].blocks[-1]
+    assert (len(frame.palette), frame.clear) == (size, clear)
+    pixels = source.pixels.copy()
+    pixels[HOLE][..., :3] = ~pixels[HOLE][..., :3]
+    hole = np.zeros(pixels.shape[:2], bool)
+    hole[HOLE] = True
+    (tmp_path / "out.gif").write_bytes(encode_image(tmp_path / "out.gif", source, pixels, holes=hole))
+    after = read_image(tmp_path / "out.gif")
+    np.testing.assert_array_equal(after.pixels[~hole], source.pixels[~hole])
+    assert np.isin(after.options["parts"].blocks[-1].indices[hole], range(size)).all()

@@ -59,7 +59,7 @@ class Parts(NamedTuple):
     blocks: list[bytes | Frame]
     """The header, and all that follows to the end mark; pictures are bytes to behind their palettes, then frames."""
     behind: int
-    """Bytes behind the end mark."""
+    """Bytes behind the end mark; -1 without one."""
 
 
 def read_gif(path: Path, file: BinaryIO) -> ImageFile:
@@ -69,8 +69,10 @@ def read_gif(path: Path, file: BinaryIO) -> ImageFile:
     shown = compose(parts.size, frames, [to_colours(each.indices, each.palette) for each in frames])
     pixels = shown if (shown[..., 3] != 255).any() else shown[..., :3]
     colours = len(np.unique(np.concatenate([each.palette for each in frames]), axis=0))
-    rewriting = (f"{path}: the fill has only the {colours} colours of its palette",)
-    notes = name_lost(path, [f"{parts.behind} bytes behind the image"] if parts.behind else [])
+    rewriting: tuple[str, ...] = (f"{path}: the fill has only the {colours} colours of its palette",)
+    if parts.behind < 0:
+        rewriting += (f"{path}: its end mark, which is missing, is added",)
+    notes = name_lost(path, [f"{parts.behind} bytes behind the image"] if parts.behind > 0 else [])
     others = ["its durations"] if len(frames) > 1 else []
     if any(isinstance(block, bytes) and block[:2] == b"!\xfe" for block in parts.blocks):
         others.append("its comment")
@@ -111,7 +113,7 @@ def write_gif(buffer: BytesIO, source: ImageFile, pixels: NDArray[Any], holes: N
         is_clear = np.zeros(frame.indices.shape, bool) if frame.clear is None else frame.indices == frame.clear
         if before.shape[-1] == 4:  # what shows nothing at all is filled too
             is_clear &= ~((old[..., 3] == 0) & (new[..., 3] >= OPAQUE))
-        numbers = np.delete(np.arange(len(frame.palette)), [] if frame.clear is None else frame.clear)
+        numbers = np.flatnonzero(np.arange(len(frame.palette)) != (-1 if frame.clear is None else frame.clear))
         palette = np.insert(frame.palette[numbers], 3, 255, axis=1)[:, : before.shape[-1]]
         nearest = numbers.take(to_indices(frame.indices, old, new, palette), mode="clip")
         changed = (old != new).any(-1) & ~is_clear
@@ -158,9 +160,12 @@ def split_gif(data: bytes) -> Parts:
     shared = data[13:start]
     blocks: list[bytes | Frame] = [data[:start]]
     control, count = bytes(4), 0
-    while data[start : start + 1] != END:
-        kind = data[start : start + 1]
-        if kind == EXTENSION:
+    while (kind := data[start : start + 1]) != END:
+        if not kind and count:  # some programs write no end mark
+            break
+        if kind == b"\0":  # and some an empty block too many
+            stop = start + 1
+        elif kind == EXTENSION:
             stop = _skip_blocks(data, start + 2)
             if data[start + 1] == TEXT:
                 raise ValueError("it displays a text, which is not read; save it again as GIF or PNG")
