@@ -21,13 +21,13 @@ def filled(qtbot, viewer, widget, photo):
     return viewer.layers["photo / 1 filled"]
 
 
-def choose(monkeypatch, path):
-    """The user types this into the dialog; return what it offered at first."""
+def choose(monkeypatch, path, selected=""):
+    """The user types this into the dialog, and selects a type; return what it offered at first."""
     offered = []
 
     def ask(_parent, _title, name, _types):
         offered.append(name)
-        return str(path), ""
+        return str(path), selected
 
     monkeypatch.setattr("napari_inpaint.plugin.widget.saving.QFileDialog.getSaveFileName", ask)
     return offered
@@ -76,7 +76,62 @@ def test_who_thinks_better_of_it_saves_nothing(widget, filled, monkeypatch, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_written_says_why(widget, filled, monkeypatch, tmp_path):
-    choose(monkeypatch, tmp_path / "nowhere" / "record.json")
-    press(widget, KINDS[1])
-    assert "is no folder" in widget.status.value
+@pytest.mark.parametrize(("kind", "suffix"), zip(KINDS, (".tif", ".json", ".png"), strict=True))
+def test_what_cannot_be_written_says_why_in_the_same_words(widget, filled, monkeypatch, tmp_path, kind, suffix):
+    folder = tmp_path / "nowhere"
+    choose(monkeypatch, folder / f"r{suffix}")
+    press(widget, kind)
+    assert f"{folder / 'r'}{suffix} cannot be written: {folder} is no folder" in widget.status.value
+    assert "Errno" not in widget.status.value
+
+
+@pytest.mark.parametrize(("kind", "suffix"), zip(KINDS, (".tif", ".json", ".png"), strict=True))
+def test_a_file_that_nobody_was_asked_about_is_not_replaced(widget, filled, monkeypatch, tmp_path, kind, suffix):
+    path = tmp_path / f"r{suffix}"
+    path.write_text("mine")
+    choose(monkeypatch, tmp_path / "r")
+    press(widget, kind)
+    assert "exists: name another file" in widget.status.value
+    assert path.read_text() == "mine"
+    choose(monkeypatch, path)  # now the dialog asked
+    press(widget, kind)
+    assert path.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "suffixes"),
+    [
+        (KINDS[0], "r.png", ".tif or .tiff"), (KINDS[0], "r.v2", ".tif or .tiff"), (KINDS[1], "r.png", ".json"),
+        (KINDS[2], "r.jpg", ".png or .tif or .tiff"),
+    ],
+)  # fmt: skip
+def test_no_file_has_a_suffix_of_another_format(widget, filled, monkeypatch, tmp_path, kind, name, suffixes):
+    choose(monkeypatch, tmp_path / name)
+    press(widget, kind)
+    assert f"is saved as {suffixes}: name it {name}{suffixes.split()[0]}" in widget.status.value
+    assert not list(tmp_path.iterdir())
+
+
+def test_suffixes_may_be_in_capitals(widget, filled, monkeypatch, tmp_path):
+    choose(monkeypatch, tmp_path / "R.TIF")
+    press(widget, KINDS[0])
+    assert read_image(tmp_path / "R.TIF").pixels.shape == (150, 200)
+
+
+def test_the_type_that_is_selected_is_that_of_a_name_without_suffix(widget, filled, monkeypatch, tmp_path):
+    choose(monkeypatch, tmp_path / "mask", "TIFF (*.tif *.tiff)")
+    press(widget, KINDS[2])
+    assert tifffile.imread(tmp_path / "mask.tif").shape == (150, 200)
+
+
+def test_the_mask_of_a_stack_is_a_tiff(qtbot, viewer, widget, photo, monkeypatch, tmp_path):
+    viewer.add_image(np.stack([photo[:150, :200, 0]] * 2), name="stack")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    fill_and_wait(qtbot, viewer, widget)
+    offered = choose(monkeypatch, tmp_path / "mask.png")
+    press(widget, KINDS[2])
+    assert offered == ["stack filled synthetic.tif"]
+    assert "is saved as .tif or .tiff" in widget.status.value
+    choose(monkeypatch, tmp_path / "mask")
+    press(widget, KINDS[2])
+    assert tifffile.imread(tmp_path / "mask.tif").shape == (2, 150, 200)

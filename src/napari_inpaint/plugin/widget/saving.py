@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,23 +43,29 @@ def save_result(layer: Layer, path: Path) -> None:
 def save_record(layer: Layer, path: Path) -> None:
     """Write the last record of a layer, with those before it, for ``inpaint-fill --replay``."""
     text = json.dumps(layer.metadata[RECORD], indent=1, default=lambda value: value.item())
-    write_atomically(path, text.encode())
+    _write(path, text.encode())
 
 
 def save_mask(layer: Any, path: Path) -> None:
-    """Write which pixels were made up, white on black: a PNG, or for stacks a TIFF."""
+    """Write which pixels were made up, white on black: a PNG, where there is one plane, or a TIFF."""
     data, _ = to_synthetic(layer)
     mask = np.asarray(data[0] if isinstance(data, list) else data) != 0
     buffer = BytesIO()
     if path.suffix.lower() == ".png":
-        if mask.ndim > 2:
-            raise ValueError(f"{path.name}: a PNG holds one plane, not {mask.shape}: choose .tif")
         Image.fromarray(mask).save(buffer, "PNG")
     else:
         tifffile.imwrite(buffer, mask * np.uint8(255), compression="zlib", photometric="minisblack")
-    write_atomically(path, buffer.getvalue())
+    _write(path, buffer.getvalue())
 
 
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_atomically(path, data)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+SUFFIX = re.compile(r"\*(\.\w+)")
 TIFFS, MASKS = "TIFF (*.tif *.tiff)", "PNG (*.png);;TIFF (*.tif *.tiff)"
 KINDS = (
     Kind("Result, with scale, units and record ...", ".tif", TIFFS, save_result),
@@ -72,17 +79,24 @@ def save(kind: Kind, layer: Any, parent: Any) -> str:
 
     Raises
     ------
-    ValueError, OSError
-        When it cannot be written so.
+    ValueError
+        When the suffix is none of this kind, or a name that got one is that of another file.
+    OSError
+        When it cannot be written.
     """
     name = "".join(letter if letter.isalnum() or letter in " -_." else "_" for letter in layer.name) + kind.name
-    if kind.save is save_mask and layer.ndim > 2:
-        name = name.removesuffix(".png") + ".tif"
-    chosen, _ = QFileDialog.getSaveFileName(parent, kind.title.removesuffix(" ..."), name, kind.types)
+    types = kind.types
+    if kind.save is save_mask and layer.ndim > 2:  # a PNG holds one plane
+        name, types = name.removesuffix(".png") + ".tif", TIFFS
+    chosen, selected = QFileDialog.getSaveFileName(parent, kind.title.removesuffix(" ..."), name, types)
     if not chosen:
         return ""
-    path = Path(chosen)
+    path, suffixes = Path(chosen), SUFFIX.findall(types)
     if not path.suffix:
-        path = path.with_suffix(Path(name).suffix)
+        path = path.with_suffix(SUFFIX.findall(selected or types)[0])
+        if path.exists():  # the dialog asked about the name without the suffix
+            raise ValueError(f"{path} exists: name another file, or this one with its suffix to replace it")
+    if path.suffix.lower() not in suffixes:
+        raise ValueError(f"this is saved as {' or '.join(suffixes)}: name it {path.name}{suffixes[0]}")
     kind.save(layer, path)
     return f"saved to {path}"
