@@ -30,8 +30,8 @@ def why_skipped(path: Path) -> str:
     if kind == "HEIC":
         return HEIC_WAY_OUT
     if kind is not None:
-        return f"only {', '.join(FORMATS)} are read; as they hold {kind}, give them such a suffix"
-    return f"only {', '.join(FORMATS)} are read"
+        return f"as they hold {kind}, give them a suffix of that: of {', '.join(FORMATS)}"
+    return "by their suffix they are no images"
 
 
 def describe_skipped(skipped: Mapping[Path, str]) -> Iterator[str]:

@@ -3,9 +3,10 @@
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_inpaint.plugin.layers.results import RECORD
-from tests.plugin.widget.user import RECTANGLE, TIMEOUT, changed_pixels, click, drag, wait_until_idle
+from tests.plugin.widget.user import RECTANGLE, TIMEOUT, changed_pixels, click, drag, fill_and_wait, wait_until_idle
 
 
 def test_rectangles_are_filled_as_they_are_drawn_and_ctrl_z_takes_them_back(qtbot, viewer, widget, photo):
@@ -147,3 +148,37 @@ def test_undo_during_a_run_takes_back_what_runs(qtbot, viewer, widget, photo, he
     click(widget.controls.undo_button)
     np.testing.assert_array_equal(image.data, photo[:150, :200])
     assert RECORD not in image.metadata
+
+
+def test_marks_of_made_up_pixels_follow_fills_and_undo(qtbot, viewer, widget, photo):
+    """A layer that says what is made up must not say so of what was taken back."""
+    viewer.add_image(photo[:150, :200].copy(), name="photo")
+    click(widget.controls.draw_button)
+    holes = viewer.layers["holes"]
+    holes.add_rectangles(np.array(RECTANGLE))
+    fill_and_wait(qtbot, viewer, widget)
+    click(widget.controls.synthetic_button)
+    marks = viewer.layers["photo filled: synthetic pixels"]
+    assert viewer.layers.selection.active is holes
+    assert holes.mode == "add_rectangle"
+    assert marks.data.sum() == 31 * 41
+    holes.add_rectangles(np.array(RECTANGLE) + 60)
+    click(widget.controls.fill_button)
+    wait_until_idle(qtbot, widget)
+    assert marks.data.sum() == 2 * 31 * 41
+    click(widget.controls.undo_button)
+    assert marks.data.sum() == 31 * 41
+    for _ in range(3):  # a rectangle, the fill, a rectangle
+        click(widget.controls.undo_button)
+    assert [layer.name for layer in viewer.layers] == ["photo", "holes"]
+
+
+def test_after_a_fill_the_call_is_that_for_its_source(qtbot, viewer, widget, photo):
+    viewer.add_image(photo[:150, :200].copy(), name="photo")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.copy_python()
+    before = QApplication.clipboard().text()
+    fill_and_wait(qtbot, viewer, widget)
+    assert widget.image.value is viewer.layers["photo filled"]
+    widget.copy_python()
+    assert QApplication.clipboard().text() == before

@@ -69,7 +69,8 @@ def read_gif(path: Path, file: BinaryIO) -> ImageFile:
     shown = compose(parts.size, frames, [to_colours(each.indices, each.palette) for each in frames])
     pixels = shown if (shown[..., 3] != 255).any() else shown[..., :3]
     colours = len(np.unique(np.concatenate([each.palette for each in frames]), axis=0))
-    rewriting: tuple[str, ...] = (f"{path}: the fill has only the {colours} colours of its palette",)
+    whose = "its palette" if len(frames) == 1 else "the palettes of its frames"
+    rewriting: tuple[str, ...] = (f"{path}: the fill has only the {colours} colours of {whose}",)
     if parts.behind < 0:
         rewriting += (f"{path}: its end mark, which is missing, is added",)
     notes = name_lost(path, [f"{parts.behind} bytes behind the image"] if parts.behind > 0 else [])

@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from napari_inpaint.plugin.layers.changes import Added, Replaced, replace_data, shines_through
 from napari_inpaint.plugin.layers.job import LATER_ATTRIBUTES, to_attributes
-from napari_inpaint.plugin.layers.results import Filled, add_record, each_record, fill_in_place
+from napari_inpaint.plugin.layers.results import Filled, add_record, each_record, fill_in_place, to_synthetic
 from napari_inpaint.plugin.widget.origins import OriginLayers
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class History:
         self.steps: list[Fill | Painted | DrawnShape] = []
         self.is_adding = False
         self._undone: list[Painted] = []
+        self._marks: list[tuple[Image, Labels]] = []  # images, and layers that mark what was made up in them
         self._before: list[Image] = []  # layers that show what was there before fills, while these are compared
         self._hidden: list[Added] = []
 
@@ -96,6 +97,7 @@ class History:
                 self._undo_fill(Fill(tuple(changes), None))
                 raise
         self.steps.append(Fill(tuple(changes), request.drawn))
+        self._update_marks()
         self.changed.emit()
         return made
 
@@ -137,6 +139,27 @@ class History:
                 setattr(layer, name, getattr(source, name))
         return layer
 
+    def mark(self, image: Image) -> None:
+        """Add a layer that marks what was made up in an image; fills and undo change it from then on.
+
+        Raises
+        ------
+        ValueError
+            When nothing was.
+        """
+        data, attributes = to_synthetic(image)
+        with self._keeping_selection():
+            self._marks.append((image, self.viewer.add_labels(data, **attributes)))
+
+    def _update_marks(self) -> None:
+        layers = self.viewer.layers
+        for image, marks in self._marks:
+            if marks in layers and image in layers and each_record(image.metadata):
+                marks.data = to_synthetic(image)[0]
+            elif marks in layers:  # nothing is made up any more
+                layers.remove(marks)
+        self._marks = [(image, marks) for image, marks in self._marks if marks in layers]
+
     def add_stroke(self, stroke: Painted | DrawnShape) -> None:
         """Count what the user drew."""
         self.steps.append(stroke)
@@ -156,6 +179,7 @@ class History:
         try:
             return self._undo()
         finally:
+            self._update_marks()
             self.changed.emit()
 
     def _undo(self) -> str:
@@ -166,7 +190,7 @@ class History:
             if not isinstance(active, Labels):
                 return "nothing to undo"
             active.undo()  # what was painted before the widget was opened
-            return f"the last stroke in {active.name!r} was taken back, if there was one"
+            return f"nothing to undo here; {active.name!r} was asked to take its own last stroke back"
         step = self.steps[-1]
         if isinstance(step, Fill):
             with self._keeping_selection({each.layer: each.source for each in step.changes if isinstance(each, Added)}):

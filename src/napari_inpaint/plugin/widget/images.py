@@ -38,12 +38,12 @@ class Images(Container[Any]):
     def __init__(self, viewer: napari.viewer.Viewer, history: History) -> None:
         self.viewer, self._history = viewer, history
         self.combo: Any = ComboBox(choices=self._offer)
-        self.pin = CheckBox(value=False, text="pin", tooltip="hold this image, whatever is selected; every fill of it "
-                            "makes a layer of its own")  # fmt: skip
+        self.pin = CheckBox(value=False, text="pin this image", tooltip="hold it, whatever is selected; every fill of "
+                            "it makes a layer of its own")  # fmt: skip
         self.others = Label(value="", label="with it", visible=False)
         self._together: tuple[Any, ...] = ()
         self._followed: list[Image] = []
-        super().__init__(widgets=[self.combo, self.pin], layout="horizontal", labels=False, label="image")
+        super().__init__(widgets=[self.combo], layout="horizontal", labels=False, label="image")
         self.margins = (0, 0, 0, 0)
         let_wrap(self.others)
         self.combo.changed.connect(self._choose)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import napari
     from magicgui.widgets import PushButton, Widget
 
-LONGEST_NAME = 14
+LONGEST_NAME = 28
 """Letters of a layer's name in a list; the middle of a longer one is left out."""
 
 
@@ -103,7 +103,7 @@ class WheelGuard(QObject):
 class StatusLine(Label):
     """A status line: of a fixed height, so that nothing below it moves; what does not fit is in the tooltip."""
 
-    def __init__(self, value: str = "", lines: int = 3) -> None:
+    def __init__(self, value: str = "", lines: int = 4) -> None:
         super().__init__(value=value)
         self.native.setWordWrap(True)
         self.native.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)

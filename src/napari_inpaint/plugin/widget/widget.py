@@ -19,7 +19,7 @@ from napari_inpaint.plugin.layers.drawing import (
     get_ready,
     start_drawing,
 )
-from napari_inpaint.plugin.layers.results import each_record, to_synthetic
+from napari_inpaint.plugin.layers.results import each_record
 from napari_inpaint.plugin.snippets import to_command, to_python
 from napari_inpaint.plugin.widget.check_dialog import CheckDialog
 from napari_inpaint.plugin.widget.controls import Controls, Possible
@@ -171,8 +171,7 @@ class InpaintWidget(Container[Any]):
     def add_synthetic(self) -> None:
         """Add a Labels layer of the pixels that were made up."""
         with self._saying_why_not():
-            data, attributes = to_synthetic(self.history.find_filled(self.image.value))
-            self.viewer.add_labels(data, **attributes)
+            self.history.mark(self.history.find_filled(self.image.value))
 
     def save(self, kind: Kind) -> None:
         """Save the result, or what is known of it."""
@@ -199,14 +198,23 @@ class InpaintWidget(Container[Any]):
         with self._saying_why_not():
             self._refuse_several()
             chosen = inputs.read_slices(), inputs.label_id.value, inputs.read_settings()
-            self._copy(to_python(inputs.read_job(), inputs.image.value, inputs.holes.value, *chosen))
+            image = self._find_source()
+            self._copy(to_python(inputs.read_job(image=image), image, inputs.holes.value, *chosen))
 
     def copy_command(self) -> None:
         """Put the command that does what Fill does on the clipboard."""
         inputs = self.inputs
         with self._saying_why_not():
             self._refuse_several()
-            self._copy(to_command(inputs.read_job(), self.image.value, self.holes.value, inputs.read_settings()))
+            image = self._find_source()
+            self._copy(to_command(inputs.read_job(image=image), image, self.holes.value, inputs.read_settings()))
+
+    def _find_source(self) -> Any:
+        """Return the chosen image, or, of a result, the one that it was made of."""
+        image = self.image.value
+        while image is not None and (source := self.history.source_of(image)) is not None:
+            image = source
+        return image
 
     def _refuse_several(self) -> None:
         if len(self.inputs.images.layers) > 1:

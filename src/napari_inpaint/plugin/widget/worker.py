@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from napari_inpaint.plugin.layers.job import Job
 
 CANCELLED = "Cancelled; nothing was changed."
+WHERE = {"CPUExecutionProvider": "on the CPU", "CUDAExecutionProvider": "on CUDA"}
+"""What ran, in words."""
 REMEDY = {
     "fill NaN too (nan_is_hole=True, --nan)": "choose the image's NaN pixels as holes",
     **dict.fromkeys((LABELS, PHASE, MOSAIC, WRAP), "choose what the image is"),
@@ -183,7 +185,7 @@ def _fill_group(
         return None
     record = made.to_dict()
     problem = inpainter.session.cuda_problem if record["provider"] else ""
-    ran = f"by {record['provider']}" + (f" ({problem})" if problem else "")
+    ran = WHERE.get(record["provider"], f"by {record['provider']}") + (f" ({problem})" if problem else "")
     copied = any(copy["offsets"] for copy in record["copies"])
     how = ran if record["provider"] else "by copies, without the network" if copied else "smoothly, without the network"
     how = "with labels of their rims, without the network" if options.values == "labels" else how
