@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_inpaint.plugin.layers.results import RECORD, each_record
 from napari_inpaint.plugin.widget import history, inputs
@@ -212,18 +213,22 @@ def test_all_planes_of_a_thick_slice_are_filled_as_they_are_seen(qtbot, viewer, 
     assert "switch the viewer to 2-D display" in widget.status.value
 
 
-def test_labels_of_64_bits_can_be_chosen(qtbot, viewer, widget, photo):
+@pytest.mark.parametrize("label", [2**63 + 6, 2**64 - 2, 2**64 - 1])
+@pytest.mark.parametrize("way", ["typed", "set"])
+def test_labels_of_64_bits_can_be_chosen(qtbot, viewer, widget, photo, label, way):
     image = viewer.add_image(photo[:150, :200].copy(), name="photo")
     ids = np.zeros((150, 200), np.uint64)
-    ids[20:30, 20:30], ids[60:70, 60:70] = 2**63 + 5, 2**63 + 6
+    ids[20:30, 20:30], ids[60:70, 60:70] = label - 1, label
     viewer.add_labels(ids)
-    box = widget.inputs.label_id.native
-    box.setFocus()
-    box.lineEdit().selectAll()
-    from qtpy.QtTest import QTest
-
-    QTest.keyClicks(box, str(2**63 + 6))
-    QTest.keyClick(box, Qt.Key.Key_Return)
+    if way == "set":
+        widget.inputs.label_id.value = label
+    else:
+        box = widget.inputs.label_id.native
+        box.setFocus()
+        box.lineEdit().selectAll()
+        QTest.keyClicks(box, str(label))
+        QTest.keyClick(box, Qt.Key.Key_Return)
+    assert widget.inputs.label_id.value == label
     filled = fill_and_wait(qtbot, viewer, widget)
     assert changed_pixels(filled.data, image.data) == ([60, 60, 0], [70, 70, 3])
 

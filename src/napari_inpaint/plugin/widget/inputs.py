@@ -38,8 +38,8 @@ OWN_SLICE = -1
 """In the place of an axis: slices are copied from themselves alone."""
 MOST = 2**31 - 1
 """The largest number of Qt's spin boxes."""
-LABELS = -(2**63), 2**64 - 1
-"""Labels of any integer dtype."""
+LABELS = -(2**63), 2**64
+"""Labels of any integer dtype; magicgui compares them as floats, which round the last ones up to 2**64."""
 
 
 def to_number(text: str) -> float | None:
