@@ -51,13 +51,11 @@ def drag(qtbot, viewer, start, end):
             QApplication.processEvents()
         return np.allclose(viewer.cursor.position[-2:], place, atol=1.5)
 
-    qtbot.waitUntil(settled)
-    points = to_canvas(*start), to_canvas(*end)
-    QTest.mouseMove(canvas.native, points[0])
-    QTest.mousePress(canvas.native, Qt.MouseButton.LeftButton, pos=points[0])
+    qtbot.waitUntil(lambda: settled() and moved_to(start), timeout=TIMEOUT)
+    QTest.mousePress(canvas.native, Qt.MouseButton.LeftButton, pos=to_canvas(*start))
     for place in (np.add(start, end) / 2, end):
-        qtbot.waitUntil(lambda place=place: moved_to(place))
-    QTest.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=points[1])
+        qtbot.waitUntil(lambda place=place: moved_to(place), timeout=TIMEOUT)
+    QTest.mouseRelease(canvas.native, Qt.MouseButton.LeftButton, pos=to_canvas(*end))
 
 
 def changed_pixels(filled, image):
