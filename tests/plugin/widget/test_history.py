@@ -1,6 +1,7 @@
 """Fills are compared with what was there, and taken back."""
 
 import numpy as np
+import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -182,3 +183,22 @@ def test_after_a_fill_the_call_is_that_for_its_source(qtbot, viewer, widget, pho
     assert widget.image.value is viewer.layers["photo filled"]
     widget.copy_python()
     assert QApplication.clipboard().text() == before
+
+
+@pytest.mark.parametrize("selected", [["photo"], ["photo", "photo before"]])
+def test_a_comparison_ends_with_the_layer_that_is_compared(qtbot, viewer, widget, photo, selected):
+    other = viewer.add_image(photo[:150, :150].copy(), name="other")
+    image = viewer.add_image(photo[:150, :150].copy(), name="photo")
+    shapes = viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.image.value, widget.result.value = image, "in place"
+    click(widget.controls.fill_button)
+    wait_until_idle(qtbot, widget)
+    click(widget.controls.compare_button)
+    assert set(widget.image.choices) == {image, other}
+    viewer.layers.selection = {viewer.layers["photo before"]}
+    assert widget.image.value is image
+    viewer.layers.selection = {viewer.layers[name] for name in selected}
+    viewer.layers.remove_selected()
+    assert list(viewer.layers) == [other, shapes]
+    assert widget.image.value is other
+    assert not widget.controls.compare_button.native.isChecked()

@@ -70,7 +70,7 @@ class History:
         self.is_adding = False
         self._undone: list[Painted] = []
         self._marks: list[tuple[Image, Labels]] = []  # images, and layers that mark what was made up in them
-        self._before: list[Image] = []  # layers that show what was there before fills, while these are compared
+        self._before: dict[Image, Image] = {}  # by what is compared, the layers that show what was there before
         self._hidden: list[Added] = []
 
     # What is done
@@ -242,18 +242,19 @@ class History:
         self.forget()
         layers = self.viewer.layers
         if not before:
-            for layer in self._before:
+            for layer in self._before.values():
                 layers.remove(layer)
             for added in self._hidden:
                 added.layer.visible = True
                 if added.hides and added.source in layers:
                     added.source.visible = False
-            self._before, self._hidden = [], []
+            self._before, self._hidden = {}, []
         elif not self.is_comparing:
             last = self.last_fill
             with self._keeping_selection():
                 for change in last.changes if last is not None else ():
                     self._show_before(change)
+        self.changed.emit()
         return self.is_comparing
 
     def _show_before(self, change: Change) -> None:
@@ -265,7 +266,7 @@ class History:
             return
         attributes = to_attributes(change.layer) | {"name": f"{change.layer.name} before", "metadata": {}}
         layer = self._add(change.layer, change.before(), attributes)
-        self._before.append(layer)
+        self._before[change.layer] = layer
         layers.move(len(layers) - 1, layers.index(change.layer) + 1)
 
     def _show_source(self, added: Added) -> None:
@@ -283,6 +284,10 @@ class History:
         """Return the layers that fills made, the newest first."""
         fills = [step for step in reversed(self.steps) if isinstance(step, Fill)]
         return [each for fill in fills for each in fill.changes if isinstance(each, Added)]
+
+    def is_before(self, layer: Any) -> bool:
+        """Return whether a layer is only there to be compared: nobody fills it."""
+        return layer in self._before.values()
 
     def is_made(self, layer: Image) -> bool:
         """Return whether a layer was made by a fill: the next ones go on in it."""
@@ -333,7 +338,14 @@ class History:
         here = {layer for layer, change in newest.items() if layer in layers and change.is_there}
         self.steps = [kept for kept in (self._keep(step, here) for step in self.steps) if kept is not None]
         self.origins.forget()
-        self._before = [layer for layer in self._before if layer in layers]
+        before = self._before
+        self._before = {layer: each for layer, each in before.items() if layer in layers and each in layers}
+        for layer, each in before.items():
+            if layer not in layers and each in layers:
+                if each in layers.selection:  # napari deletes all that is selected, one by one
+                    self._before[layer] = each
+                else:
+                    layers.remove(each)
         self._hidden = [added for added in self._hidden if added.layer in layers]
 
     def _keep(self, step: Fill | Painted | DrawnShape, here: set[Image]) -> Fill | Painted | DrawnShape | None:

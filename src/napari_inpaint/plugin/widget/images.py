@@ -49,6 +49,7 @@ class Images(Container[Any]):
         self.combo.changed.connect(self._choose)
         self.pin.changed.connect(self.follow)
         viewer.layers.selection.events.changed.connect(self.follow)
+        history.changed.connect(self.combo.reset_choices)
 
     @property
     def layers(self) -> tuple[Any, ...]:
@@ -61,8 +62,9 @@ class Images(Container[Any]):
         """Choose the images that are selected, if there are any: labels and shapes may be holes."""
         if self.pin.value or self._history.is_adding:
             return
-        layers = self.viewer.layers
-        selected = [layer for layer in layers if isinstance(layer, Image) and layer in layers.selection]
+        layers, is_before = self.viewer.layers, self._history.is_before
+        images = [layer for layer in layers if isinstance(layer, Image) and not is_before(layer)]
+        selected = [layer for layer in images if layer in layers.selection]
         if selected == self._followed:  # what the user has chosen since counts
             return
         self._followed = selected
@@ -94,6 +96,7 @@ class Images(Container[Any]):
     def close_down(self) -> None:
         """Listen to the viewer no longer."""
         self.viewer.layers.selection.events.changed.disconnect(self.follow)
+        self._history.changed.disconnect(self.combo.reset_choices)
 
     def _set(self, chosen: Any, together: tuple[Any, ...]) -> None:
         self._together = together
@@ -113,5 +116,5 @@ class Images(Container[Any]):
         self.others.visible = bool(names)
 
     def _offer(self, _: object) -> list[tuple[str, Any]]:
-        layers = self.viewer.layers
-        return to_choices(layer for kind in (Image, Labels) for layer in reversed(layers) if isinstance(layer, kind))
+        layers = [layer for layer in reversed(self.viewer.layers) if not self._history.is_before(layer)]
+        return to_choices(layer for kind in (Image, Labels) for layer in layers if isinstance(layer, kind))

@@ -107,8 +107,8 @@ class Inputs(Container[Any]):
                                 tooltip="a layer with a colour for each direction, and white for what is no copy; "
                                 "point at a pixel to see how far away its source is")  # fmt: skip
         self.main: Container[Any] = Container(
-            widgets=[self.images, self.images.others, self.images.pin, self.holes, self.label_id, self.slices, self.along,
-                     self.range, self.repeat, self.result]
+            widgets=[self.images, self.images.others, self.images.pin, self.holes, self.label_id, self.slices,
+                     self.along, self.range, self.repeat, self.result]
         )  # fmt: skip
         self.advanced: Container[Any] = Container(
             widgets=[self.kind, self.detail, self.sources, self.nodata, in_row(self.grow, self.seam, label="grow, px"),
