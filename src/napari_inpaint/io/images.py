@@ -135,7 +135,7 @@ def find_format(head: bytes) -> str | None:
         return "HEIC" if head[8:12] in avif.HEIC_BRANDS else "AVIF"
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    if head.startswith(b"BM") and not any(head[6:10]):  # reserved
+    if head.startswith(b"BM") and 0 < int.from_bytes(head[10:12], "little") < 2048:  # where its pixels begin
         return "BMP"
     return "TIFF" if head[:2] in (b"II", b"MM") else None
 

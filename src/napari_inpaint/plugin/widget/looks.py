@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import atexit
+import contextlib
+import weakref
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from magicgui.widgets import Container, Label
 from napari.utils.theme import get_theme
@@ -35,23 +38,57 @@ def in_column(*widgets: Widget) -> Container[Any]:
     return column
 
 
-class Scrolled(QScrollArea):
-    """Scrolls a column up and down where a window is too low for it, and is never narrower than it."""
+class Filter(QObject):
+    """Looks at what happens to widgets; it stops when Python ends, since Qt may go on without it for a moment."""
 
-    def __init__(self, column: Container[Any]) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidget(column.native)
-        self._bar: Any = self.verticalScrollBar()
+    _all: ClassVar[weakref.WeakSet[Filter]] = weakref.WeakSet()
+
+    def __init__(self, parent: Any, watched: Iterable[Any]) -> None:
+        super().__init__(parent)
+        self._watched = list(watched)
+        for each in self._watched:
+            each.installEventFilter(self)
+        Filter._all.add(self)
+
+    @staticmethod
+    def stop_all() -> None:
+        """Look at nothing any more."""
+        for each in list(Filter._all):
+            for watched in each._watched:
+                with contextlib.suppress(RuntimeError):  # Qt has deleted it
+                    watched.removeEventFilter(each)
+
+
+atexit.register(Filter.stop_all)
+
+
+class WidthKeeper(Filter):
+    """Keeps a scroll area as wide as the column in it, which styles and new rows change."""
+
+    def __init__(self, area: QScrollArea, column: Any) -> None:
+        super().__init__(area, [column])
+        self._area, self._bar = area, area.verticalScrollBar()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
-        """Follow the width of the column, which styles and new rows change."""
+        """Follow the width of the column."""
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
-            frame = self.contentsMargins().left() + self.contentsMargins().right()
-            self.setMinimumWidth(watched.minimumSizeHint().width() + self._bar.sizeHint().width() + frame)
-        return bool(super().eventFilter(watched, event))
+            margins = self._area.contentsMargins()
+            bar: Any = self._bar
+            self._area.setMinimumWidth(
+                watched.minimumSizeHint().width() + bar.sizeHint().width() + margins.left() + margins.right()
+            )
+        return False
+
+
+def to_scroll_area(column: Container[Any]) -> QScrollArea:
+    """Return what scrolls a column up and down where a window is too low for it, and is never narrower than it."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(column.native)
+    WidthKeeper(area, column.native)
+    return area
 
 
 def align_labels(*containers: Container[Any]) -> None:
@@ -76,7 +113,7 @@ def shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
-class WheelGuard(QObject):
+class WheelGuard(Filter):
     """Keeps lists and numbers as they are when the mouse wheel scrolls over them: only a focused one changes.
 
     Parameters
@@ -86,11 +123,10 @@ class WheelGuard(QObject):
     """
 
     def __init__(self, root: Any) -> None:
-        super().__init__(root)
-        for kind in (QComboBox, QAbstractSpinBox):
-            for widget in root.findChildren(kind):
-                widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-                widget.installEventFilter(self)
+        guarded = [each for kind in (QComboBox, QAbstractSpinBox) for each in root.findChildren(kind)]
+        for each in guarded:
+            each.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        super().__init__(root, guarded)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Give the wheel to what is below."""

@@ -26,7 +26,7 @@ from napari_inpaint.plugin.widget.controls import Controls, Possible
 from napari_inpaint.plugin.widget.docking import DockWatcher
 from napari_inpaint.plugin.widget.filling import BUSY, Filling
 from napari_inpaint.plugin.widget.inputs import Inputs
-from napari_inpaint.plugin.widget.looks import Scrolled, Section, WheelGuard, emphasize, in_column
+from napari_inpaint.plugin.widget.looks import Section, WheelGuard, emphasize, in_column, to_scroll_area
 from napari_inpaint.plugin.widget.saving import KINDS, save
 from napari_inpaint.plugin.widget.shared import shared_by_widgets_of
 from napari_inpaint.plugin.widget.worker import make_room
@@ -61,7 +61,7 @@ class InpaintWidget(Container[Any]):
         self.advanced = Section("Advanced", in_column(self.inputs.advanced, self.controls.copies))
         column = in_column(self.inputs, self.controls)
         column.native.layout().insertWidget(2, self.advanced)
-        self.native.layout().addWidget(Scrolled(column))
+        self.native.layout().addWidget(to_scroll_area(column))
         WheelGuard(self.native)
         self._filling = Filling(self.history, self.controls, self.inputs.images, self._show_check, self._show_compare)
         self._say, self._saying_why_not = self._filling.say, self._filling.saying_why_not
