@@ -28,7 +28,8 @@ def test_draw_fill_compare_by_mouse(qtbot, viewer, widget, photo):
     assert filled.units == image.units
     assert filled.colormap.name == "viridis"
     assert filled.data.dtype == image.data.dtype
-    assert filled.metadata[RECORD]["provider"] in widget.status.value
+    assert filled.metadata[RECORD]["provider"] == "CPUExecutionProvider"
+    assert "on the CPU" in widget.status.value
     assert "CPUExecutionProvider" in widget.runs_on.value
     click(widget.controls.compare_button)
     assert not filled.visible

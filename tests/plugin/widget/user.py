@@ -51,7 +51,8 @@ def drag(qtbot, viewer, start, end):
             QApplication.processEvents()
         return np.allclose(viewer.cursor.position[-2:], place, atol=1.5)
 
-    qtbot.waitUntil(lambda: settled() and moved_to(start), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: settled() and settled(), timeout=TIMEOUT)
+    moved_to(start)
     QTest.mousePress(canvas.native, Qt.MouseButton.LeftButton, pos=to_canvas(*start))
     for place in (np.add(start, end) / 2, end):
         qtbot.waitUntil(lambda place=place: moved_to(place), timeout=TIMEOUT)

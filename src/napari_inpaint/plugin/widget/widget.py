@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
 from napari.layers import Labels, Points, Shapes
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMenu
-from superqt.utils import create_worker
 
 from napari_inpaint.plugin.layers.drawing import (
     READY,
@@ -67,9 +68,8 @@ class InpaintWidget(Container[Any]):
         self._say, self._saying_why_not = self._filling.say, self._filling.saying_why_not
         self._follower = Follower(self._take_drawn)
         self._closed = False
-        self._preparing = create_worker(get_ready, _start_thread=False)
         self._connect()
-        self._preparing.start()
+        threading.Thread(target=get_ready).start()  # which Python waits for when it ends
         self.inputs.images.follow()
         self.inputs.engine.prepare()
         if self.inputs.engine.problem:
@@ -129,7 +129,7 @@ class InpaintWidget(Container[Any]):
                 raise ValueError("holes are drawn in planes: switch the viewer to 2-D display")
             if not READY.is_set():
                 self._say("napari gets ready to draw, which takes some seconds once")
-                self._preparing.returned.connect(self.draw)
+                QTimer.singleShot(100, self.draw)
                 return
             if can_draw_in(self.holes.value, self.viewer, image):
                 start_drawing(self.viewer, self.holes.value)
