@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
 from napari.layers import Labels, Points, Shapes
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QApplication, QMenu
 
 from napari_inpaint.plugin.layers.drawing import (
@@ -30,13 +33,29 @@ from napari_inpaint.plugin.widget.inputs import Inputs
 from napari_inpaint.plugin.widget.looks import Section, WheelGuard, emphasize, in_column, to_scroll_area
 from napari_inpaint.plugin.widget.saving import KINDS, save
 from napari_inpaint.plugin.widget.shared import shared_by_widgets_of
-from napari_inpaint.plugin.widget.worker import make_room
+from napari_inpaint.plugin.widget.worker import make_room, stop_workers
 
 if TYPE_CHECKING:
     import napari
 
     from napari_inpaint.inference.self_check import SelfCheck
     from napari_inpaint.plugin.widget.saving import Kind
+
+
+OPEN: weakref.WeakSet[InpaintWidget] = weakref.WeakSet()
+"""Widgets that are not closed."""
+
+
+@atexit.register
+def remove_widgets() -> None:
+    """Delete what is still open while Python is there: Qt ends after it, and would call what is gone."""
+    stop_workers()
+    for widget in list(OPEN):
+        with contextlib.suppress(RuntimeError):  # Qt has deleted it
+            widget.close_down()
+            widget.native.setParent(None)
+            widget.native.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 class InpaintWidget(Container[Any]):
@@ -59,16 +78,19 @@ class InpaintWidget(Container[Any]):
         self.progress, self.status = self.controls.progress, self.controls.status
         super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
-        self.advanced = Section("Advanced", in_column(self.inputs.advanced, self.controls.copies))
-        column = in_column(self.inputs, self.controls)
+        rows, column = in_column(self.inputs.advanced, self.controls.copies), in_column(self.inputs, self.controls)
+        self.advanced = Section("Advanced", rows)
         column.native.layout().insertWidget(2, self.advanced)
-        self.native.layout().addWidget(to_scroll_area(column))
+        area = to_scroll_area(column)
+        self.native.layout().addWidget(area)
+        self._kept = rows, column, area
         WheelGuard(self.native)
         self._filling = Filling(self.history, self.controls, self.inputs.images, self._show_check, self._show_compare)
         self._say, self._saying_why_not = self._filling.say, self._filling.saying_why_not
         self._follower = Follower(self._take_drawn)
         self._closed = False
         self._connect()
+        OPEN.add(self)
         threading.Thread(target=get_ready).start()  # which Python waits for when it ends
         self.inputs.images.follow()
         self.inputs.engine.prepare()
