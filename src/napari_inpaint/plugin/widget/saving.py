@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import tifffile
-from PIL import Image
 from qtpy.QtWidgets import QFileDialog
 
 from napari_inpaint.io.atomic import write_atomically
 from napari_inpaint.plugin.layers.results import RECORD, to_synthetic
-from napari_inpaint.plugin.writer import write_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +33,8 @@ class Kind(NamedTuple):
 
 def save_result(layer: Layer, path: Path) -> None:
     """Write a layer with its scale, units and record."""
+    from napari_inpaint.plugin.writer import write_image  # loads codecs, which opening the widget does not wait for
+
     data, attributes, _ = layer.as_layer_data_tuple()
     write_image(str(path), data, attributes)
 
@@ -48,6 +47,9 @@ def save_record(layer: Layer, path: Path) -> None:
 
 def save_mask(layer: Any, path: Path) -> None:
     """Write which pixels were made up, white on black: a PNG, where there is one plane, or a TIFF."""
+    import tifffile
+    from PIL import Image
+
     data, _ = to_synthetic(layer)
     mask = np.asarray(data[0] if isinstance(data, list) else data) != 0
     buffer = BytesIO()
