@@ -16,6 +16,11 @@ Detail = Literal["copied", "network", "smooth"]
 Sources = Literal["plane", "stack"]
 Values = Literal["intensity", "labels", "phase"]
 
+LABELS = 'values="labels" (--values labels)'
+PHASE = 'values="phase" (--values phase)'
+MOSAIC = "mosaic=(2, 2) (--mosaic 2x2)"
+WRAP = 'wrap="x" (--wrap x)'
+"""How to say what an image is, in Python and on the command line."""
 MOST_CELL = 8
 """Rows, and columns, of a mosaic's cells."""
 FIRST_RULES, RULES = 1, 2

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_inpaint.inference.inputs.boxes import Box
 from napari_inpaint.inference.inputs.holes import paint_holes
+from napari_inpaint.inference.options import LABELS, MOSAIC, PHASE, WRAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.options import FillOptions
 
     Values = NDArray[np.float64]
-
-LABELS = 'values="labels" (--values labels)'
-PHASE = 'values="phase" (--values phase)'
-MOSAIC = "mosaic=(2, 2) (--mosaic 2x2)"
-WRAP = 'wrap="x" (--wrap x)'
 
 HOLES = 3
 """So many holes are looked at."""

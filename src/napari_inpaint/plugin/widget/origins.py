@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_inpaint.plugin.layers.origins import to_origins
 from napari_inpaint.plugin.layers.results import each_record
 
 if TYPE_CHECKING:
@@ -45,6 +44,8 @@ class OriginLayers:
         if not each_record(image.metadata):
             self._remove(image)
             return
+        from napari_inpaint.plugin.layers.origins import to_origins  # loads SciPy, which the widget opens without
+
         data, attributes = to_origins(image)
         if image in self.layers:
             layer = self.layers[image]

@@ -16,9 +16,8 @@ from qtpy.QtCore import QObject, QThreadPool, Signal  # type: ignore[attr-define
 from superqt.utils import WorkerBase, create_worker
 
 from napari_inpaint.inference.cancelling import FillCancelledError
-from napari_inpaint.inference.inputs.kinds import LABELS, MOSAIC, PHASE, WRAP
 from napari_inpaint.inference.inputs.panel import Panel
-from napari_inpaint.inference.options import FillOptions
+from napari_inpaint.inference.options import LABELS, MOSAIC, PHASE, WRAP, FillOptions
 from napari_inpaint.inference.windows.writing import to_channel
 from napari_inpaint.plugin.layers.results import to_data, to_record
 
