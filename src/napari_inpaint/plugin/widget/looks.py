@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import weakref
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, Label
 from napari.utils.theme import get_theme
@@ -38,35 +35,12 @@ def in_column(*widgets: Widget) -> Container[Any]:
     return column
 
 
-class Filter(QObject):
-    """Looks at what happens to widgets; it stops when Python ends, since Qt may go on without it for a moment."""
-
-    _all: ClassVar[weakref.WeakSet[Filter]] = weakref.WeakSet()
-
-    def __init__(self, parent: Any, watched: Iterable[Any]) -> None:
-        super().__init__(parent)
-        self._watched = list(watched)
-        for each in self._watched:
-            each.installEventFilter(self)
-        Filter._all.add(self)
-
-    @staticmethod
-    def stop_all() -> None:
-        """Look at nothing any more."""
-        for each in list(Filter._all):
-            for watched in each._watched:
-                with contextlib.suppress(RuntimeError):  # Qt has deleted it
-                    watched.removeEventFilter(each)
-
-
-atexit.register(Filter.stop_all)
-
-
-class WidthKeeper(Filter):
+class WidthKeeper(QObject):
     """Keeps a scroll area as wide as the column in it, which styles and new rows change."""
 
     def __init__(self, area: QScrollArea, column: Any) -> None:
-        super().__init__(area, [column])
+        super().__init__(area)
+        column.installEventFilter(self)
         self._area, self._bar = area, area.verticalScrollBar()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
@@ -113,7 +87,7 @@ def shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
-class WheelGuard(Filter):
+class WheelGuard(QObject):
     """Keeps lists and numbers as they are when the mouse wheel scrolls over them: only a focused one changes.
 
     Parameters
@@ -123,10 +97,11 @@ class WheelGuard(Filter):
     """
 
     def __init__(self, root: Any) -> None:
-        guarded = [each for kind in (QComboBox, QAbstractSpinBox) for each in root.findChildren(kind)]
-        for each in guarded:
-            each.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        super().__init__(root, guarded)
+        super().__init__(root)
+        for kind in (QComboBox, QAbstractSpinBox):
+            for each in root.findChildren(kind):
+                each.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+                each.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
         """Give the wheel to what is below."""

@@ -81,9 +81,7 @@ class InpaintWidget(Container[Any]):
         rows, column = in_column(self.inputs.advanced, self.controls.copies), in_column(self.inputs, self.controls)
         self.advanced = Section("Advanced", rows)
         column.native.layout().insertWidget(2, self.advanced)
-        area = to_scroll_area(column)
-        self.native.layout().addWidget(area)
-        self._kept = rows, column, area
+        self.native.layout().addWidget(to_scroll_area(column))
         WheelGuard(self.native)
         self._filling = Filling(self.history, self.controls, self.inputs.images, self._show_check, self._show_compare)
         self._say, self._saying_why_not = self._filling.say, self._filling.saying_why_not
@@ -315,6 +313,7 @@ class InpaintWidget(Container[Any]):
         if self._closed:
             return
         self._closed = self.inputs.engine.is_closed = True
+        OPEN.discard(self)
         self._filling.close_down()
         self._follower.follow(None)
         self.inputs.images.close_down()
