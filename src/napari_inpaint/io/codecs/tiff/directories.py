@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import struct
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -102,9 +103,8 @@ class Directories:
         self._first = 8 if self.layout.big else 4
         self.pages = self._read_chain(self._read_offset(self._first))
         self.by_place = {each.place: each for each in _walk(self.pages)}
-        self._starts = sorted(
-            {len(data), *(start for each in self.by_place.values() for start in self._list_starts(each))}
-        )
+        self._named = Counter(start for each in self.by_place.values() for start in self._list_starts(each))
+        self._starts = sorted({len(data), *self._named})
 
     def _list_starts(self, directory: Directory) -> Iterator[int]:
         """Yield where things begin that a directory points to, and where it begins itself."""
@@ -114,6 +114,10 @@ class Directories:
                 yield struct.unpack(self.layout.offset, tag.value)[0]
             if tag.code in POINTERS and tag.kind in CODES:
                 yield from self.read(directory, tag.code)
+
+    def is_named_twice(self, place: int) -> bool:
+        """Return whether two tags point to one place, as where pages share a piece."""
+        return self._named[place] > 1
 
     def room_at(self, place: int, count: int) -> int:
         """Return how many bytes belong to what begins somewhere and has ``count`` of them, as far as its tag tells."""

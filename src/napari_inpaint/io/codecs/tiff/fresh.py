@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tifffile
 
+from napari_inpaint.io.codecs.tiff.layout import ORIENTATION_TAG
 from napari_inpaint.io.formats import Metadata
 from napari_inpaint.io.orientation import UPRIGHT
 
 if TYPE_CHECKING:
     from napari_inpaint.io.formats import ImageFile
 
-DESCRIPTION_TAG, ORIENTATION_TAG, SOFTWARE_TAG, XMP_TAG = 270, 274, 305, 700
+DESCRIPTION_TAG, SOFTWARE_TAG, XMP_TAG = 270, 305, 700
 OWN_SOFTWARE, SHAPE = "tifffile.py", '{"shape": '
 """What tifffile writes unasked."""
 BYTE, SHORT = 1, 3

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOSSLESS = {"NONE", "LZW", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS", "LZMA", "ZSTD"}
 """Compressions that pixels are written with as they were."""
+ORIENTATION_TAG = 274
 RECORD_TAG = 65260
 """Of a filled TIFF: the record as JSON; in the range that TIFF leaves to everybody."""
 

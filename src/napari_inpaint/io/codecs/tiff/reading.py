@@ -15,6 +15,7 @@ from tifffile import EXTRASAMPLE, PHOTOMETRIC
 from napari_inpaint.io.codecs.tiff.fresh import read_metadata
 from napari_inpaint.io.codecs.tiff.layout import (
     LOSSLESS,
+    ORIENTATION_TAG,
     RECORD_TAG,
     choose_series,
     describe_series,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 NODATA_TAG = 42113
 """GDAL's: the value that stands for none, as a text."""
-ORIENTATION_TAG = 274
 LARGE = 1 << 28
 """Bytes of pixels above which a file's claim is doubted."""
 BOMB = 1100
@@ -65,7 +65,6 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         image = found[number]
         page = image.keyframe
         _check(path, image, len(data))
-        notes: tuple[str, ...] = ()
         pixels: NDArray[Any] = from_stored(image, image.asarray())
         axis = find_channels(image)
         palette = read_palette(page)
@@ -75,6 +74,7 @@ def read_tiff(path: Path, file: BinaryIO, series: int | None = None) -> ImageFil
         compression = tifffile.COMPRESSION(page.compression).name
         if compression not in LOSSLESS:
             rewriting += (f"{path}: {compression} compression becomes DEFLATE, which loses nothing",)
+        notes: tuple[str, ...] = ()
         alpha = axis is not None and bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
         try:
             nodata = _read_nodata(page)
@@ -156,9 +156,8 @@ def _read_nodata(page: tifffile.TiffPage) -> float | None:
 
 def _parse_record(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
     """Return the record of an earlier fill; other programs may use the same tag."""
-    tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
     try:
-        record = None if tag is None else json.loads(str(tag.value))
+        record = json.loads(_read_record(tiff) or "null")
     except ValueError:
         return None
     return record if isinstance(record, dict) and "mask_sha256" in record else None
@@ -167,5 +166,9 @@ def _parse_record(tiff: tifffile.TiffFile) -> dict[str, Any] | None:
 def read_record_tag(file: BinaryIO) -> str | None:
     """Return the record in a filled TIFF; None when there is none."""
     with tifffile.TiffFile(file) as tiff:
-        tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
-        return None if tag is None else str(tag.value)
+        return _read_record(tiff)
+
+
+def _read_record(tiff: tifffile.TiffFile) -> str | None:
+    tag = tiff.pages[0].aspage().tags.get(RECORD_TAG)
+    return None if tag is None else str(tag.value)

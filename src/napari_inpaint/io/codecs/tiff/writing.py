@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -69,12 +67,7 @@ def write_tiff(buffer: BytesIO, source: ImageFile, levels: Sequence[NDArray[Any]
     original = source.options["data"]
     data = bytearray(original)
     directories = Directories(data)
-    pieces = Counter(itertools.chain.from_iterable(
-        directories.read(directory, code)
-        for directory in directories.by_place.values() for code in (STRIPS[0], TILES[0])
-        if directory.find(code) is not None
-    ))  # fmt: skip
-    editor = _Editor(data, directories, pieces)
+    editor = _Editor(data, directories)
     with tifffile.TiffFile(BytesIO(original)) as tiff:
         series = list_series(tiff)[source.options.get("series", 0)]
         for level, before, after in zip(series.levels, (source.pixels, *source.levels), levels, strict=True):
@@ -113,12 +106,10 @@ class _Editor:
     ----------
     data, directories
         Of the file.
-    pieces
-        How often each place of a strip or tile is named in it: what is named twice is not written over.
     """
 
-    def __init__(self, data: bytearray, directories: Directories, pieces: Counter[int]) -> None:
-        self._data, self._directories, self._pieces = data, directories, pieces
+    def __init__(self, data: bytearray, directories: Directories) -> None:
+        self._data, self._directories = data, directories
 
     def write(self, level: tifffile.TiffPageSeries, before: NDArray[Any], after: NDArray[Any]) -> None:
         """Change what differs between two arrays of the shape and dtype of an image."""
@@ -170,10 +161,10 @@ class _Editor:
         head = 16 if self._directories.layout.big else 8
         if self._data.startswith(PROMISE, head):
             self._data[head:512] = self._data[head:512].replace(OPTIMIZED, EDITED)
-        fits = place and len(piece) <= count and self._pieces[place] == 1
-        if place and self._pieces[place] == 1:
-            self._data[place : place + count] = bytes(count)
-        if not fits:
+        if not place or self._directories.is_named_twice(place):
+            return self._directories.append(piece)
+        self._data[place : place + count] = bytes(count)
+        if len(piece) > count:
             return self._directories.append(piece)
         self._data[place : place + len(piece)] = piece
         return place
