@@ -38,6 +38,17 @@ def test_a_fill_is_followed_by_its_origins_until_they_are_hidden(qtbot, viewer, 
     widget.inputs.origins.value = False
 
 
+def test_undo_of_a_new_layer_takes_its_origins_away_too(qtbot, viewer, widget, photo):
+    viewer.add_image(photo[:150, :200], name="photo")
+    viewer.add_shapes([RECTANGLE], shape_type="rectangle")
+    widget.inputs.origins.value = True
+    click(widget.controls.fill_button)
+    qtbot.waitUntil(lambda: ORIGIN in viewer.layers, timeout=TIMEOUT)
+    wait_until_idle(qtbot, widget)
+    click(widget.controls.undo_button)
+    assert [layer.name for layer in viewer.layers] == ["photo", "Shapes"]
+
+
 def test_fills_in_place_are_shown_together_and_undo_takes_theirs_back(qtbot, viewer, widget, photo):
     image = viewer.add_image(photo[:150, :200].copy(), name="photo")
     shapes = viewer.add_shapes(ndim=2)

@@ -12,7 +12,7 @@ from psygnal import Signal
 from napari_inpaint.plugin.layers.changes import Added, Replaced, replace_data, shines_through
 from napari_inpaint.plugin.layers.job import LATER_ATTRIBUTES, to_attributes
 from napari_inpaint.plugin.layers.results import Filled, add_record, each_record, fill_in_place, to_synthetic
-from napari_inpaint.plugin.widget.origins import OriginLayers
+from napari_inpaint.plugin.widget.origins import FillLabels, OriginLayers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,10 +66,10 @@ class History:
     def __init__(self, viewer: napari.viewer.Viewer, with_origins: bool = False) -> None:
         self.viewer = viewer
         self.origins = OriginLayers(viewer, with_origins)
+        self.marks = FillLabels(viewer, to_synthetic)
         self.steps: list[Fill | Painted | DrawnShape] = []
         self.is_adding = False
         self._undone: list[Painted] = []
-        self._marks: list[tuple[Image, Labels]] = []  # images, and layers that mark what was made up in them
         self._before: dict[Image, Image] = {}  # by what is compared, the layers that show what was there before
         self._hidden: list[Added] = []
 
@@ -91,13 +91,12 @@ class History:
                         changes.append(fill_in_place(target, result.job.view, result.patches, result.record))
                     else:
                         changes.append(replace_data(target, result.data, result.record))
-                    self.origins.update(changes[-1].layer)
+                    self._update_labels(changes[-1].layer)
             except BaseException:  # all layers, or none
                 made.clear()
                 self._undo_fill(Fill(tuple(changes), None))
                 raise
         self.steps.append(Fill(tuple(changes), request.drawn))
-        self._update_marks()
         self.changed.emit()
         return made
 
@@ -147,18 +146,13 @@ class History:
         ValueError
             When nothing was.
         """
-        data, attributes = to_synthetic(image)
         with self._keeping_selection():
-            self._marks.append((image, self.viewer.add_labels(data, **attributes)))
+            self.marks.show(image)
 
-    def _update_marks(self) -> None:
-        layers = self.viewer.layers
-        for image, marks in self._marks:
-            if marks in layers and image in layers and each_record(image.metadata):
-                marks.data = to_synthetic(image)[0]
-            elif marks in layers:  # nothing is made up any more
-                layers.remove(marks)
-        self._marks = [(image, marks) for image, marks in self._marks if marks in layers]
+    def _update_labels(self, layer: Image) -> None:
+        """Let the layers about a layer's fills follow them."""
+        for each in (self.origins, self.marks):
+            each.update(layer)
 
     def add_stroke(self, stroke: Painted | DrawnShape) -> None:
         """Count what the user drew."""
@@ -179,7 +173,6 @@ class History:
         try:
             return self._undo()
         finally:
-            self._update_marks()
             self.changed.emit()
 
     def _undo(self) -> str:
@@ -229,10 +222,12 @@ class History:
             elif isinstance(change, Replaced):
                 change.undo()
             else:
+                self.origins.remove(change.layer)
+                self.marks.remove(change.layer)
                 self.viewer.layers.remove(change.layer)
                 self._show_source(change)
                 continue
-            self.origins.update(change.layer)
+            self._update_labels(change.layer)
         if fill.drawn is not None and fill.drawn.layer in self.viewer.layers:
             fill.drawn.remove()
         return tuple(rest), f"the last fill was taken back in {names}"
@@ -321,7 +316,8 @@ class History:
         if not shown:
             self.origins.remove_all()
         elif image is not None:
-            self.origins.update(self.find_filled(image))
+            with self._keeping_selection():
+                self.origins.update(self.find_filled(image))
 
     def forget(self) -> None:
         """Forget what was done to layers that were removed, or have other data now; sources that were hidden return."""
@@ -338,6 +334,7 @@ class History:
         here = {layer for layer, change in newest.items() if layer in layers and change.is_there}
         self.steps = [kept for kept in (self._keep(step, here) for step in self.steps) if kept is not None]
         self.origins.forget()
+        self.marks.forget()
         before = self._before
         self._before = {layer: each for layer, each in before.items() if layer in layers and each in layers}
         for layer, each in before.items():
