@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import math
 import warnings
 from dataclasses import asdict, dataclass, field, replace
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from napari_inpaint.command.holes import ask_if_inverted, find_holes
-from napari_inpaint.command.maps import encode_offsets
+from napari_inpaint.command.outputs import rebuild_levels, write_image, write_store
 from napari_inpaint.inference.copying.provenance import read_copies
 from napari_inpaint.inference.inpainter import Inpainter
 from napari_inpaint.inference.inputs.job import read_job
@@ -23,17 +19,13 @@ from napari_inpaint.inference.inputs.planes import Planes
 from napari_inpaint.inference.record import to_earlier
 from napari_inpaint.inference.replay import find_differences, read_holes, read_options
 from napari_inpaint.inference.runtime.providers import CPU
-from napari_inpaint.inference.windows.patches import fill_in_place, keep_mask, to_copy
-from napari_inpaint.inference.windows.pyramid import patch_level
+from napari_inpaint.inference.windows.patches import keep_mask, to_copy
 from napari_inpaint.io.formats import FileError
-from napari_inpaint.io.images import check_output, encode_image, open_image, read_record, staged
-from napari_inpaint.io.orientation import UPRIGHT, encode_orientation
-from napari_inpaint.io.zarr import copied, open_zarr, write_zarr_record
+from napari_inpaint.io.images import check_output, open_image
 from napari_inpaint.models import bundled_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -44,14 +36,10 @@ if TYPE_CHECKING:
     from napari_inpaint.inference.inputs.job import Job
     from napari_inpaint.inference.options import FillOptions
     from napari_inpaint.inference.self_check import SelfCheck
-    from napari_inpaint.inference.windows.patches import Patch
     from napari_inpaint.inference.windows.plan import Plan
     from napari_inpaint.io.formats import ImageFile
 
     Answer = Plan | SelfCheck
-
-GROWN = 2
-"""How many times as many bytes are worth a word."""
 
 
 @dataclass(slots=True)
@@ -224,99 +212,3 @@ def fill_source(
     levels = [np.asarray(filled), *(level.copy() for level in source.levels)]
     rebuild_levels(levels, source.channel_axis, job, patches, outcome)
     write_image(outcome, job, source, filled, levels[1:])
-
-
-def write_store(outcome: Outcome, job: Job, patches: Sequence[Patch]) -> None:
-    """Write a filled copy of a zarr store: only the chunks of holes are written again, in all of its levels."""
-    task = outcome.task
-    with copied(task.input, task.output, task.overwrite) as (copy, finish):
-        image = open_zarr(copy, outcome.record.get("series"), "r+")
-        fill_in_place(job.source.like(image.levels[0]), patches)
-        rebuild_levels(image.levels, None, job, patches, outcome)
-        if task.record is not None:
-            write_zarr_record(image, outcome.record)
-        with beside(outcome, job, UPRIGHT):
-            finish()
-
-
-def rebuild_levels(
-    levels: Sequence[Any], channel_axis: int | None, job: Job, patches: Sequence[Patch], outcome: Outcome
-) -> None:
-    """Change the reduced versions of an image where they show a fill; the first is the image itself, filled."""
-    picks = outcome.record["values"] != "intensity"
-    for pair in itertools.pairwise(levels):
-        first, above, below = (each if channel_axis is None else np.moveaxis(each, channel_axis, -1)
-                               for each in (levels[0], *pair))  # fmt: skip
-        changes = patch_level(above, below, first.shape, patches, picks)
-        fill_in_place(job.source.like(pair[1]), changes)
-
-
-def write_image(
-    outcome: Outcome, job: Job, source: ImageFile, pixels: NDArray[Any], levels: Sequence[NDArray[Any]]
-) -> None:
-    """Write an image that was read as a whole, and what belongs beside it."""
-    task = outcome.task
-    record = json.dumps(outcome.record) if task.record else None
-    data = encode_image(task.output, source, pixels, record, levels, find_filled(job, outcome))
-    if task.input.is_file() and len(data) > GROWN * (size := task.input.stat().st_size):
-        outcome.notes.append(f"{task.output} has {len(data) / size:.1f} times as many bytes as {task.input}")
-    with staged(task.output, data) as appear, beside(outcome, job, source.orientation):
-        appear()
-
-
-def find_filled(job: Job, outcome: Outcome) -> NDArray[np.bool_]:
-    """Return which pixels a fill may have changed, (..., H, W)."""
-    return read_holes(outcome.record, job.source.shape[:-1])
-
-
-@contextlib.contextmanager
-def beside(outcome: Outcome, job: Job, orientation: int) -> Iterator[None]:
-    """Write the record, the mask of what was made up, and the map of where it came from.
-
-    The image comes last: when it is there, all is there.
-
-    Raises
-    ------
-    FileError
-        When one cannot be written, or is there already and is not what a killed run of the same fill left.
-    """
-    task = outcome.task
-    files: dict[Path, bytes] = {}
-    if task.record is not None:
-        files[task.record] = json.dumps(outcome.record, indent=1).encode()
-    if task.synthetic is not None:
-        files[task.synthetic] = encode_mask(find_filled(job, outcome), orientation)
-    if task.offsets is not None:
-        files[task.offsets] = encode_offsets(task.offsets, outcome.record, job.source.shape[:-1])
-    for path, data in files.items():
-        if not task.overwrite and path.is_file() and path.read_bytes() != data and not _is_record(path):
-            raise FileError(f"{path} exists: move it away, or add --overwrite")
-    with contextlib.ExitStack() as stack:
-        appear = [stack.enter_context(staged(path, data)) for path, data in files.items()]
-        for each in appear:
-            each()
-        yield
-
-
-def _is_record(path: Path) -> bool:
-    try:
-        return path.suffix == ".json" and "mask_sha256" in read_record(path)
-    except FileError:
-        return False
-
-
-def encode_mask(mask: NDArray[np.bool_], orientation: int) -> bytes:
-    """Return a PNG that is white where the mask, (..., H, W), is True; planes that differ stand below one another.
-
-    A single plane is displayed turned, as its image is.
-    """
-    if 0 in mask.shape[-2:]:
-        raise FileError("an image without pixels has no mask of what was made up")
-    planes = mask.reshape(-1, *mask.shape[-2:])
-    if (planes == planes[:1]).all():
-        mask = planes[0] if len(planes) else np.zeros(mask.shape[-2:], bool)
-    turned = orientation != UPRIGHT and mask.ndim == 2
-    buffer = BytesIO()
-    options: dict[str, Any] = {"exif": encode_orientation(orientation)} if turned else {}
-    Image.fromarray(mask.reshape(-1, mask.shape[-1])).save(buffer, "PNG", **options)
-    return buffer.getvalue()
